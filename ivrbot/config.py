@@ -1,0 +1,193 @@
+"""Process settings: `ivrbot.toml`, then `IVRBOT_SECTION__NAME` variables, over defaults that work.
+
+Takes a folder and an environment mapping, gives a frozen `Settings`; every wrong or unknown setting is reported at
+once. Secrets never stand in the file: they come from the environment or from files in the data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ivrbot.errors import ConfigError, Problem
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown names are errors, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WebSettings(Section):
+    """HTTP server."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+
+
+class MediaSettings(Section):
+    """AudioSocket gateway."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9092, ge=0, le=65535)
+    allowed_addresses: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    registered_only: bool = True
+    silent_peer_s: float = Field(10.0, gt=0)
+
+
+class CallSettings(Section):
+    """Limits and habits of a call."""
+
+    max_calls: int = Field(20, ge=1)
+    max_call_s: int = Field(600, ge=30)
+    no_input_ms: int = Field(5000, ge=1000)
+    language: Literal["ru", "en"] = "ru"
+    language_by_called: dict[str, Literal["ru", "en"]] = Field(default_factory=dict)
+    front: Literal["auto", "speech", "keys", "external_ivr"] = "auto"
+    ask_topic_once: bool = False
+    recorded: bool = False
+    bank_slow_ms: int = Field(2000, ge=100)
+    bank_deadline_ms: int = Field(6000, ge=500)
+    drain_s: int = Field(600, ge=0)
+
+
+class AsrSettings(Section):
+    """Speech recognition."""
+
+    engine: Literal["auto", "whisper", "vosk"] = "auto"
+    instances: int = Field(2, ge=1, le=16)
+    deadline_ms: int = Field(6000, ge=500)
+
+
+class NluSettings(Section):
+    """Understanding."""
+
+    engine: Literal["embedded"] = "embedded"
+    deadline_ms: int = Field(300, ge=50)
+
+
+class TtsSettings(Section):
+    """Speech output."""
+
+    engine: Literal["auto", "none", "rhvoice", "pyttsx3"] = "auto"
+    voice_ru: str = "aleksandr"
+    voice_en: str = "slt"
+    prompts_dir: Path = PROJECT_ROOT / "audio_prompts"
+
+
+class BankSettings(Section):
+    """The bank's back end."""
+
+    engine: Literal["simulator"] = "simulator"
+
+
+class AsteriskSettings(Section):
+    """Asterisk's manager interface; off while `ami_host` is empty."""
+
+    ami_host: str = ""
+    ami_port: int = Field(5038, ge=1, le=65535)
+    ami_user: str = "ivrbot"
+    ami_secret_file: Path | None = None
+
+
+class ModelSettings(Section):
+    """Where speech and language models are taken from."""
+
+    dir: Path | None = None
+    source: str = "packages"
+
+
+class RolloutSettings(Section):
+    """The plan."""
+
+    plan: Path = Path("rollout.yaml")
+
+
+class Settings(Section):
+    """All settings."""
+
+    data_dir: Path = Path("var")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    flows_dir: Path = PROJECT_ROOT / "flows"
+    nlu_data_dir: Path = PROJECT_ROOT / "nlu_data"
+    web: WebSettings = WebSettings()
+    media: MediaSettings = MediaSettings()
+    call: CallSettings = CallSettings()
+    asr: AsrSettings = AsrSettings()
+    nlu: NluSettings = NluSettings()
+    tts: TtsSettings = TtsSettings()
+    bank: BankSettings = BankSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    models: ModelSettings = ModelSettings()
+    rollout: RolloutSettings = RolloutSettings()
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder that holds the models."""
+        return self.models.dir or self.data_dir / "models"
+
+
+def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings in force.
+
+    Args:
+        folder: where `ivrbot.toml` may lie.
+        environ: environment to read; the process's own by default.
+
+    Raises:
+        ConfigError: every unknown name and wrong value, with the place it came from.
+    """
+    environ = os.environ if environ is None else environ
+    file = folder / "ivrbot.toml"
+    origin: dict[str, str] = {}
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(file), None, "", "", f"not valid TOML: {error}")]) from error
+    for name, value in environ.items():
+        if name.startswith("IVRBOT_"):
+            path = name.removeprefix("IVRBOT_").lower().split("__")
+            _put(values, path, value)
+            origin[".".join(path)] = name
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_problems(error, file, origin)) from error
+
+
+def _put(values: dict[str, Any], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        inner = values.get(part)
+        if not isinstance(inner, dict):
+            inner = values[part] = {}
+        values = inner
+    values[path[-1]] = value.split(",") if path[-1] == "allowed_addresses" else value
+
+
+def _problems(error: ValidationError, file: Path, origin: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"])
+        unknown = item["type"] == "extra_forbidden"
+        allowed = ", ".join(_names(path)) if unknown else str(item.get("ctx", {}).get("expected", ""))
+        message = "unknown setting" if unknown else item["msg"]
+        problems.append(
+            Problem(origin.get(path, str(file)), None, path, str(item["input"])[:80], message, allowed)
+        )
+    return problems
+
+
+def _names(path: str) -> list[str]:
+    """Names allowed beside the last part of `path`."""
+    model: Any = Settings
+    for part in path.split(".")[:-1]:
+        field = model.model_fields.get(part)
+        model = field.annotation if field else Settings
+    return sorted(getattr(model, "model_fields", {}))

@@ -1,0 +1,34 @@
+"""Prometheus metrics, all in one place; labels never carry personal data."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+CALLS = Counter("ivrbot_calls", "Calls by how the bot's part closed", ["disposition"], registry=REGISTRY)
+CALLS_ACTIVE = Gauge("ivrbot_calls_active", "Calls with an open leg", registry=REGISTRY)
+LEGS_REFUSED = Counter("ivrbot_legs_refused", "Media connections refused", ["cause"], registry=REGISTRY)
+LEGS_CLOSED = Counter("ivrbot_legs_closed", "Media connections closed", ["cause"], registry=REGISTRY)
+FRAMES_DROPPED = Counter("ivrbot_frames_dropped", "Frames dropped by policy", ["queue"], registry=REGISTRY)
+ENGINE_FAILURES = Counter(
+    "ivrbot_engine_failures", "Failed engine requests", ["engine", "code"], registry=REGISTRY
+)
+RESPONSE_GAP_S = Histogram(
+    "ivrbot_response_gap_seconds",
+    "End of the caller's speech to the first sample of the answer",
+    buckets=(0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0),
+    registry=REGISTRY,
+)
+PACING_LATE_S = Histogram(
+    "ivrbot_pacing_late_seconds",
+    "How late 20 ms ticks of the outbound clock came",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5),
+    registry=REGISTRY,
+)
+PBX_FAILURES = Counter(
+    "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY
+)
+ESCALATIONS = Counter(
+    "ivrbot_escalations", "Calls handed to operators", ["reason", "queue"], registry=REGISTRY
+)

@@ -1,0 +1,57 @@
+"""Call events: the append-only record from which every number is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ivrbot.model.call import CallId
+
+JsonScalar = str | int | float | bool | None
+JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+class EventType(StrEnum):
+    """Every kind of event; names are part of the export format."""
+
+    CALL_REGISTERED = "call_registered"
+    CALL_STARTED = "call_started"
+    BOT_SAID = "bot_said"
+    CALLER_SAID = "caller_said"
+    PARTIAL = "partial"
+    KEYS_PRESSED = "keys_pressed"
+    NO_INPUT = "no_input"
+    NO_MATCH = "no_match"
+    BARGE_IN = "barge_in"
+    FALSE_BARGE_IN = "false_barge_in"
+    RESPONSE_GAP = "response_gap"
+    TOPIC_STATED = "topic_stated"
+    ASSIGNED = "assigned"
+    AUTHENTICATION = "authentication"
+    BANK_REQUESTED = "bank_requested"
+    BANK_REPLIED = "bank_replied"
+    ENGINE_FAILED = "engine_failed"
+    FRAMES_DROPPED = "frames_dropped"
+    ESCALATED = "escalated"
+    CALL_ENDED = "call_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """One fact of one call, secrets already masked.
+
+    Attributes:
+        seq: counts from 0 within the call; (call_id, seq) is unique.
+        t_ms: since the call started, monotonic clock.
+        at: aware UTC wall time.
+        data: JSON-able details.
+    """
+
+    call_id: CallId
+    seq: int
+    type: EventType
+    t_ms: int
+    at: datetime
+    data: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -1,0 +1,338 @@
+"""Every port of ivrbot: the architecture on one page.
+
+The call (`ivrbot.call`) knows these Protocols only; `ivrbot.app` is the one place that names what is behind
+them. Units: sound is 8 kHz PCM16 mono; durations are milliseconds; money is minor units; times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ivrbot.model.audio import Frame, Pcm
+from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
+from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
+from ivrbot.model.dialogue import Utterance
+from ivrbot.model.events import CallEvent
+from ivrbot.model.experiment import BranchState, Exposure
+from ivrbot.model.speech import Expect, Language, NluResult, Partial, Transcript
+
+# --- media ------------------------------------------------------------------------------------------
+
+
+class Leg(Protocol):
+    """One media connection, held by a gateway. Methods return at once."""
+
+    @property
+    def call_id(self) -> CallId:
+        """The call that the leg belongs to."""
+        ...
+
+    def close(self) -> None:
+        """End the leg politely (the PBX goes on with its dialplan). Idempotent."""
+        ...
+
+    def notify(self, message: dict[str, object]) -> None:
+        """Tell the other side's screen something (live transcript); gateways without a screen ignore it."""
+        ...
+
+
+class MediaSink(Protocol):
+    """What a gateway drives for each leg. Called on the event loop; methods return at once and never raise."""
+
+    def on_frame(self, frame: Frame) -> None:
+        """20 ms of the caller's sound arrived."""
+        ...
+
+    def on_key(self, key: str) -> None:
+        """The caller pressed one of 0-9, *, #."""
+        ...
+
+    def on_closed(self, cause: str) -> None:
+        """The leg is gone ("hangup", "timeout", "protocol_error", ...). Called exactly once."""
+        ...
+
+    def next_frame(self) -> Frame | None:
+        """The 20 ms to play now; None means silence. Asked once per 20 ms by a clock that does not drift."""
+        ...
+
+
+class CallDoor(Protocol):
+    """Decides whether a leg may come in."""
+
+    def admit(self, leg: Leg) -> MediaSink:
+        """Take the leg.
+
+        Raises:
+            LegRefused: unknown, reused or overdue call id, or no room.
+        """
+        ...
+
+
+# --- speech and language ----------------------------------------------------------------------------
+
+
+class AsrStream(Protocol):
+    """One utterance being recognised."""
+
+    def feed(self, pcm: Pcm) -> None:
+        """Add sound; never blocks. Bounded: beyond the engine's limit the oldest is dropped and counted."""
+        ...
+
+    async def decode(self) -> Transcript:
+        """Reading of everything fed so far. May be called again after more was fed (speculative decoding).
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give everything back. Idempotent; pending decodes are dropped."""
+        ...
+
+
+class AsrEngine(Protocol):
+    """Speech to text. Models run outside the event loop."""
+
+    @property
+    def name(self) -> str:
+        """Name for events and metrics ("whisper", "vosk")."""
+        ...
+
+    async def start(self) -> None:
+        """Load and warm up.
+
+        Raises:
+            EngineUnavailable: library or model is missing or damaged; says how to get it.
+        """
+        ...
+
+    def open(self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]) -> AsrStream:
+        """Begin an utterance; `on_partial` is called on the event loop."""
+        ...
+
+    async def close(self) -> None:
+        """Free models and workers."""
+        ...
+
+
+class NluEngine(Protocol):
+    """Text to meaning."""
+
+    @property
+    def name(self) -> str:
+        """Name for events and metrics ("embedded", "rasa")."""
+        ...
+
+    async def parse(self, text: str, language: Language) -> NluResult:
+        """Understand one text; blank text gives out_of_scope with confidence 0.
+
+        Raises:
+            EngineError: the engine failed or was too slow.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+class TtsEngine(Protocol):
+    """Text to speech, live."""
+
+    @property
+    def name(self) -> str:
+        """Name for events and metrics ("rhvoice", "pyttsx3")."""
+        ...
+
+    async def start(self) -> None:
+        """Load and warm up.
+
+        Raises:
+            EngineUnavailable: library or voice is missing; says how to get it.
+        """
+        ...
+
+    def languages(self) -> frozenset[Language]:
+        """Languages that it speaks intelligibly."""
+        ...
+
+    def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+        """Speak; gives 8 kHz PCM16 as it is made.
+
+        Raises:
+            EngineError: no sound could be made.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free workers."""
+        ...
+
+
+class Voice(Protocol):
+    """The bot's mouth: recorded prompts and fragments first, a live engine for the rest."""
+
+    def speak(self, utterance: Utterance) -> AsyncIterator[Pcm]:
+        """Sound of the utterance, phrase by phrase.
+
+        Raises:
+            EngineError: some piece has neither a recording nor an engine fit to speak it.
+        """
+        ...
+
+    def can_speak(self, utterance: Utterance) -> bool:
+        """Whether `speak` has a way for every piece."""
+        ...
+
+
+# --- the bank ---------------------------------------------------------------------------------------
+
+
+class Bank(Protocol):
+    """The bank's back end."""
+
+    async def find_customer(self, phone: str) -> Customer | None:
+        """Customer of an E.164 number.
+
+        Raises:
+            BankUnavailable: not reachable.
+        """
+        ...
+
+    async def fact_hashes(self, customer_id: str) -> FactHashes:
+        """Keyed hashes of what the customer knows.
+
+        Raises:
+            BankUnavailable: not reachable.
+        """
+        ...
+
+    async def execute(self, request: BankRequest) -> BankAnswer:
+        """Do it.
+
+        Raises:
+            BankUnavailable: nothing happened.
+            BankRejected: refused.
+            BankOutcomeUnknown: a write may have happened; repeat only with the same idempotency key.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free connections."""
+        ...
+
+
+# --- operators and the PBX --------------------------------------------------------------------------
+
+
+class PbxControl(Protocol):
+    """Side channel to the PBX; what is set there survives the bot's death."""
+
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        """Set a channel variable. Failure is logged and counted, never raised."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class OperatorQueue(Protocol):
+    """Where dossiers go."""
+
+    async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
+        """The topic is known; should the bot die now, the operator knows it too. Never raises."""
+        ...
+
+    async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
+        """Hand over: the dossier is stored and shown before the operator answers.
+
+        Raises:
+            StorageError: the dossier could not be stored (the call is transferred all the same).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+# --- storage ----------------------------------------------------------------------------------------
+
+
+class EventStore(Protocol):
+    """Append-only events."""
+
+    async def append(self, events: Sequence[CallEvent]) -> None:
+        """Store a group in one transaction; a repeated (call_id, seq) is ignored.
+
+        Raises:
+            StorageUnavailable: nothing was stored.
+        """
+        ...
+
+    async def of_call(self, call_id: CallId) -> tuple[CallEvent, ...]:
+        """All events of a call in order."""
+        ...
+
+
+class CallStore(Protocol):
+    """Calls, dossiers, outcomes."""
+
+    async def register(self, registration: CallRegistration, at: datetime) -> None:
+        """Raises StorageConflict for a call id seen before."""
+        ...
+
+    async def save_dossier(self, dossier: Dossier) -> None:
+        """Store a dossier."""
+        ...
+
+    async def dossier(self, dossier_id: str) -> Dossier | None:
+        """A stored dossier."""
+        ...
+
+    async def save_outcome(self, call_id: CallId, outcome: CallOutcome) -> None:
+        """Store what the PBX is to do."""
+        ...
+
+    async def outcome(self, call_id: CallId) -> CallOutcome | None:
+        """What the PBX is to do, None when the bot did not say."""
+        ...
+
+
+class RolloutStore(Protocol):
+    """Branch states and exposures."""
+
+    async def states(self) -> dict[str, BranchState]:
+        """State of every branch that has one."""
+        ...
+
+    async def change_state(self, state: BranchState, who: str, why: str, at: datetime) -> None:
+        """Write a branch's new state and its audit row in one transaction."""
+        ...
+
+    async def expose(self, exposure: Exposure) -> BranchState | None:
+        """Store an exposure and read the branch's state again in the same transaction.
+
+        Returns:
+            The state in force; the caller compares `killed`, `share` and `epoch` with what he drew from.
+
+        Raises:
+            StorageUnavailable: not stored: the call goes to an operator, not exposed.
+        """
+        ...
+
+
+class AttemptStore(Protocol):
+    """Failed authentications, across calls, numbers and restarts."""
+
+    async def failures_since(self, subject: str, since: datetime) -> int:
+        """Failures of a subject ("customer:<id>", "number:<keyed hash>") since a moment."""
+        ...
+
+    async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
+        """Remember a failure."""
+        ...
