@@ -51,7 +51,6 @@ class CallSettings(Section):
     language: Literal["ru", "en"] = "ru"
     language_by_called: dict[str, Literal["ru", "en"]] = Field(default_factory=dict)
     front: Literal["auto", "speech", "keys", "external_ivr"] = "auto"
-    ask_topic_once: bool = False
     recorded: bool = False
     bank_slow_ms: int = Field(2000, ge=100)
     bank_deadline_ms: int = Field(6000, ge=500)

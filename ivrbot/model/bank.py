@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import Value
 
 
@@ -24,6 +27,15 @@ class BankOperation(StrEnum):
     LIST_CARDS = "list_cards"
     BLOCK_CARD = "block_card"
     GET_BALANCE = "get_balance"
+    LIST_OPERATIONS = "list_operations"
+    GET_SALARY = "get_salary"
+    GET_LOAN = "get_loan"
+    GET_DEPOSIT = "get_deposit"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something at the bank and so needs an idempotency key."""
+        return self is BankOperation.BLOCK_CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +50,29 @@ class Customer:
 class FactHashes:
     """Keyed hashes of a customer's facts; a fact may have several accepted readings.
 
+    Canonical readings: `last_four` four digits; `date_of_birth` ISO; `code_word` the phonetic key of the whole
+    expression; `full_name` the phonetic keys of surname and name, or of surname, name and patronymic, sorted
+    and joined by one space.
+
     Attributes:
-        hashes: per fact, hex digests of HMAC-SHA256(key, customer_id 0x1F fact 0x1F canonical reading).
+        hashes: per fact, the digests made by `fact_hash`.
     """
 
     customer_id: str
     hashes: Mapping[Fact, frozenset[str]]
+
+
+def fact_hash(key: bytes, customer_id: str, fact: Fact, canonical: str) -> str:
+    """HMAC-SHA256(key, customer_id 0x1F fact 0x1F canonical reading) as hex: the form facts are kept in.
+
+    Args:
+        key: secret shared by the bank's side and the bot's, at least 16 bytes.
+        customer_id: binds the digest to one customer, so that equal code words do not look equal.
+        fact: binds it to one kind of fact.
+        canonical: canonical reading, see `FactHashes`.
+    """
+    message = "\x1f".join((customer_id, fact.value, canonical)).encode()
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +81,18 @@ class BankRequest:
 
     Attributes:
         idempotency_key: same key, same effect, however often it is sent; required for writes.
+        level: how surely the caller was known when it was asked, for the bank's own log.
+        facts_used: names (never values) of the facts that led there, for the bank's own log.
+        call_id: the call it was asked in, for the bank's own log.
     """
 
     operation: BankOperation
     customer_id: str
     arguments: Mapping[str, Value] = field(default_factory=dict)
     idempotency_key: str = ""
+    level: AssuranceLevel = AssuranceLevel.NONE
+    facts_used: tuple[str, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,12 +73,13 @@ class AuthReply:
 
     Attributes:
         status: "granted", "ask" (prove `fact` next), "wrong" (the last answer was refused, prove `fact`),
+            "unclear" (the last answer could not be read as one: ask the same again),
             "refused" (attempts used up, or nothing left to ask).
         fact: what to ask: a `Fact` value or "phone" (name the number of the account).
         slots: what the ladder learnt and the flow may use (the card that was proven).
     """
 
-    status: Literal["granted", "ask", "wrong", "refused"]
+    status: Literal["granted", "ask", "wrong", "unclear", "refused"]
     fact: str = ""
     slots: Mapping[str, Value] = field(default_factory=dict)
 
@@ -112,11 +113,13 @@ class Say:
         response: its key ("utter_card_blocked").
         values: values of its variables.
         interruptible: False only for what the law requires to be heard.
+        language: spoken in another language than the call's (the offer to switch).
     """
 
     response: str
     values: Mapping[str, Value] = field(default_factory=dict)
     interruptible: bool = True
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)

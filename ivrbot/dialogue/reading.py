@@ -1,0 +1,69 @@
+"""Reads the answer to an open question: a slot's value from speech or keys. Pure.
+
+An open `collect` decides yes/no, digits and topics before the intent does; an ambiguous reading is None.
+"""
+
+from __future__ import annotations
+
+from ivrbot.dialogue.schema import Branches, SlotSpec
+from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.codes import parse_digits
+from ivrbot.language.commands import Universal, universal
+from ivrbot.model.dialogue import UserTurn, Value
+from ivrbot.model.speech import Language
+
+ACT_CONFIDENCE = 0.6
+"""Least confidence at which a dialogue act of the classifier counts inside a flow."""
+
+TOPIC_CHANGE_CONFIDENCE = 0.8
+"""Least confidence at which another topic interrupts a question; answers to questions are often misheard."""
+
+_ACTS = {
+    "operator": Universal.OPERATOR,
+    "repeat": Universal.REPEAT,
+    "wait": Universal.WAIT,
+    "help": Universal.HELP,
+    "cancel": Universal.CANCEL,
+}
+
+
+def command_in(turn: UserTurn, language: Language) -> Universal | None:
+    """The universal command that the whole turn is, by its words alone."""
+    return universal(turn.text, language)
+
+
+def command_meant(turn: UserTurn) -> Universal | None:
+    """The universal command that the classifier is sure of."""
+    return _ACTS.get(turn.nlu.intent) if turn.nlu.confidence >= ACT_CONFIDENCE else None
+
+
+def read_slot(spec: SlotSpec, turn: UserTurn, language: Language) -> Value:
+    """Value of a digits or yes/no slot in the caller's words, None when there is none or it is ambiguous."""
+    if spec.kind == "digits":
+        for hypothesis in turn.hypotheses:
+            if (digits := parse_digits(hypothesis.text, language, spec.length)) is not None:
+                return digits
+        return None
+    if spec.kind == "yes_no":
+        answer = parse_yes_no(turn.text, language)
+        if answer is None and turn.nlu.confidence >= ACT_CONFIDENCE:
+            answer = {"affirm": True, "deny": False}.get(turn.nlu.intent)
+        return answer
+    return None
+
+
+def read_keys(spec: SlotSpec, digits: str, branches: Branches) -> Value:
+    """Value of a keyed answer: a menu key, 1 for yes and 2 for no, or the digits themselves."""
+    digits = digits.removesuffix("#")
+    if spec.kind == "topic":
+        return branches.topic_of_key(digits)
+    if spec.kind == "yes_no":
+        return {"1": True, "2": False}.get(digits)
+    if not digits.isdigit() or (spec.length is not None and len(digits) != spec.length):
+        return None
+    return digits
+
+
+def read_topic(turn: UserTurn, branches: Branches) -> str | None:
+    """The topic that the caller stated, None when he stated none that is known."""
+    return turn.nlu.intent if branches.branch_of(turn.nlu.intent) is not None else None

@@ -1,0 +1,121 @@
+"""Texts with variables into speakable pieces: "... на {card}, блокирую, верно?" -> static, fragments, static.
+
+A static piece is the text between variables, exactly as it is recorded; a variable is spoken from the closed
+inventory of fragments of its kind (`ivrbot.language.verbalise`). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from ivrbot.dialogue.schema import Domain, FlowSet, SlotKind, SlotSpec
+from ivrbot.language.verbalise import say_count, say_date, say_digits, say_money
+from ivrbot.model.dialogue import Piece, Say, Utterance, Value
+from ivrbot.model.speech import Language
+
+_VARIABLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+SPEAKABLE: frozenset[SlotKind] = frozenset({"digits", "money", "count", "date", "name"})
+"""Kinds whose values have recorded fragments in every language."""
+
+CURRENCY = "RUB"
+
+
+def split_template(text: str) -> tuple[str | tuple[str, str], ...]:
+    """Static texts and (variable, form) pairs, in order; punctuation without words is dropped."""
+    parts: list[str | tuple[str, str]] = []
+    position = 0
+    for match in _VARIABLE.finditer(text):
+        parts.append(static_text(text[position : match.start()]))
+        parts.append((match.group(1), match.group(2) or ""))
+        position = match.end()
+    parts.append(static_text(text[position:]))
+    return tuple(part for part in parts if part)
+
+
+def static_text(text: str) -> str:
+    """A static stretch as it is recorded: no leading separators; "" when no word is left."""
+    text = text.strip().lstrip(",.;:!? ").strip()
+    return text if re.search(r"\w", text) else ""
+
+
+def static_pieces(flow_set: FlowSet, language: Language) -> tuple[str, ...]:
+    """Every static text of a language's responses, sorted, once each: what the prompt store must hold."""
+    texts = {
+        part
+        for text in flow_set.responses[language].values()
+        for part in split_template(text)
+        if isinstance(part, str)
+    }
+    return tuple(sorted(texts))
+
+
+def render(flow_set: FlowSet, say: Say, language: Language) -> Utterance:
+    """Put values into a response.
+
+    Args:
+        flow_set: responses and slot kinds.
+        say: the act; its own language, where set, wins over `language`.
+        language: of the call.
+
+    Raises:
+        KeyError: unknown response (the loader has checked all that flows use).
+    """
+    language = say.language or language
+    template = flow_set.responses[language][say.response]
+    pieces: list[Piece] = []
+    for part in split_template(template):
+        if isinstance(part, str):
+            pieces.append(Piece(part, "static"))
+        else:
+            pieces.extend(_spoken(flow_set.domain, part, say.values, language))
+    return Utterance(
+        language,
+        _filled(flow_set.domain, template, say.values, _shown),
+        _filled(flow_set.domain, template, say.values, _masked),
+        tuple(pieces),
+    )
+
+
+def _spoken(domain: Domain, part: tuple[str, str], values: Mapping[str, Value], language: Language) -> list[Piece]:
+    name, form = part
+    value, kind = values.get(name), domain.slots[name].kind
+    if value is None:
+        return []
+    fragments: tuple[str, ...]
+    if kind == "digits":
+        fragments = say_digits(str(value), language)
+    elif kind == "money" and isinstance(value, int):
+        fragments = say_money(value, CURRENCY, language)
+    elif kind == "count" and isinstance(value, int):
+        fragments = say_count(value, form, language)
+    elif kind == "date":
+        extra: dict[str, Any] = {"case": form} if form else {}
+        fragments = say_date(date.fromisoformat(str(value)), language, **extra)
+    elif kind == "name":
+        return [Piece(str(value), "fragment")]
+    else:
+        return [Piece(str(value), "free")]
+    return [Piece(fragment, "fragment") for fragment in fragments]
+
+
+def _filled(
+    domain: Domain,
+    template: str,
+    values: Mapping[str, Value],
+    show: Callable[[SlotSpec, Value], str],
+) -> str:
+    return _VARIABLE.sub(lambda match: show(domain.slots[match.group(1)], values.get(match.group(1))), template)
+
+
+def _shown(spec: SlotSpec, value: Value) -> str:
+    if spec.kind == "money" and isinstance(value, int):
+        return f"{value // 100:,}".replace(",", " ") + f",{value % 100:02d} ₽"
+    return "" if value is None else str(value)
+
+
+def _masked(spec: SlotSpec, value: Value) -> str:
+    return "***" if spec.personal else _shown(spec, value)
