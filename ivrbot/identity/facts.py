@@ -1,0 +1,215 @@
+"""Answers to secret questions: canonical readings, and their comparison with keyed hashes.
+
+Takes what was said or keyed (all hypotheses) and a customer's `FactHashes`, gives an `Attempt`. What was said goes
+no further than this module. Comparison is in constant time over everything; the number of readings that one answer
+may have is bounded, so that a long sentence is not a dictionary.
+
+Code words and names are compared by phonetic key (see `ivrbot.language.phonetic`).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from ivrbot.identity.ladder import Attempt
+from ivrbot.identity.words import FILLERS, UNABLE
+from ivrbot.language.codes import parse_digits
+from ivrbot.language.dates import parse_date
+from ivrbot.language.numbers import find_runs
+from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.tokens import Kind, Token, tokenise
+from ivrbot.model.bank import Fact, FactHashes, fact_hash
+from ivrbot.model.speech import Language
+
+MAX_HYPOTHESES = 5
+MAX_READINGS_PER_HYPOTHESIS = 8
+MAX_CONTENT_WORDS = 4
+"""More words than this, fillers and numbers aside, are a sentence and not an answer."""
+MAX_ANSWER_CHARS = 300
+_LAST_FOUR_DIGITS = 4
+_NO_HASH = "0" * 64
+
+_WORD_FACTS = (Fact.CODE_WORD, Fact.FULL_NAME)
+
+
+def readings(
+    fact: Fact, hypotheses: Sequence[str], keyed: bool, language: Language, today: date
+) -> tuple[str, ...]:
+    """Canonical readings of an answer, as `FactHashes` describes them.
+
+    Args:
+        fact: what the answer is to be read as.
+        hypotheses: readings of the recogniser, best first, or the keys pressed (0-9, *, #).
+        keyed: the answer came by keys.
+        language: of the call.
+        today: of the call; births lie before it.
+
+    Returns:
+        Without repeats, at most `MAX_HYPOTHESES` times `MAX_READINGS_PER_HYPOTHESIS`; empty when the answer holds
+        nothing of this kind.
+    """
+    found: dict[str, None] = {}
+    for text in hypotheses[:MAX_HYPOTHESES]:
+        if len(text) > MAX_ANSWER_CHARS:
+            continue
+        one = _keyed_reading(fact, text, today) if keyed else _spoken_readings(fact, text, language, today)
+        found.update(dict.fromkeys(one[:MAX_READINGS_PER_HYPOTHESIS]))
+    return tuple(found)
+
+
+def match(hashes: FactHashes | None, key: bytes, answers: Mapping[Fact, Sequence[str]]) -> dict[Fact, str]:
+    """Compare readings with a customer's facts, every one with every one.
+
+    Args:
+        hashes: of the customer; None for a customer who does not exist: the same work is done, nothing matches.
+        key: of `fact_hash`.
+        answers: canonical readings by fact.
+
+    Returns:
+        The reading that matched, by fact; empty when nothing did.
+    """
+    customer_id = hashes.customer_id if hashes is not None else ""
+    matched: dict[Fact, str] = {}
+    for fact, candidates in answers.items():
+        # Somebody without such a fact is compared with a digest that nothing can have.
+        kept = sorted(hashes.hashes.get(fact, ())) if hashes is not None else []
+        for candidate in candidates:
+            digest = fact_hash(key, customer_id, fact, candidate)
+            equal = False
+            for stored in kept or [_NO_HASH]:
+                equal |= hmac.compare_digest(digest, stored)
+            if equal and kept:
+                matched[fact] = candidate
+    return matched
+
+
+def assess(
+    hashes: FactHashes | None,
+    key: bytes,
+    asked: Fact,
+    hypotheses: Sequence[str],
+    *,
+    keyed: bool,
+    language: Language,
+    today: date,
+    unasked_words: bool = True,
+) -> Attempt:
+    """Judge one answer against everything the customer may prove.
+
+    Callers give another fact than the one asked for, or two in one breath. Digits and dates are taken whenever
+    they are there, and count as wrong when they are. Words are wrong when words were asked for and nothing else was
+    proven by them; trying them elsewhere is a side guess, which the ladder limits.
+
+    Args:
+        hashes: of the customer, None when the account does not exist.
+        key: of `fact_hash`.
+        asked: what was asked for.
+        hypotheses: readings, best first, or keys.
+        keyed: the answer came by keys.
+        language: of the call.
+        today: of the call.
+        unasked_words: `ladder.may_compare_unasked_words`.
+    """
+    figures = _figures(hypotheses, keyed, language, today)
+    has_figures = any(figures.values())
+    unable = not keyed and any(_is_unable(text, language) for text in hypotheses[:1])
+    words: dict[Fact, tuple[str, ...]] = {}
+    for fact in _WORD_FACTS:
+        allowed = unasked_words or (fact is asked and not has_figures)
+        if allowed and not unable:
+            words[fact] = readings(fact, hypotheses, keyed, language, today)
+    matched = match(hashes, key, {**figures, **words})
+    wrong_figures = any(found and fact not in matched for fact, found in figures.items())
+    wrong_words = bool(words.get(asked)) and not matched and not has_figures
+    wrong = wrong_figures or wrong_words
+    tried_in_vain = any(words.values()) and not matched.keys() & set(_WORD_FACTS)
+    return Attempt(
+        matched=frozenset(matched),
+        wrong=wrong,
+        declined=unable and not has_figures,
+        side_guess=tried_in_vain and not wrong,
+        card=matched.get(Fact.LAST_FOUR, ""),
+    )
+
+
+def _figures(
+    hypotheses: Sequence[str], keyed: bool, language: Language, today: date
+) -> dict[Fact, tuple[str, ...]]:
+    """Readings of the facts made of digits; the year of a birth is not the end of a card's number."""
+    births = readings(Fact.DATE_OF_BIRTH, hypotheses, keyed, language, today)
+    taken = {part for born in births for part in (born[:4], born[8:] + born[5:7])}
+    cards = readings(Fact.LAST_FOUR, hypotheses, keyed, language, today)
+    return {Fact.DATE_OF_BIRTH: births, Fact.LAST_FOUR: tuple(card for card in cards if card not in taken)}
+
+
+def name_canonical(parts: Sequence[str], language: Language) -> str:
+    """Canonical form of a name, whatever the order of its parts."""
+    return " ".join(sorted(phonetic_key(part, language) for part in parts))
+
+
+def _keyed_reading(fact: Fact, keys: str, today: date) -> tuple[str, ...]:
+    digits = keys.strip("*#")
+    if not digits.isdecimal() or not digits.isascii():
+        return ()
+    if fact is Fact.LAST_FOUR and len(digits) == _LAST_FOUR_DIGITS:
+        return (digits,)
+    if fact is Fact.DATE_OF_BIRTH and len(digits) in (6, 8):
+        return _keyed_birth(digits, today)
+    return ()
+
+
+def _keyed_birth(digits: str, today: date) -> tuple[str, ...]:
+    """Day, month, year by two or four digits; of two centuries the one that gives a past birth."""
+    day, month, year = int(digits[:2]), int(digits[2:4]), int(digits[4:])
+    if len(digits) == 6:
+        century = today.year // 100 * 100
+        year += century if century + year <= today.year else century - 100
+    try:
+        born = date(year, month, day)
+    except ValueError:
+        return ()
+    return (born.isoformat(),) if born < today else ()
+
+
+def _spoken_readings(fact: Fact, text: str, language: Language, today: date) -> tuple[str, ...]:
+    if fact is Fact.LAST_FOUR:
+        digits = parse_digits(text, language, _LAST_FOUR_DIGITS)
+        return (digits,) if digits is not None else ()
+    if fact is Fact.DATE_OF_BIRTH:
+        born = parse_date(text, language, today, with_year=True)
+        return (born.isoformat(),) if born is not None and born < today else ()
+    words = _content_words(text, language)
+    if not 0 < len(words) <= MAX_CONTENT_WORDS:
+        return ()
+    if fact is Fact.CODE_WORD:
+        spans = [words[at : at + size] for size in (1, 2) for at in range(len(words) - size + 1)]
+        keys = [phonetic_key(" ".join(span), language) for span in spans]
+    else:
+        spans = [words[at : at + size] for size in (3, 2) for at in range(len(words) - size + 1)]
+        keys = [name_canonical(span, language) for span in spans]
+    return tuple(key for key in dict.fromkeys(keys) if key)
+
+
+def _content_words(text: str, language: Language) -> tuple[str, ...]:
+    """Words that could be a code word or a name: without fillers, digits and spoken numbers.
+
+    If only spoken numbers are left ("семь"), they are the words: they may be the code word.
+    """
+    tokens = tokenise(text, language)
+    numbers = {
+        at for run in find_runs(tokens, language, code=True) for atom in run for at in range(atom.start, atom.end)
+    }
+    words = [(at, token.text) for at, token in enumerate(tokens) if _is_content(token, language)]
+    plain = tuple(word for at, word in words if at not in numbers)
+    return plain or tuple(word for _, word in words)
+
+
+def _is_content(token: Token, language: Language) -> bool:
+    return token.kind is Kind.WORD and token.text not in FILLERS[language]
+
+
+def _is_unable(text: str, language: Language) -> bool:
+    words = tuple(token.text for token in tokenise(text, language) if token.kind is Kind.WORD)
+    return any(words[at : at + len(phrase)] == phrase for phrase in UNABLE[language] for at in range(len(words)))

@@ -1,0 +1,288 @@
+"""The authentication ladder: which fact to ask for next, and when it is enough or over.
+
+Takes a frozen `LadderState` and what one answer was worth (`Attempt`), gives the next state and an `AuthReply`.
+Wrong answers are counted per call, per customer and per calling number; a reply never says which item was wrong,
+and a named telephone number that the bank does not know is asked the same questions as one it knows.
+
+The counts of the last 24 hours come from the `AttemptStore`. Two calls for one customer at the same moment must
+not both be judged on the same old count: whoever drives the ladder reads the counts, judges and stores the failure
+for one customer at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+from ivrbot.identity.policy import Policy, Requirement
+from ivrbot.model.bank import Fact
+from ivrbot.model.call import AssuranceLevel
+from ivrbot.model.dialogue import AuthReply
+
+PHONE = "phone"
+"""What `AuthReply.fact` says when the caller is to name the number of his account."""
+
+
+class Refusal(StrEnum):
+    """Why the ladder refused; for the dossier and events, never spoken."""
+
+    FAILURES_IN_CALL = "failures_in_call"
+    LOCKED = "locked"
+    NUMBER_LOCKED = "number_locked"
+    UNREADABLE = "unreadable"
+    NOTHING_LEFT = "nothing_left_to_ask"
+    NOT_SERVED_HERE = "not_served_from_foreign_telephone"
+    STRONG_UNAVAILABLE = "strong_unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Counts of the last 24 hours, as stored before the answer in hand.
+
+    Attributes:
+        customer: wrong answers for this customer, over all calls and telephones.
+        number: wrong answers from this calling number, over all customers.
+        side: unasked words compared in vain for this customer (see `Attempt.side_guess`).
+    """
+
+    customer: int = 0
+    number: int = 0
+    side: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one answer was worth; made by `facts.assess`, never holds what was said.
+
+    Attributes:
+        matched: facts that it proved, also such as were not asked for.
+        wrong: something in it was an answer and not the right one.
+        declined: the caller said that he does not know or has not got it.
+        side_guess: words were tried as a secret in vain where that is no failure; counted all the same.
+        card: last four digits that matched, "" if none did.
+    """
+
+    matched: frozenset[Fact] = frozenset()
+    wrong: bool = False
+    declined: bool = False
+    side_guess: bool = False
+    card: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LadderState:
+    """How far a caller has come in one call.
+
+    Attributes:
+        customer_id: whose account it is about, None when unknown to the bank.
+        how: how the account was found: by the calling number, by a number that was named, or not yet.
+        level: reached so far.
+        facts: proven so far, in order; they count for later operations of the same call.
+        failures: wrong answers in this call.
+        counts: the last 24 hours, this call included.
+        unreadable: answers in this call that held nothing usable.
+        asked: everything asked for, in order, repeats included.
+        declined: what the caller said he does not know.
+        refusal: why the last reply was "refused", None when it was not.
+        card: last four digits that were proven.
+    """
+
+    customer_id: str | None = None
+    how: Literal["", "number", "named"] = ""
+    level: AssuranceLevel = AssuranceLevel.NONE
+    facts: tuple[Fact, ...] = ()
+    failures: int = 0
+    counts: Failures = Failures()
+    unreadable: int = 0
+    asked: tuple[str, ...] = ()
+    declined: frozenset[str] = frozenset()
+    refusal: Refusal | None = None
+    card: str = field(default="", repr=False)
+
+
+def start(
+    state: LadderState, policy: Policy, operation: str, customer_id: str | None, failures: Failures
+) -> tuple[LadderState, AuthReply]:
+    """Begin to authenticate for an operation; what was proven earlier in the call counts.
+
+    Args:
+        state: `LadderState()` at the call's first operation.
+        policy: in force.
+        operation: key of assurance.yml.
+        customer_id: customer of the calling number, None when there is none; ignored once an account was found.
+        failures: counts of the last 24 hours for this customer and this calling number.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    if not state.how and customer_id is not None:
+        state = replace(state, customer_id=customer_id, how="number")
+    state = replace(state, counts=failures)
+    return _reply(_with_level(state, policy), policy, policy.requirement(operation), "ask")
+
+
+def named(
+    state: LadderState, policy: Policy, operation: str, customer_id: str | None, failures: Failures
+) -> tuple[LadderState, AuthReply]:
+    """Go on after the caller named the telephone number of his account.
+
+    Args:
+        state: as left by the reply that asked for "phone".
+        policy: in force.
+        operation: key of assurance.yml.
+        customer_id: customer of the named number; None asks on all the same, and nothing will match.
+        failures: counts of the last 24 hours for that customer and the calling number.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    if not state.how:
+        state = replace(state, customer_id=customer_id, how="named")
+    state = replace(state, counts=failures)
+    return _reply(_with_level(state, policy), policy, policy.requirement(operation), "ask")
+
+
+def answer(
+    state: LadderState,
+    policy: Policy,
+    operation: str,
+    fact: str,
+    attempt: Attempt,
+    *,
+    failures: Failures | None = None,
+) -> tuple[LadderState, AuthReply]:
+    """Take one answer.
+
+    Whoever calls this stores a failure (for the customer and the calling number) when the new state has more
+    `failures` than before, and a side guess when it has more `counts.side`; before the reply is spoken.
+
+    Args:
+        state: as left by the last reply.
+        policy: in force.
+        operation: key of assurance.yml.
+        fact: what was asked for, a `Fact` value or "phone" (then only an unusable or declined answer comes here).
+        attempt: what the answer was worth.
+        failures: fresh counts of the last 24 hours without this answer; None keeps those of the state.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    need = policy.requirement(operation)
+    if failures is not None:
+        state = replace(state, counts=failures)
+    if reason := _blocked(state, policy):
+        return _refused(state, reason)
+    proven: tuple[Fact, ...] = ()
+    if state.customer_id is not None:
+        proven = tuple(item for item in Fact if item in attempt.matched and item not in state.facts)
+    if proven:
+        state = replace(state, facts=state.facts + proven, card=attempt.card or state.card)
+    if attempt.wrong:
+        counts = replace(state.counts, customer=state.counts.customer + 1, number=state.counts.number + 1)
+        state = replace(state, failures=state.failures + 1, counts=counts)
+    elif attempt.side_guess:
+        state = replace(state, counts=replace(state.counts, side=state.counts.side + 1))
+    if attempt.declined:
+        state = replace(state, declined=state.declined | {fact})
+    elif not proven and not attempt.wrong:
+        state = replace(state, unreadable=state.unreadable + 1)
+    return _reply(_with_level(state, policy), policy, need, "wrong" if attempt.wrong and not proven else "ask")
+
+
+def allows(state: LadderState, policy: Policy, operation: str) -> bool:
+    """Whether the operation may be done now; to be asked again right before the bank is.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    need = policy.requirement(operation)
+    if need.level is AssuranceLevel.NONE:
+        return True
+    if _blocked(state, policy) is not None or state.customer_id is None:
+        return False
+    return _enough(state, need)
+
+
+def may_compare_unasked_words(state: LadderState, policy: Policy) -> bool:
+    """Whether words that were not asked for may still be tried as a code word or name."""
+    return state.counts.side < policy.limits.side_guesses_per_day
+
+
+def _enough(state: LadderState, need: Requirement) -> bool:
+    if state.how == "number":
+        return state.level.rank >= need.level.rank and len(state.facts) >= need.facts
+    foreign = need.foreign_telephone
+    return foreign is not None and state.level.rank >= need.level.rank and len(state.facts) >= foreign.facts
+
+
+def _with_level(state: LadderState, policy: Policy) -> LadderState:
+    """A named number proves nothing by itself; facts about an unknown customer cannot exist."""
+    if state.customer_id is not None and len(state.facts) >= policy.verified_facts:
+        level = AssuranceLevel.VERIFIED
+    elif state.how == "number":
+        level = AssuranceLevel.IDENTIFIED
+    else:
+        level = AssuranceLevel.NONE
+    return replace(state, level=level)
+
+
+def _blocked(state: LadderState, policy: Policy) -> Refusal | None:
+    limits = policy.limits
+    if state.failures >= limits.failures_per_call:
+        return Refusal.FAILURES_IN_CALL
+    if state.counts.customer >= limits.failures_per_day:
+        return Refusal.LOCKED
+    if state.counts.number >= limits.failures_per_number:
+        return Refusal.NUMBER_LOCKED
+    if state.unreadable >= limits.unreadable_per_call:
+        return Refusal.UNREADABLE
+    return None
+
+
+def _reply(
+    state: LadderState, policy: Policy, need: Requirement, status: Literal["ask", "wrong"]
+) -> tuple[LadderState, AuthReply]:
+    if need.level is AssuranceLevel.NONE:
+        return replace(state, refusal=None), AuthReply("granted")
+    if reason := _blocked(state, policy) or _unservable(state, need):
+        return _refused(state, reason)
+    if state.how and state.customer_id is not None and _enough(state, need):
+        return replace(state, refusal=None), AuthReply("granted", slots={"card": state.card} if state.card else {})
+    fact = _next_fact(state, policy, need)
+    if fact is None:
+        return _refused(state, Refusal.NOTHING_LEFT)
+    return replace(state, asked=(*state.asked, fact), refusal=None), AuthReply(status, fact)
+
+
+def _refused(state: LadderState, reason: Refusal) -> tuple[LadderState, AuthReply]:
+    return replace(state, refusal=reason), AuthReply("refused")
+
+
+def _unservable(state: LadderState, need: Requirement) -> Refusal | None:
+    if need.level is AssuranceLevel.STRONG:
+        # One-time codes and voiceprint are not there yet: an operator does what needs them.
+        return Refusal.STRONG_UNAVAILABLE
+    if state.how != "number" and need.foreign_telephone is None:
+        return Refusal.NOT_SERVED_HERE
+    return None
+
+
+def _next_fact(state: LadderState, policy: Policy, need: Requirement) -> str | None:
+    """The last fact once more while it has tries left, else the first one that has; None when none can suffice."""
+    tries = policy.limits.tries_per_fact
+
+    def open_to(fact: str) -> bool:
+        return fact not in state.declined and state.asked.count(fact) < tries
+
+    if not state.how:
+        return PHONE if open_to(PHONE) else None
+    demand = need.foreign_telephone if state.how == "named" else need
+    if demand is None:
+        return None
+    left = [fact for fact in demand.ask if fact not in state.facts and open_to(fact)]
+    missing = demand.facts - len(state.facts)
+    if len(left) < missing or not left:
+        return None
+    last = state.asked[-1] if state.asked else ""
+    return last if last in left else left[0]
