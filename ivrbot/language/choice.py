@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ivrbot.language.lexicon import listed
 from ivrbot.language.tokens import Kind, Token
 from ivrbot.model.speech import Language
 
@@ -17,27 +18,29 @@ T = TypeVar("T")
 _CORRECTIONS: dict[Language, frozenset[tuple[str, ...]]] = {
     "ru": frozenset(
         tuple(phrase.split())
-        for phrase in (
+        for phrase in listed(
             "нет|ой|точнее|вернее|то есть|простите|извините|поправка|ошибся|ошиблась|оговорился|оговорилась|"
-            "неправильно|неверно|не так|в смысле|наоборот|стоп|исправлюсь|не то|тьфу|а нет"
-        ).split("|")
+            "неправильно|неверно|не так|в смысле|наоборот|стоп|исправлюсь|не то|тьфу|а нет",
+            "|",
+        )
     ),
     "en": frozenset(
         tuple(phrase.split())
-        for phrase in (
+        for phrase in listed(
             "no|oops|sorry|i mean|rather|correction|actually|wait|make that|wrong|scratch that|not that|pardon|"
-            "i meant|let me correct"
-        ).split("|")
+            "i meant|let me correct",
+            "|",
+        )
     ),
 }
 # Said after a value with nothing behind, these take it back.
 _RETRACTIONS: dict[Language, frozenset[str]] = {
-    "ru": frozenset("нет ошибся ошиблась неправильно неверно стоп оговорился оговорилась тьфу".split()),
-    "en": frozenset("no wrong oops wait scratch".split()),
+    "ru": frozenset(listed("нет ошибся ошиблась неправильно неверно стоп оговорился оговорилась тьфу")),
+    "en": frozenset(listed("no wrong oops wait scratch")),
 }
 _RETRACTION_TAIL: dict[Language, frozenset[str]] = {
-    "ru": frozenset("не так то подождите погодите извините простите ой минуту секунду я сейчас".split()),
-    "en": frozenset("sorry that not that's is i was a minute second moment".split()),
+    "ru": frozenset(listed("не так то подождите погодите извините простите ой минуту секунду я сейчас")),
+    "en": frozenset(listed("sorry that not that's is i was a minute second moment")),
 }
 _NOT: dict[Language, frozenset[str]] = {"ru": frozenset({"не"}), "en": frozenset({"not"})}
 

@@ -1,6 +1,7 @@
 """Words that work at any moment of a call: repeat, wait, back, cancel, help, operator.
 
-Takes recogniser text, gives a command when the whole utterance is one: some word carries it, and every other word is
+Takes recogniser text, gives a command when the whole utterance is one: some word carries it, and every other
+word is
 courtesy or belongs to the command. "отмените платеж" is a topic, so it is none.
 """
 
@@ -8,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
+from ivrbot.language.lexicon import listed
 from ivrbot.language.tokens import Kind, tokenise
 from ivrbot.model.speech import Language
 
@@ -43,32 +46,47 @@ def _command(core: str, also: str = "", phrases: str = "") -> _Command:
 
 _COURTESY: dict[Language, frozenset[str]] = {
     "ru": frozenset(
-        "пожалуйста ну э ээ эээ эм мм а ой вот так и да девушка алло слушайте здравствуйте добрый день вечер утро "
-        "будьте добры прошу я мне меня нам вы вас мы бы можно можете могли хочу хотел хотела хотелось давайте давай "
-        "спасибо просто уже сейчас тогда все нужно надо ладно хорошо извините простите если то лучше скорее быстро "
-        "быстрее срочно привет же уж ка вам ты ок окей нет".split()
+        listed(
+            "пожалуйста ну э ээ эээ эм мм а ой вот так и да девушка алло слушайте здравствуйте добрый день "
+            "вечер утро "
+            "будьте добры прошу я мне меня нам вы вас мы бы можно можете могли хочу хотел хотела хотелось "
+            "давайте давай "
+            "спасибо просто уже сейчас тогда все нужно надо ладно хорошо извините простите если то лучше "
+            "скорее быстро "
+            "быстрее срочно привет же уж ка вам ты ок окей нет"
+        )
     ),
     "en": frozenset(
-        "please well uh um er oh so hi hello hey i me you we can could would may let i'd like want need to just now then "
-        "the a an ok okay thanks thank it that's is fine my us will don't no yes kindly sorry excuse quickly urgently "
-        "immediately i'll good morning".split()
+        listed(
+            "please well uh um er oh so hi hello hey i me you we can could would may let i'd like want need "
+            "to just now then "
+            "the a an ok okay thanks thank it that's is fine my us will don't no yes kindly sorry excuse "
+            "quickly urgently "
+            "immediately i'll good morning"
+        )
     ),
 }
 
 _COMMANDS: dict[Language, dict[Universal, _Command]] = {
     "ru": {
         Universal.OPERATOR: _command(
-            "оператор специалист консультант менеджер =человек =человека =человеку =человеком сотрудни =людьми =людей "
+            "оператор специалист консультант менеджер =человек =человека =человеку =человеком сотрудни "
+            "=людьми =людей "
             "=людям живого живым живому живой",
-            "соедин переключ перевед позов пригласи поговор говор общат общени разговари =дай =дайте свободн =нужен =нужна "
-            "=с =со =на =к =за =из банка банк =не =роботом =робот =роботами автоответчик связ свяж подключи переключ "
-            "=позвать реальн настоящ любо =какого-нибудь линии линию перевест дежурн =жду ответит =а кого-нибудь нибудь "
+            "соедин переключ перевед позов пригласи поговор говор общат общени разговари =дай =дайте "
+            "свободн =нужен =нужна "
+            "=с =со =на =к =за =из банка банк =не =роботом =робот =роботами автоответчик связ свяж подключи "
+            "переключ "
+            "=позвать реальн настоящ любо =какого-нибудь линии линию перевест дежурн =жду ответит =а "
+            "кого-нибудь нибудь "
             "=кого =кем",
-            "не с роботом|не говорить с роботом|не разговаривать с роботом|не общаться с роботом|не буду с роботом",
+            "не с роботом|не говорить с роботом|не разговаривать с роботом|не общаться с роботом|не буду с "
+            "роботом",
         ),
         Universal.REPEAT: _command(
             "повтор =расслышал =расслышала =недослышал =недослышала =прослушал =прослушала =чего",
-            "=еще =раз =что =вы =сказали =сказал =сказала =не =последн =как =говорите =медленн =помедленнее =громче "
+            "=еще =раз =что =вы =сказали =сказал =сказала =не =последн =как =говорите =медленн =помедленнее "
+            "=громче "
             "=понял =поняла =вопрос =фразу =сначала =это =слышу =слышно",
             "еще раз|еще разок|что вы сказали|как вы сказали|не понял|не поняла|что что|как как|скажите еще|"
             "не понял вопрос|что ты сказал|что вы говорите|не слышу|плохо слышно|не слышно",
@@ -93,27 +111,33 @@ _COMMANDS: dict[Language, dict[Universal, _Command]] = {
             "помощ помог =справка =справку подсказк подсказ =хелп",
             "=нужна =что =делать =как =быть =с =этим =мне =кто-нибудь =какая",
             "что делать|что я могу сказать|что можно сказать|что ты умеешь|что вы умеете|что говорить|"
-            "не знаю что сказать|не знаю что делать|что мне делать|как мне быть|какие есть варианты|что мне сказать",
+            "не знаю что сказать|не знаю что делать|что мне делать|как мне быть|какие есть варианты|что мне "
+            "сказать",
         ),
     },
     "en": {
         Universal.OPERATOR: _command(
             "operator agent representative human =person specialist consultant advisor adviser =someone =somebody "
             "manager employee =assistant =people =rep =staff",
-            "=speak speaking =talk talking =connect connecting =transfer transferring =put =through =with =real =live "
-            "=actual =get =give =from =bank =of =not =robot =machine =bot =switch =over =being =rather =any =call =be "
+            "=speak speaking =talk talking =connect connecting =transfer transferring =put =through =with "
+            "=real =live "
+            "=actual =get =give =from =bank =of =not =robot =machine =bot =switch =over =being =rather =any "
+            "=call =be "
             "connected transferred =who =at =in =here =else =on",
         ),
         Universal.REPEAT: _command(
             "repeat =pardon =what =again",
-            "=say =that =once =more =one =time =did =not =didn't =hear =catch =understand =last =question =slower =slowly "
+            "=say =that =once =more =one =time =did =not =didn't =hear =catch =understand =last =question "
+            "=slower =slowly "
             "=come =was =did =louder =get =said =couldn't =sentence =you =over =question",
-            "say again|say that|once more|one more time|come again|didn't hear|didn't catch|did not hear|didn't get|"
+            "say again|say that|once more|one more time|come again|didn't hear|didn't catch|did not hear|"
+            "didn't get|"
             "did not catch|didn't understand|did not understand|can't hear|what did say",
         ),
         Universal.WAIT: _command(
             "=wait =hold =moment =minute =second =sec =minutes =seconds",
-            "=on =one =for =few =give =hang =bit =little =while =let's =find =look =looking =get =card =more =line =at "
+            "=on =one =for =few =give =hang =bit =little =while =let's =find =look =looking =get =card "
+            "=more =line =at "
             "=some =two =check =see =in",
             "hang on|bear with",
         ),
@@ -162,16 +186,14 @@ def _refused(words: list[str], language: Language) -> bool:
     """Tell "оператор не нужен"; refusing the robot asks for the operator."""
     if any(word.startswith(_MACHINES[language]) for word in words):
         return False
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     if any(pair in _REFUSALS[language] for pair in pairs):
         return True
     follows = {
         "не": ("повтор", "отмен", "соедин", "переключ", "подожд", "перевод"),
         "don't": ("repeat", "cancel", "stop", "connect", "transfer", "wait"),
     }
-    return any(
-        word in follows and after.startswith(follows[word]) for word, after in zip(words, words[1:], strict=False)
-    )
+    return any(word in follows and after.startswith(follows[word]) for word, after in pairwise(words))
 
 
 def universal(text: str, language: Language) -> Universal | None:

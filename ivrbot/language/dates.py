@@ -1,6 +1,7 @@
 """Dates as callers say them: birth dates and days of operations.
 
-Takes recogniser text and today's date, gives a date. Day before month in Russian; in English figures whose order is
+Takes recogniser text and today's date, gives a date. Day before month in Russian; in English figures whose
+order is
 open ("03/05/1989") are ambiguous unless written with dots.
 """
 
@@ -13,7 +14,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from ivrbot.language.choice import Candidate, choose
-from ivrbot.language.lexicon import Rank
+from ivrbot.language.lexicon import Rank, listed
 from ivrbot.language.numbers import Atom, Number, Run, find_runs, read_number
 from ivrbot.language.tokens import Kind, Token, tokenise
 from ivrbot.model.speech import Language
@@ -72,7 +73,7 @@ _WEEKDAYS: dict[Language, tuple[re.Pattern[str], ...]] = {
         )
     ),
     "en": tuple(
-        re.compile(rf"{day}$") for day in "monday tuesday wednesday thursday friday saturday sunday".split()
+        re.compile(rf"{day}$") for day in listed("monday tuesday wednesday thursday friday saturday sunday")
     ),
 }
 _AGO: dict[Language, str] = {"ru": "назад", "en": "ago"}
@@ -82,8 +83,8 @@ _SPANS: dict[Language, tuple[tuple[re.Pattern[str], int], ...]] = {
 }
 _DAY_OF_MONTH: dict[Language, frozenset[str]] = {"ru": frozenset({"числа", "число"}), "en": frozenset()}
 _LINKS: dict[Language, frozenset[str]] = {
-    "ru": frozenset("месяца месяц года год г число числа день".split()),
-    "en": frozenset("of the in on day year".split()),
+    "ru": frozenset(listed("месяца месяц года год г число числа день")),
+    "en": frozenset(listed("of the in on day year")),
 }
 _EARLIEST_YEAR = 1900
 
@@ -331,12 +332,14 @@ def parse_date(text: str, language: Language, today: date, *, with_year: bool = 
     Args:
         text: one utterance ("пятое марта восемьдесят девятого", "05.03.1989", "вчера", "March fifth").
         language: of the utterance.
-        today: the day of the call; a date without a year is the last one up to it, a year of two digits the last one
+        today: the day of the call; a date without a year is the last one up to it, a year of two digits the
+        last one
             that has begun.
         with_year: accept only dates whose year was said (birth dates).
 
     Returns:
-        The date; None when there is none, several, an impossible one or one of open order ("03/05/1989" in English).
+        The date; None when there is none, several, an impossible one or one of open order ("03/05/1989" in
+        English).
     """
     tokens = tokenise(text, language)
     fields = _fields(tokens, language)

@@ -11,6 +11,11 @@ from enum import IntEnum
 from fractions import Fraction
 
 
+def listed(text: str, separator: str | None = None) -> tuple[str, ...]:
+    """Cut a table of words that is written as one string; easier to read and to extend than quoted words."""
+    return tuple(text.split(separator))
+
+
 class Rank(IntEnum):
     """Place of a number word in the grammar; inside one group of three digits ranks must fall."""
 
@@ -31,7 +36,8 @@ class NumberWord:
         value: what it stands for; a half is possible ("полторы").
         rank: place in the grammar.
         ordinal: "пятого", "fifth"; ends a number.
-        bare_scale: for scales and hundreds, whether the form may stand without a number ("тысяча" yes, "тысяч" no).
+        bare_scale: for scales and hundreds, whether the form may stand without a number ("тысяча" yes, "тысяч"
+        no).
         countable: a digit as a noun ("нулей", "семерки") that a number before it multiplies.
     """
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from ivrbot.language.lexicon import listed
 from ivrbot.language.tokens import Kind, Token, tokenise
 from ivrbot.model.speech import Language
 
@@ -42,14 +43,20 @@ _NEGATORS: dict[Language, _Negators] = {
             r"(?:не|нельзя|незачем|ненадо|перестаньте|прекратите|передумал|передумала|отказываюсь|против|ни|запрещаю)$"
         ),
         light=frozenset(
-            "надо нужно нужна следует стоит хочу хотел хотела хотим буду будем будет будете собираюсь собирался "
-            "собиралась планирую просил просила просим прошу пока еще уже ее его их мне мою мой моей карту карты карт "
-            "больше ничего вы вам нам я чтобы чтоб чего сейчас сразу вздумайте смейте ли бы того эту этой все всё "
-            "поводу случае коем совсем вообще снова".split()
+            listed(
+                "надо нужно нужна следует стоит хочу хотел хотела хотим буду будем будет будете собираюсь "
+                "собирался "
+                "собиралась планирую просил просила просим прошу пока еще уже ее его их мне мою мой моей карту "
+                "карты карт "
+                "больше ничего вы вам нам я чтобы чтоб чего сейчас сразу вздумайте смейте ли бы того эту этой "
+                "все всё "
+                "поводу случае коем совсем вообще снова"
+            )
         ),
         after=re.compile(
             r"^(?:(?:ее|его|их|карту|пока|сейчас|мне|мою|я|мы|эту|все|вообще|ничего|больше|уже) ){0,4}"
-            r"(?:не (?:надо|нужно|стоит|буду|будем|хочу|хотел|хотела|хотим|просил|просила|просим|следует|требуется|"
+            r"(?:не (?:надо|нужно|стоит|буду|будем|хочу|хотел|хотела|хотим|просил|просила|просим|следует|"
+            r"требуется|"
             r"собираюсь|собирался|собиралась|обязательно|разрешаю)|нельзя|незачем|ненадо|нет необходимости|"
             r"я передумал|я передумала|передумал|передумала|рано)(?: (?!\S*(?:ть|ти|чь)(?: |$))|$)"
         ),
@@ -67,16 +74,21 @@ _NEGATORS: dict[Language, _Negators] = {
             r"without|nobody|no|stop|avoid|refuse|needn't|rather)$"
         ),
         light=frozenset(
-            "to want wanted need needed needs have going yet be been being get got please you the my it that this them "
-            "card cards any ever even just really actually asked ask asking for i'm i am reason should must now anyone "
-            "anybody like would not do longer point in necessary you're your me necessity".split()
+            listed(
+                "to want wanted need needed needs have going yet be been being get got please you the my it "
+                "that this them "
+                "card cards any ever even just really actually asked ask asking for i'm i am reason should must "
+                "now anyone "
+                "anybody like would not do longer point in necessary you're your me necessity"
+            )
         ),
         after=re.compile(
             r"^(?:(?:it|the|my|card|that|this|them|is|isn't|was|are|would|will|yet|now|please|be) ){0,5}"
             r"(?:not|isn't|unnecessary|never|no need|no thanks|needn't)(?: |$)(?!working|able)"
         ),
         excuse=re.compile(
-            r"(?<!\S)(?:can't|cannot|can not|couldn't|could not|unable to|not able to|why (?:don't|not|didn't|haven't)|"
+            r"(?<!\S)(?:can't|cannot|can not|couldn't|could not|unable to|not able to|why (?:don't|not|"
+            r"didn't|haven't)|"
             r"won't let me|doesn't let me|don't (?:forget|hesitate|know how) to|do not (?:forget|hesitate) to|"
             r"don't know|do not know|not sure|didn't manage to|no way to|wouldn't you|won't you|don't you)(?!\S)"
         ),

@@ -77,10 +77,8 @@ def _is_half(tokens: Sequence[Token], at: int, lexicon: NumberLexicon) -> int:
 
 def _ordinal_suffix_end(tokens: Sequence[Token], at: int, lexicon: NumberLexicon) -> int:
     """Give the end of an ending glued to the digits before `at` ("-го", "th"), or `at`."""
-    if at < len(tokens) and tokens[at].text == "-" and not tokens[at].spaced:
-        at_word = at + 1
-    else:
-        at_word = at
+    dashed = at < len(tokens) and tokens[at].text == "-" and not tokens[at].spaced
+    at_word = at + 1 if dashed else at
     if at_word < len(tokens) and not tokens[at_word].spaced and tokens[at_word].text in lexicon.ordinal_suffixes:
         return at_word + 1
     return at
@@ -110,7 +108,7 @@ def _atom_at(tokens: Sequence[Token], at: int, lexicon: NumberLexicon) -> Atom |
 
 def _counted(run: list[Atom], atom: Atom) -> Atom | None:
     """Read "два нуля", "three zeros": the number before multiplies the digit."""
-    if atom.word is None or not atom.word.countable or not run or run[-1].paused and len(run) > 1:
+    if atom.word is None or not atom.word.countable or not run:
         return None
     before = run[-1]
     value = int(before.digits) if before.digits else int(before.word.value) if before.word else 0

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
+from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank, listed
 
 _CARDINALS = {
     Rank.ZERO: {0: "zero oh o nought naught nil"},
-    Rank.UNIT: dict(enumerate("one two three four five six seven eight nine".split(), 1)),
+    Rank.UNIT: dict(enumerate(listed("one two three four five six seven eight nine"), 1)),
     Rank.TEEN: dict(
         enumerate(
-            "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(),
+            listed("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"),
             10,
         )
     ),
@@ -31,11 +31,13 @@ _CARDINALS = {
 }
 _SCALES = {1_000: "thousand grand", 1_000_000: "million mln", 1_000_000_000: "billion bn"}
 _ORDINALS = {
-    Rank.UNIT: dict(enumerate("first second third fourth fifth sixth seventh eighth ninth".split(), 1)),
+    Rank.UNIT: dict(enumerate(listed("first second third fourth fifth sixth seventh eighth ninth"), 1)),
     Rank.TEEN: dict(
         enumerate(
-            "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth "
-            "nineteenth".split(),
+            listed(
+                "tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth "
+                "nineteenth"
+            ),
             10,
         )
     ),
@@ -92,6 +94,6 @@ LEXICON = NumberLexicon(
     articles=frozenset({"a", "an"}),
     repeats={"double": 2, "triple": 3, "treble": 3, "quadruple": 4, "twice": 2},
     half_after=(("and", "a", "half"),),
-    fillers=frozenset("uh um er erm hmm then and dash hyphen space next so well like".split()),
+    fillers=frozenset(listed("uh um er erm hmm then and dash hyphen space next so well like")),
     ordinal_suffixes=frozenset({"st", "nd", "rd", "th"}),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
+from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank, listed
 
 _UNITS = {
     1: "один одна одно одни одного одной одному одну одним одною одном одних одними",
@@ -87,7 +87,7 @@ _DIGIT_NOUNS = {  # nominative and accusative singular, then forms that a number
     8: ("восьмерка восьмерку восьмерочка", "восьмерки восьмерок восьмерочки"),
     9: ("девятка девятку девяточка", "девятки девяток девяточки"),
 }
-_HARD_ENDINGS = "ый ой ий ая ое ые ого ому ым ом ую ою ых ыми".split()
+_HARD_ENDINGS = listed("ый ой ий ая ое ые ого ому ым ом ую ою ых ыми")
 _ORDINALS = {
     1: (("перв",), Rank.UNIT),
     2: (("втор",), Rank.UNIT),
@@ -180,5 +180,5 @@ LEXICON = NumberLexicon(
     repeats={"дважды": 2, "трижды": 3},
     half_after=(("с", "половиной"),),
     fillers=frozenset(_FILLERS.split()),
-    ordinal_suffixes=frozenset("го ого е ое й ый ой му ом м я ая".split()),
+    ordinal_suffixes=frozenset(listed("го ого е ое й ый ой му ом м я ая")),
 )

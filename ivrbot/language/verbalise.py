@@ -1,6 +1,7 @@
 """Values -> fragments to be said: digits, money, counts, dates, in the right gender, number and case.
 
-Takes values, gives tuples of fragment texts out of a closed inventory (`fragments`), which the prompt store renders
+Takes values, gives tuples of fragment texts out of a closed inventory (`fragments`), which the prompt store
+renders
 beforehand. Hundreds, tens and units are fragments of their own, so that a few hundred cover everything.
 """
 
@@ -14,6 +15,7 @@ from typing import Literal
 
 from num2words import num2words
 
+from ivrbot.language.lexicon import listed
 from ivrbot.model.speech import Language
 
 Case = Literal["nominative", "genitive"]
@@ -112,8 +114,8 @@ _SCALES: dict[Language, tuple[tuple[int, Noun], ...]] = {
 }
 _MINUS: dict[Language, str] = {"ru": "минус", "en": "minus"}
 _MONTHS: dict[Language, tuple[str, ...]] = {
-    "ru": tuple("января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()),
-    "en": tuple("January February March April May June July August September October November December".split()),
+    "ru": tuple(listed("января февраля марта апреля мая июня июля августа сентября октября ноября декабря")),
+    "en": tuple(listed("January February March April May June July August September October November December")),
 }
 _YEAR_WORD_RU = "года"
 
@@ -123,7 +125,8 @@ def _word(number: int, language: Language, gender: Gender = "m") -> str:
     """Name a number that is one fragment (0-20, tens, hundreds)."""
     if language == "en":
         return str(num2words(number, lang="en"))
-    # Without animate=False the accusative trap of the library would not matter here; only the nominative is asked for.
+    # Without animate=False the accusative trap of the library would not matter here; only the nominative is
+    # asked for.
     return str(num2words(number, lang="ru", case="n", gender=gender)).replace("ё", "е")
 
 
