@@ -1,0 +1,434 @@
+"""AudioSocket gateway: Asterisk connects here, one TCP connection per leg.
+
+Takes connections of the PBX, gives each admitted one to the call door as a `Leg` and drives its `MediaSink`. Built
+on `asyncio.Protocol`: streams cost several times as much CPU per frame. Whatever a peer does wrong closes its leg
+only.
+
+Source: docs.asterisk.org, Configuration > Channel Drivers > AudioSocket; Asterisk ends its side after 2 s without
+traffic and goes on with the dialplan when the connection closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import socket
+from typing import Final, cast
+
+from ivrbot.config import MediaSettings
+from ivrbot.errors import ConfigError, LegRefused, Problem, ProtocolError
+from ivrbot.media.framing import Framer
+from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
+from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame
+from ivrbot.model.call import CallId
+from ivrbot.ports import CallDoor, MediaSink
+from ivrbot.telephony.pacer import PacedLeg, Pacer
+from ivrbot.telephony.wire.audiosocket import (
+    Audio,
+    Error,
+    Hangup,
+    Key,
+    Message,
+    Parser,
+    Uuid,
+    audio_frame,
+    hangup_frame,
+)
+
+IDENTIFY_S: Final = 2.0
+"""The call's UUID must have come by then."""
+MAX_UNIDENTIFIED: Final = 64
+"""Connections that have not said who they are; the oldest makes room, so idle ones never keep a call out."""
+INBOUND_BURST_FRAMES: Final = 50
+"""Sound may run ahead of real time by this much; of more, the oldest is dropped."""
+MAX_KEYS_AT_ONCE: Final = 40
+"""Keys that may come faster than 20 per second before the peer counts as broken."""
+MAX_MESSAGES_AT_ONCE: Final = 5000
+"""Messages that may come faster than 1000 per second (20 times real time) before the peer counts as broken."""
+WRITE_BUFFER_BYTES: Final = 10 * (FRAME_BYTES + 3)
+KERNEL_BUFFER_BYTES: Final = 32 * 1024
+"""Small, so that a slow reader costs frames now instead of hearing old sound later."""
+CLOSE_FLUSH_S: Final = 1.0
+BACKLOG: Final = 256
+
+_SOUND_BYTES_PER_S: Final = FRAME_BYTES * 1000 / FRAME_MS
+_KEYS_PER_S: Final = 20.0
+_MESSAGES_PER_S: Final = 1000.0
+_NOT_ON_TELEPHONES: Final = "ABCD"
+_log = logging.getLogger(__name__)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Allowance:
+    """Bounded bucket: whether a peer may send so much of something now.
+
+    Starts full with `most`, fills up by `per_s` every second, never above `most`.
+    """
+
+    __slots__ = ("_left", "_most", "_per_s", "_then_s")
+
+    def __init__(self, most: int, per_s: float, now_s: float) -> None:
+        self._most = most
+        self._left = float(most)
+        self._per_s = per_s
+        self._then_s = now_s
+
+    def take(self, wanted: int, now_s: float) -> bool:
+        """Take `wanted`, or nothing when it is not there."""
+        left = self._left + (now_s - self._then_s) * self._per_s
+        self._left = left if left < self._most else self._most
+        self._then_s = now_s
+        if self._left < wanted:
+            return False
+        self._left -= wanted
+        return True
+
+
+class AudioSocketGateway:
+    """The listening side.
+
+    Args:
+        door: decides about every leg.
+        pacer: the clock of all outbound sound.
+        settings: address, allowed peers, patience with silent ones.
+    """
+
+    def __init__(self, door: CallDoor, pacer: Pacer, settings: MediaSettings) -> None:
+        self._door = door
+        self._pacer = pacer
+        self._settings = settings
+        self._networks = allowed_networks(settings.allowed_addresses)
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self._unidentified: dict[_Connection, None] = {}
+
+    @property
+    def legs(self) -> int:
+        """Open connections, identified or not."""
+        return len(self._connections)
+
+    async def start(self) -> int:
+        """Listen.
+
+        Returns:
+            The port bound (the one chosen by the system when settings say 0).
+
+        Raises:
+            ConfigError: the address or port cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        host, port = self._settings.host, self._settings.port
+        try:
+            self._server = await loop.create_server(lambda: _Connection(self, loop), host, port, backlog=BACKLOG)
+        except OSError as error:
+            raise ConfigError([_bind_problem(error, host, port)]) from error
+        bound: int = self._server.sockets[0].getsockname()[1]
+        _log.info("AudioSocket listens on %s:%d", host, bound)
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening and end every leg (cause "shutdown"). Idempotent."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in tuple(self._connections):
+            connection.finish("shutdown")
+        waiting = [connection.gone for connection in self._connections]
+        if waiting:
+            await asyncio.wait(waiting, timeout=2 * CLOSE_FLUSH_S)
+        await self._server.wait_closed()
+        self._server = None
+
+    # What a connection needs of its gateway.
+
+    @property
+    def pacer(self) -> Pacer:
+        """The clock of all outbound sound."""
+        return self._pacer
+
+    @property
+    def silent_peer_s(self) -> float:
+        """How long a peer may send nothing."""
+        return self._settings.silent_peer_s
+
+    def is_allowed(self, address: str) -> bool:
+        """Whether a peer's address lies in one of the allowed networks."""
+        try:
+            peer = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
+            peer = peer.ipv4_mapped
+        return any(peer in network for network in self._networks)
+
+    @property
+    def door(self) -> CallDoor:
+        """Decides about legs."""
+        return self._door
+
+    def opened(self, connection: _Connection) -> None:
+        """A connection came in and still has to identify itself."""
+        self._connections.add(connection)
+        if len(self._unidentified) >= MAX_UNIDENTIFIED:
+            next(iter(self._unidentified)).refuse("crowded")
+        self._unidentified[connection] = None
+
+    def identified(self, connection: _Connection) -> None:
+        """A connection named its call, or will not do so any more."""
+        self._unidentified.pop(connection, None)
+
+    def closed(self, connection: _Connection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+
+
+class _Connection(asyncio.Protocol):
+    """One leg; see ports.Leg."""
+
+    def __init__(self, gateway: AudioSocketGateway, loop: asyncio.AbstractEventLoop) -> None:
+        self._gateway = gateway
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._parser = Parser()
+        self._framer = Framer()
+        self._call_id = CallId("")
+        self._sink: MediaSink | None = None
+        self._paced: PacedLeg | None = None
+        self._write_paused = False
+        self._cause = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._heard_s = loop.time()
+        self._sound = Allowance(INBOUND_BURST_FRAMES * FRAME_BYTES, _SOUND_BYTES_PER_S, self._heard_s)
+        self._keys = Allowance(MAX_KEYS_AT_ONCE, _KEYS_PER_S, self._heard_s)
+        self._messages = Allowance(MAX_MESSAGES_AT_ONCE, _MESSAGES_PER_S, self._heard_s)
+        self.gone: asyncio.Future[None] = loop.create_future()
+
+    # --- Leg ---
+
+    @property
+    def call_id(self) -> CallId:
+        return self._call_id
+
+    def close(self) -> None:
+        self.finish("closed")
+
+    def notify(self, message: dict[str, object]) -> None:
+        del message  # a PBX has no screen
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = self._transport.get_extra_info("peername")
+        if not peer or not self._gateway.is_allowed(peer[0]):
+            self.refuse("address")
+            return
+        connection: socket.socket = self._transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._gateway.opened(self)
+        self._timer = self._loop.call_later(IDENTIFY_S, self.refuse, "no_uuid")
+
+    def data_received(self, data: bytes) -> None:
+        if self._cause:
+            return  # closing: read on, because closing a socket with unread bytes would reset the connection
+        self._heard_s = self._loop.time()
+        messages = self._parser.feed(data)
+        if self._sink and len(messages) == 1 and type(messages[0]) is Audio:  # nearly always
+            self._hear([messages[0]], self._sink)
+        elif self._messages.take(len(messages), self._heard_s):
+            self._take(messages)
+        else:
+            self._broken(ProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once"))
+        if self._parser.error and not self._cause:
+            self._broken(self._parser.error)
+
+    def eof_received(self) -> None:
+        if self._cause:
+            return
+        try:
+            self._parser.finish()
+        except ProtocolError as error:
+            self._broken(error)
+        else:
+            self.finish("hangup")
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._cause:
+            self._ends("connection_lost" if exc else "hangup")
+        if self._timer:
+            self._timer.cancel()
+        self._gateway.closed(self)
+        self.gone.set_result(None)
+
+    # --- what happens ---
+
+    def refuse(self, cause: str) -> None:
+        """End a connection that never became a leg; counted by cause."""
+        if not self._cause:
+            LEGS_REFUSED.labels(cause).inc()
+            _log.warning("media connection refused: %s", cause)
+            self._ends(cause)
+            self._abort()
+
+    def finish(self, cause: str) -> None:
+        """End the leg politely: hang-up frame, end of stream, a moment for the peer to close. Idempotent."""
+        if self._cause or not self._transport:
+            return
+        self._ends(cause)
+        if not self._transport.is_closing():
+            if cause != "hangup":
+                self._transport.write(hangup_frame())
+            self._transport.write_eof()
+        self._timer = self._loop.call_later(CLOSE_FLUSH_S, self._abort)
+
+    def _ends(self, cause: str) -> None:
+        self._cause = cause
+        if self._timer:
+            self._timer.cancel()
+        if self._paced:
+            self._gateway.pacer.remove(self._paced)
+        self._gateway.identified(self)
+        self._loop.call_soon(self._report)  # never from within a call of the sink
+
+    def _abort(self) -> None:
+        if self._transport:
+            self._transport.abort()
+
+    def _report(self) -> None:
+        if self._sink:
+            LEGS_CLOSED.labels(self._cause).inc()
+            self._sink.on_closed(self._cause)
+
+    def _broken(self, error: ProtocolError) -> None:
+        if self._sink:
+            _log.warning("leg closed: %s", error)
+            self.finish(error.code + "_error")
+        else:
+            self.refuse("protocol_error")
+
+    def _take(self, messages: list[Message]) -> None:
+        sound: list[Audio] = []
+        for message in messages:
+            if isinstance(message, Audio) and self._sink:
+                sound.append(message)
+                continue
+            if sound and self._sink:
+                self._hear(sound, self._sink)  # sound and keys stay in order
+                sound = []
+            self._take_one(message)
+            if self._cause:
+                return
+        if sound and self._sink:
+            self._hear(sound, self._sink)
+
+    def _take_one(self, message: Message) -> None:
+        if self._sink is None:
+            self._identify(message)
+        elif isinstance(message, Key):
+            self._press(message.key, self._sink)
+        elif isinstance(message, Hangup):
+            self.finish("hangup")
+        elif isinstance(message, Error):
+            _log.warning("the PBX reports error %s on a leg", message.error_code)
+            self.finish("peer_error")
+        else:
+            self._broken(ProtocolError("a second UUID"))
+
+    def _identify(self, message: Message) -> None:
+        if not isinstance(message, Uuid):
+            self.refuse("no_uuid")
+            return
+        self._call_id = message.call_id
+        self._gateway.identified(self)
+        try:
+            self._sink = self._gateway.door.admit(self)
+        except LegRefused as error:
+            _log.warning("leg refused: %s", error)
+            LEGS_REFUSED.labels("door").inc()
+            self.finish("refused")
+            return
+        if not self._cause:  # the door may have closed it at once
+            if self._timer:
+                self._timer.cancel()
+            self._watch()
+            self._paced = self._gateway.pacer.add(self._sink.next_frame, self._play)
+
+    def _hear(self, sound: list[Audio], sink: MediaSink) -> None:
+        """Pass sound on; of what runs too far ahead of real time, the oldest is left out."""
+        if len(sound) == 1:
+            kept = sound if self._sound.take(len(sound[0].pcm), self._heard_s) else []
+        else:
+            kept = [audio for audio in reversed(sound) if self._sound.take(len(audio.pcm), self._heard_s)]
+            kept.reverse()
+        if len(kept) < len(sound):
+            FRAMES_DROPPED.labels("inbound").inc(len(sound) - len(kept))
+        for audio in kept:
+            for frame in self._framer.feed(audio.pcm):
+                sink.on_frame(frame)
+
+    def _press(self, key: str, sink: MediaSink) -> None:
+        if not self._keys.take(1, self._heard_s):
+            self._broken(ProtocolError(f"more than {MAX_KEYS_AT_ONCE} keys at once"))
+        elif key not in _NOT_ON_TELEPHONES:
+            sink.on_key(key)
+
+    def _play(self, frame: Frame) -> None:
+        """Write one frame, called by the clock. A peer that does not read loses it."""
+        if self._write_paused:
+            FRAMES_DROPPED.labels("outbound").inc()
+        elif self._transport:
+            self._transport.write(audio_frame(frame))
+
+    def _watch(self) -> None:
+        """Close the leg of a peer that fell silent; looks again when it could be due."""
+        left_s = self._heard_s + self._gateway.silent_peer_s - self._loop.time()
+        if left_s <= 0:
+            self.finish("timeout")
+        else:
+            self._timer = self._loop.call_later(left_s, self._watch)
+
+
+def allowed_networks(addresses: tuple[str, ...]) -> tuple[Network, ...]:
+    """Read the allowed addresses and networks.
+
+    Raises:
+        ConfigError: names every one that is neither.
+    """
+    networks: list[Network] = []
+    problems = []
+    for address in addresses:
+        try:
+            networks.append(ipaddress.ip_network(address.strip(), strict=False))
+        except ValueError:
+            allowed = "an address or a network such as 10.1.0.0/16"
+            problems.append(Problem("", None, "media.allowed_addresses", address, "not a network", allowed))
+    if problems:
+        raise ConfigError(problems)
+    return tuple(networks)
+
+
+def _bind_problem(error: OSError, host: str, port: int) -> Problem:
+    if error.errno == errno.EADDRINUSE:
+        allowed = "stop the program that holds it, or set media.port (IVRBOT_MEDIA__PORT) to a free one"
+        return Problem("", None, "media.port", f"{host}:{port}", "the port is in use", allowed)
+    if error.errno == errno.EACCES:
+        return Problem("", None, "media.port", f"{host}:{port}", "no permission to listen", "a port above 1023")
+    return Problem(
+        "",
+        None,
+        "media.host",
+        f"{host}:{port}",
+        f"cannot listen: {error.strerror or error}",
+        "an address of this machine",
+    )
