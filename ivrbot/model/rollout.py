@@ -26,8 +26,8 @@ class StateChange:
     """One branch going from one state to another.
 
     Attributes:
-        before: the state that the decision was made from; None when the branch had none. A store refuses the change
-            when it holds something else, so that of two deciders one wins.
+        before: the state that the decision was made from; None when the branch had none. A store refuses the
+            change when it holds something else, so that of two deciders one wins.
         action: "start", "adopt", "set", "kill", "resume", "advance", "roll_back", ...
         override: a rule of the plan was set aside by a person.
         detail: what the decision rested on (evidence snapshot, plan facts), JSON-able.
@@ -129,11 +129,11 @@ def treatment_bound(share: float, holdback: float) -> float:
 def first_broken(rows: Iterable[AuditRow]) -> tuple[int, str] | None:
     """Seq and reason of the first row that does not fit the chain; None when all do.
 
-    A chain alone cannot show that its newest rows were cut off; whoever needs that keeps the newest hash elsewhere.
+    A chain alone cannot show that its newest rows were cut off; whoever needs that keeps the newest hash
+    elsewhere.
     """
-    seq, previous = 0, GENESIS_HASH
-    for row in rows:
-        seq += 1
+    previous = GENESIS_HASH
+    for seq, row in enumerate(rows, start=1):
         if row.seq != seq:
             return seq, f"row {seq} is missing"
         if row.previous_hash != previous:

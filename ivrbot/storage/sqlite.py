@@ -1,0 +1,243 @@
+"""The default store: one SQLite file in WAL mode, synchronous FULL.
+
+Takes a path, gives `SqliteStore`, which stands behind EventStore, CallStore, RolloutStore and AttemptStore. One
+thread writes (group commit), two read; the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from ivrbot.errors import StorageUnavailable
+from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
+from ivrbot.model.events import CallEvent
+from ivrbot.model.experiment import BranchState, Exposure
+from ivrbot.model.rollout import AuditRow, StateChange
+from ivrbot.storage import schema, statements
+from ivrbot.storage.writer import GroupWriter, unavailable
+
+ResultT = TypeVar("ResultT")
+
+READERS = 2
+BUSY_S = 1.5
+
+
+class SqliteStore:
+    """All stores over one file.
+
+    Every method gives up after `deadline_s` with StorageUnavailable. A write that had begun by then may still be
+    committed; all of them can be repeated without harm (events by (call_id, seq), exposures by call and branch).
+    """
+
+    def __init__(self, path: Path, *, deadline_s: float = 3.0) -> None:
+        self.path = path
+        self._deadline_s = deadline_s
+        self._engine: Engine | None = None
+        self._writer: GroupWriter | None = None
+        self._readers: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        """Open or create the file.
+
+        Raises:
+            StorageUnavailable: no such folder, no right to write, not a database, or a newer schema than ours.
+        """
+        await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        """Finish queued writes and close the file. Idempotent."""
+        await asyncio.to_thread(self._close)
+
+    async def __aenter__(self) -> SqliteStore:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # EventStore
+
+    async def append(self, events: Sequence[CallEvent]) -> None:
+        await self._write(partial(statements.append_events, events=tuple(events)))
+
+    async def of_call(self, call_id: CallId) -> tuple[CallEvent, ...]:
+        return await self._read(partial(statements.events_of, call_id=call_id))
+
+    # CallStore
+
+    async def register(self, registration: CallRegistration, at: datetime) -> None:
+        await self._write(partial(statements.register_call, registration=registration, at=at))
+
+    async def registration(self, call_id: CallId) -> CallRegistration | None:
+        """A registered call, None when unknown."""
+        return await self._read(partial(statements.registration_of, call_id=call_id))
+
+    async def save_dossier(self, dossier: Dossier) -> None:
+        await self._write(partial(statements.save_dossier, dossier=dossier))
+
+    async def dossier(self, dossier_id: str) -> Dossier | None:
+        return await self._read(partial(statements.dossier_of, dossier_id=dossier_id))
+
+    async def save_outcome(self, call_id: CallId, outcome: CallOutcome) -> None:
+        await self._write(partial(statements.save_outcome, call_id=call_id, outcome=outcome))
+
+    async def outcome(self, call_id: CallId) -> CallOutcome | None:
+        return await self._read(partial(statements.outcome_of, call_id=call_id))
+
+    async def erase_caller(self, call_id: CallId) -> None:
+        """Forget the numbers of a call."""
+        await self._write(partial(statements.erase_caller, call_id=call_id))
+
+    # RolloutStore
+
+    async def states(self) -> dict[str, BranchState]:
+        return await self._read(statements.states)
+
+    async def own_states(self) -> dict[str, BranchState]:
+        """States as stored, the kill switch of everything being a row of its own."""
+        return await self._read(statements.own_states)
+
+    async def change_state(self, state: BranchState, who: str, why: str, at: datetime) -> None:
+        change = StateChange(None, state, "set")
+        await self._write(
+            partial(statements.apply_changes, changes=(change,), who=who, why=why, at=at, checked=False)
+        )
+
+    async def apply_changes(self, changes: Sequence[StateChange], who: str, why: str, at: datetime) -> None:
+        """Write several changes and their audit rows in one transaction, all or none.
+
+        Raises:
+            StorageConflict: a branch is no longer in the state that its change starts from.
+        """
+        await self._write(
+            partial(statements.apply_changes, changes=tuple(changes), who=who, why=why, at=at, checked=True)
+        )
+
+    async def history(self, branch: str | None = None) -> tuple[AuditRow, ...]:
+        """Audit rows, oldest first."""
+        return await self._read(partial(statements.history, branch=branch))
+
+    async def expose(self, exposure: Exposure) -> BranchState | None:
+        return await self._write(partial(statements.expose, exposure=exposure))
+
+    async def exposure(self, call_id: CallId, branch: str) -> Exposure | None:
+        """The stored exposure of a call in a branch."""
+        return await self._read(partial(statements.exposure_of, call_id=call_id, branch=branch))
+
+    # AttemptStore
+
+    async def failures_since(self, subject: str, since: datetime) -> int:
+        return await self._read(partial(statements.failures_since, subject=subject, since=since))
+
+    async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
+        await self._write(partial(statements.add_failure, subject=subject, call_id=call_id, at=at))
+
+    # threads
+
+    async def _write(self, work: Callable[[Connection], ResultT]) -> ResultT:
+        if self._writer is None:
+            raise StorageUnavailable("the store is not open")
+        waiting = asyncio.wrap_future(self._writer.submit(work))
+        return await self._in_time(waiting)
+
+    async def _read(self, work: Callable[[Connection], ResultT]) -> ResultT:
+        if self._readers is None or self._engine is None:
+            raise StorageUnavailable("the store is not open")
+        reading = asyncio.get_running_loop().run_in_executor(self._readers, _read, self._engine, work)
+        return await self._in_time(reading)
+
+    async def _in_time(self, waiting: asyncio.Future[ResultT]) -> ResultT:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await waiting
+        except TimeoutError as error:
+            raise StorageUnavailable(f"the database did not answer within {self._deadline_s} s") from error
+
+    def _open(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Personal data: nobody but the owner of the process reads it; SQLite gives its WAL the same mode.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StorageUnavailable(f"{self.path} cannot be opened: {error.strerror}") from error
+        writing = _engine(self.path, pool_size=1, begin="BEGIN IMMEDIATE")
+        try:
+            with writing.begin() as conn:
+                _prepare(conn)
+        except (SQLAlchemyError, StorageUnavailable) as error:
+            writing.dispose()
+            raise StorageUnavailable(f"{self.path} cannot be opened: {unavailable(error)}") from error
+        self._writer = GroupWriter(writing)
+        self._writer.start()
+        self._engine = _engine(self.path, pool_size=READERS, begin="BEGIN")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
+
+    def _close(self) -> None:
+        writer, readers, engine = self._writer, self._readers, self._engine
+        self._writer = self._readers = self._engine = None
+        if readers is not None:
+            readers.shutdown()
+        if engine is not None:
+            engine.dispose()
+        if writer is not None:
+            writer.close()
+
+
+def _engine(path: Path, *, pool_size: int, begin: str) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        # The driver's own transactions break savepoints: switched off, we say BEGIN (SQLAlchemy's documentation).
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _prepare(conn: Connection) -> None:
+    """Create what is missing.
+
+    Raises:
+        StorageUnavailable: the file was written by a newer version.
+    """
+    schema.metadata.create_all(conn)
+    version = conn.execute(select(schema.schema_version.c.version)).scalar_one_or_none()
+    if version is None:
+        conn.execute(insert(schema.schema_version).values(version=schema.SCHEMA_VERSION))
+    elif version > schema.SCHEMA_VERSION:
+        raise StorageUnavailable(
+            f"its schema {version} is newer than this version's {schema.SCHEMA_VERSION}; install a newer ivrbot"
+        )
+
+
+def _read(engine: Engine, work: Callable[[Connection], ResultT]) -> ResultT:
+    try:
+        with engine.begin() as conn:
+            return work(conn)
+    except SQLAlchemyError as error:
+        raise unavailable(error) from error
