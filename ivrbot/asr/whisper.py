@@ -1,0 +1,278 @@
+"""Whisper behind the recognition port: the embedded engine that always works.
+
+Takes 8 kHz sound of one utterance, gives its reading. Not a streaming model: each decode reads the whole utterance
+again, so the call layer hides the time by decoding early (speculatively) when a pause begins and taking that
+reading if nothing was said after it. A second pass with a larger window and beam 5 follows if the first is unsure
+(average log-probability below -0.7) or loops, if nobody waits and its expected time fits its budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ivrbot.asr import guards
+from ivrbot.asr.agreement import AgreedPrefix
+from ivrbot.asr.whisper_model import (
+    FULL_WINDOW_FRAMES,
+    MAX_AUDIO_MS,
+    MIN_AUDIO_MS,
+    TAIL_FRAMES,
+    DecodeOptions,
+    Reading,
+    WhisperModel,
+    check_folder,
+)
+from ivrbot.asr.workers import Load, WorkerPool
+from ivrbot.errors import EngineError, EngineUnavailable
+from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm, duration_ms, silence
+from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript
+
+NAME: Final = "whisper"
+UNSURE_LOG_PROB: Final = -0.7
+PARTIAL_EVERY_MS: Final = 500
+PARTIAL_MIN_FRAMES: Final = 600
+MAX_WAITING_PER_INSTANCE: Final = 4
+_BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
+
+_FIRST = DecodeOptions()
+_FIRST_N_BEST = DecodeOptions(beam=5, hypotheses=5)
+_SECOND = DecodeOptions(full_window=True, beam=5, hypotheses=5)
+_PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
+_N_BEST = frozenset((Expect.SECRET, Expect.NAME))
+
+
+class WhisperEngine:
+    """Several instances of one Whisper model. See `ivrbot.ports.AsrEngine`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        instances: int = 2,
+        deadline_ms: int = 6000,
+        second_pass_ms: int = 1500,
+        partials: bool = True,
+        observe_queue_s: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Describe the engine; `start` loads it.
+
+        Args:
+            folder: the model (`<models>/whisper-base`).
+            instances: models in memory, best one per core (each about 150 MB).
+            deadline_ms: for one decode, waiting included.
+            second_pass_ms: longest second pass that a caller may be kept waiting for, 0 for none.
+            partials: whether readings of unfinished utterances are made on idle instances.
+            observe_queue_s: told each decode's waiting time in seconds.
+        """
+        self._folder = folder
+        self._instances = instances
+        self._deadline_s = deadline_ms / 1000.0
+        self._second_pass_ms = second_pass_ms
+        self._partials = partials
+        self._pool: WorkerPool[WhisperModel] = WorkerPool(
+            NAME, instances * MAX_WAITING_PER_INSTANCE, observe_queue_s
+        )
+        self._ms_per_frame = 0.0
+
+    @property
+    def name(self) -> str:
+        """Name for events and metrics."""
+        return NAME
+
+    @property
+    def load(self) -> Load:
+        """Waiting times and refusals so far."""
+        return self._pool.load
+
+    @property
+    def waiting(self) -> int:
+        """Decodes waiting for an instance now."""
+        return self._pool.waiting
+
+    async def start(self) -> None:
+        """Load every instance and decode a moment of silence on it.
+
+        Raises:
+            EngineUnavailable: library or model is missing or damaged.
+        """
+        check_folder(self._folder)
+        await self._pool.start(self._load, self._instances)
+
+    def open(self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]) -> WhisperStream:
+        """Begin an utterance.
+
+        Raises:
+            EngineUnavailable: not started.
+        """
+        return WhisperStream(self, language, expect, on_partial)
+
+    async def close(self) -> None:
+        """Let running decodes end and free the models."""
+        await self._pool.close(WhisperModel.close)
+
+    async def read(self, pcm: Pcm, language: Language, expect: Expect) -> Transcript:
+        """Decode a whole utterance, with a second pass where it pays.
+
+        Raises:
+            EngineTimeout: deadline passed.
+            EngineUnavailable: overloaded or closed.
+            EngineBadOutput: the library failed.
+        """
+        audio_ms = duration_ms(pcm)
+        if audio_ms < MIN_AUDIO_MS:
+            return Transcript((), NAME, audio_ms)
+        until = time.monotonic() + self._deadline_s
+        options = _FIRST_N_BEST if expect in _N_BEST else _FIRST
+        reading = await self._pool.run(lambda model: self._timed(model, pcm, language, options), self._deadline_s)
+        cpu_ms = reading.cpu_ms
+        if _unsure(reading, audio_ms) and self._second_pass_fits(until):
+            try:
+                second = await self._pool.run(
+                    lambda model: model.transcribe(pcm, language, _SECOND), until - time.monotonic()
+                )
+            except EngineError:
+                # The first reading is there; a failed attempt to better it loses nothing.
+                return _transcript(reading, audio_ms, cpu_ms)
+            cpu_ms += second.cpu_ms
+            reading = second
+        return _transcript(reading, audio_ms, cpu_ms)
+
+    async def read_partial(self, pcm: Pcm, language: Language) -> str | None:
+        """Text of an unfinished utterance, or None when no instance is idle or the engine failed."""
+        if not self._partials:
+            return None
+        try:
+            reading = await self._pool.run_if_idle(lambda model: model.transcribe(pcm, language, _PARTIAL))
+        except EngineError:
+            return None
+        if reading is None or _unsure(reading, duration_ms(pcm)):
+            return None
+        return _transcript(reading, 0, 0.0).text
+
+    def note_dropped(self, dropped_ms: int) -> None:
+        """Count sound that did not fit."""
+        self._pool.load.dropped_ms += dropped_ms
+
+    def _load(self) -> WhisperModel:
+        model = WhisperModel(self._folder)
+        for _ in range(2):
+            self._timed(model, silence(1000), "en", _FIRST)
+        return model
+
+    def _timed(self, model: WhisperModel, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+        """Decode and keep a running figure of what a 10 ms step of window costs on this machine now."""
+        started = time.monotonic()
+        reading = model.transcribe(pcm, language, options)
+        frames = duration_ms(pcm) // 10 + TAIL_FRAMES
+        latest = (time.monotonic() - started) * 1000.0 / frames
+        self._ms_per_frame = latest if not self._ms_per_frame else 0.7 * self._ms_per_frame + 0.3 * latest
+        return reading
+
+    def _second_pass_fits(self, until: float) -> bool:
+        expected_ms = self._ms_per_frame * FULL_WINDOW_FRAMES
+        left_ms = (until - time.monotonic()) * 1000.0
+        return not self._pool.waiting and expected_ms <= min(self._second_pass_ms, left_ms)
+
+
+class WhisperStream:
+    """One utterance. See `ivrbot.ports.AsrStream`; belongs to the event loop."""
+
+    def __init__(
+        self, engine: WhisperEngine, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
+    ) -> None:
+        self._engine = engine
+        self._language = language
+        self._expect = expect
+        self._on_partial = on_partial
+        self._sound = bytearray()
+        self._dropped_ms = 0
+        self._partial_from_ms = PARTIAL_EVERY_MS
+        self._agreed = AgreedPrefix()
+        self._partial_task: asyncio.Task[None] | None = None
+        self._decode_task: asyncio.Task[Transcript] | None = None
+        self._decoded_ms = -1
+        self._closed = False
+
+    def feed(self, pcm: Pcm) -> None:
+        """Add sound; beyond 29 s the oldest is dropped and counted."""
+        if self._closed:
+            return
+        self._sound += pcm
+        excess = len(self._sound) - MAX_AUDIO_MS * _BYTES_PER_MS
+        if excess > 0:
+            del self._sound[:excess]
+            self._dropped_ms += excess // _BYTES_PER_MS
+            self._engine.note_dropped(excess // _BYTES_PER_MS)
+        if self._heard_ms >= self._partial_from_ms and (self._partial_task is None or self._partial_task.done()):
+            self._partial_from_ms = self._heard_ms + PARTIAL_EVERY_MS
+            self._partial_task = asyncio.get_running_loop().create_task(self._make_partial())
+
+    async def decode(self) -> Transcript:
+        """Reading of everything so far; asked again without new sound it answers from memory.
+
+        Raises:
+            EngineError: see `WhisperEngine.read`.
+        """
+        if self._closed:
+            raise EngineUnavailable("the utterance is closed")
+        if self._decode_task is None or self._decoded_ms != self._heard_ms or _failed(self._decode_task):
+            if self._decode_task is not None:
+                self._decode_task.cancel()
+            self._decoded_ms = self._heard_ms
+            self._decode_task = asyncio.get_running_loop().create_task(
+                self._engine.read(Pcm(bytes(self._sound)), self._language, self._expect)
+            )
+            # A reading that nobody waits for any more may fail unheard.
+            self._decode_task.add_done_callback(_failed)
+        task = self._decode_task
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if task.cancelled() and current is not None and not current.cancelling():
+                raise EngineUnavailable("the reading was superseded or its utterance closed") from None
+            raise
+
+    def close(self) -> None:
+        """Drop the sound and everything pending. Idempotent."""
+        self._closed = True
+        self._sound.clear()
+        for task in (self._partial_task, self._decode_task):
+            if task is not None:
+                task.cancel()
+
+    @property
+    def _heard_ms(self) -> int:
+        return self._dropped_ms + len(self._sound) // _BYTES_PER_MS
+
+    async def _make_partial(self) -> None:
+        t_ms = self._heard_ms
+        text = await self._engine.read_partial(Pcm(bytes(self._sound)), self._language)
+        if text and not self._closed and self._agreed.add(text):
+            self._on_partial(Partial(t_ms, self._agreed.text))
+
+
+def _failed(task: asyncio.Task[Transcript]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _unsure(reading: Reading, audio_ms: int) -> bool:
+    text, log_prob = reading.texts[0]
+    return log_prob < UNSURE_LOG_PROB or guards.is_repetitive(guards.clean(text), audio_ms / 1000.0)
+
+
+def _transcript(reading: Reading, audio_ms: int, cpu_ms: float) -> Transcript:
+    """Apply the guards; equal readings are merged, the best first."""
+    hypotheses: dict[str, Hypothesis] = {}
+    if reading.no_speech <= guards.NO_SPEECH_LIMIT:
+        for raw, log_prob in reading.texts:
+            text = guards.clean(raw)
+            if guards.is_invented(text) or (audio_ms and guards.is_repetitive(text, audio_ms / 1000.0)):
+                continue
+            hypotheses.setdefault(text.casefold(), Hypothesis(text, round(math.exp(min(0.0, log_prob)), 3)))
+    return Transcript(tuple(hypotheses.values()), NAME, audio_ms, round(cpu_ms))

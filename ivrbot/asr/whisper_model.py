@@ -1,0 +1,189 @@
+"""One loaded Whisper model: 8 kHz sound in, readings out. Blocking; runs in worker threads only.
+
+Takes a model folder (CTranslate2 form: model.bin, config.json, tokenizer.json, vocabulary.txt). Measured choices:
+int8 and one thread per instance, several instances scale where several threads on one do not; the encoder sees the
+sound and two seconds of zero features instead of 30 s, a sixth of the work; the token <|notimestamps|> is left out
+and no prompt is given, because with a short window either of them makes the decoder talk nonsense.
+Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", sections 2.3 and 4.5.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import soxr
+
+from ivrbot.asr import mel
+from ivrbot.errors import EngineBadOutput, EngineUnavailable
+from ivrbot.model.audio import SAMPLE_RATE_HZ, Pcm
+from ivrbot.model.speech import Language
+
+FULL_WINDOW_FRAMES: Final = 3000
+TAIL_FRAMES: Final = 200
+MAX_AUDIO_MS: Final = 29_000
+MIN_AUDIO_MS: Final = 100
+FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
+_TOKENS_BASE: Final = 24
+_TOKENS_PER_S: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How hard to try.
+
+    Attributes:
+        full_window: pad to the 30 s of training instead of the sound plus two seconds.
+        min_frames: shortest window, in steps of 10 ms.
+        beam: 1 is greedy.
+        hypotheses: how many readings are wanted, at most `beam`.
+    """
+
+    full_window: bool = False
+    min_frames: int = 0
+    beam: int = 1
+    hypotheses: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the model heard, unfiltered.
+
+    Attributes:
+        texts: best first, each with its average log-probability per token.
+        no_speech: probability that there is no speech at all, 0..1.
+        cpu_ms: processor time of features and model, 0 where the system does not tell.
+    """
+
+    texts: tuple[tuple[str, float], ...]
+    no_speech: float
+    cpu_ms: float
+
+
+class WhisperModel:
+    """A model in memory; one caller at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load.
+
+        Raises:
+            EngineUnavailable: the library or a file is missing, or a file is damaged.
+        """
+        check_folder(folder)
+        try:
+            import ctranslate2
+            from tokenizers import Tokenizer
+        except ImportError as error:
+            raise EngineUnavailable(
+                f"speech recognition library is missing ({error}): install ivrbot's dependencies"
+            ) from error
+        before = _thread_ids()
+        try:
+            self._model: Any = ctranslate2.models.Whisper(
+                str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
+            )
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        # Both libraries raise bare Exception and RuntimeError for damaged files.
+        except Exception as error:
+            raise EngineUnavailable(
+                f"{folder} holds no usable Whisper model ({error}); fetch it again with `ivrbot models pull`"
+            ) from error
+        self._worker_ids = tuple(_thread_ids() - before)
+        self._storage: Any = ctranslate2.StorageView.from_array
+        self._first_timestamp = self._token("<|0.00|>", self._token("<|notimestamps|>") + 1)
+        self._first_special = self._token("<|endoftext|>")
+
+    def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+        """Read one utterance.
+
+        Args:
+            pcm: 8 kHz; beyond 29 s only the last 29 s are read.
+            language: language spoken.
+            options: window and beam.
+
+        Raises:
+            EngineBadOutput: the library failed on this sound.
+        """
+        started = self._cpu_s()
+        features = self._features(pcm, options)
+        seconds = len(pcm) / 2 / SAMPLE_RATE_HZ
+        prompt = [self._token(f"<|{name}|>") for name in ("startoftranscript", language, "transcribe")]
+        try:
+            result = self._model.generate(
+                self._storage(np.ascontiguousarray(features[None])),
+                [prompt],
+                beam_size=options.beam,
+                num_hypotheses=options.hypotheses,
+                # The library halves this figure; it is the guard against endless repetition.
+                max_length=min(448, 2 * int(_TOKENS_BASE + _TOKENS_PER_S * seconds)),
+                return_scores=True,
+                return_no_speech_prob=True,
+            )[0]
+        except (RuntimeError, ValueError) as error:
+            raise EngineBadOutput(f"whisper failed: {error}") from error
+        texts = tuple(
+            (self._text(ids), score) for ids, score in zip(result.sequences_ids, result.scores, strict=True)
+        )
+        return Reading(texts, float(result.no_speech_prob), (self._cpu_s() - started) * 1000.0)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._model.unload_model()
+
+    def _features(self, pcm: Pcm, options: DecodeOptions) -> mel.Features:
+        keep_bytes = MAX_AUDIO_MS * SAMPLE_RATE_HZ // 1000 * 2
+        samples = np.frombuffer(pcm[-keep_bytes:], dtype="<i2").astype(np.float32) / 32768.0
+        features = mel.log_mel(soxr.resample(samples, SAMPLE_RATE_HZ, mel.SAMPLE_RATE_HZ, quality="HQ"))
+        if options.full_window:
+            return mel.pad_frames(features, FULL_WINDOW_FRAMES)
+        frames = max(features.shape[1] + TAIL_FRAMES, options.min_frames)
+        # The encoder halves the number of steps.
+        return mel.pad_frames(features, min(FULL_WINDOW_FRAMES, frames + frames % 2))
+
+    def _text(self, ids: list[int]) -> str:
+        words = [token for token in ids if token < self._first_special]
+        return str(self._tokenizer.decode(words)).strip()
+
+    def _token(self, name: str, default: int | None = None) -> int:
+        token = self._tokenizer.token_to_id(name)
+        if token is None:
+            token = default
+        if token is None:
+            raise EngineUnavailable(
+                f"the Whisper model's tokenizer lacks {name}; fetch it again with `ivrbot models pull`"
+            )
+        return int(token)
+
+    def _cpu_s(self) -> float:
+        """Processor time of this thread and of the library's worker."""
+        return time.thread_time() + sum(_cpu_of(thread_id) for thread_id in self._worker_ids)
+
+
+def check_folder(folder: Path) -> None:
+    """See whether a folder can hold the model.
+
+    Raises:
+        EngineUnavailable: names the missing files and says how to get them.
+    """
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise EngineUnavailable(
+            f"no Whisper model in {folder} (missing: {', '.join(missing)}); run `ivrbot models pull whisper-base`"
+        )
+
+
+def _thread_ids() -> set[int]:
+    """Threads of this process; empty where the system does not tell."""
+    tasks = Path("/proc/self/task")
+    return {int(task.name) for task in tasks.iterdir()} if tasks.is_dir() else set()
+
+
+def _cpu_of(thread_id: int) -> float:
+    """Processor time of a thread in seconds (first field of Linux's schedstat, nanoseconds)."""
+    try:
+        return int(Path(f"/proc/self/task/{thread_id}/schedstat").read_text("ascii").split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
