@@ -35,7 +35,13 @@ _WORD_FACTS = (Fact.CODE_WORD, Fact.FULL_NAME)
 
 
 def readings(
-    fact: Fact, hypotheses: Sequence[str], keyed: bool, language: Language, today: date
+    fact: Fact,
+    hypotheses: Sequence[str],
+    keyed: bool,
+    language: Language,
+    today: date,
+    *,
+    number_words: bool = True,
 ) -> tuple[str, ...]:
     """Canonical readings of an answer, as `FactHashes` describes them.
 
@@ -45,6 +51,7 @@ def readings(
         keyed: the answer came by keys.
         language: of the call.
         today: of the call; births lie before it.
+        number_words: spoken numbers standing alone ("семь") may be the code word.
 
     Returns:
         Without repeats, at most `MAX_HYPOTHESES` times `MAX_READINGS_PER_HYPOTHESIS`; empty when the answer holds
@@ -54,7 +61,11 @@ def readings(
     for text in hypotheses[:MAX_HYPOTHESES]:
         if len(text) > MAX_ANSWER_CHARS:
             continue
-        one = _keyed_reading(fact, text, today) if keyed else _spoken_readings(fact, text, language, today)
+        one = (
+            _keyed_reading(fact, text, today)
+            if keyed
+            else _spoken_readings(fact, text, language, today, number_words)
+        )
         found.update(dict.fromkeys(one[:MAX_READINGS_PER_HYPOTHESIS]))
     return tuple(found)
 
@@ -99,8 +110,8 @@ def assess(
     """Judge one answer against everything the customer may prove.
 
     Callers give another fact than the one asked for, or two in one breath. Digits and dates are taken whenever
-    they are there, and count as wrong when they are. Words are wrong when words were asked for and nothing else was
-    proven by them; trying them elsewhere is a side guess, which the ladder limits.
+    they are there, and count as wrong when they are. Words are wrong when words were asked for and nothing else
+    was proven by them; trying them elsewhere is a side guess, which the ladder limits.
 
     Args:
         hashes: of the customer, None when the account does not exist.
@@ -119,7 +130,7 @@ def assess(
     for fact in _WORD_FACTS:
         allowed = unasked_words or (fact is asked and not has_figures)
         if allowed and not unable:
-            words[fact] = readings(fact, hypotheses, keyed, language, today)
+            words[fact] = readings(fact, hypotheses, keyed, language, today, number_words=not has_figures)
     matched = match(hashes, key, {**figures, **words})
     wrong_figures = any(found and fact not in matched for fact, found in figures.items())
     wrong_words = bool(words.get(asked)) and not matched and not has_figures
@@ -173,14 +184,16 @@ def _keyed_birth(digits: str, today: date) -> tuple[str, ...]:
     return (born.isoformat(),) if born < today else ()
 
 
-def _spoken_readings(fact: Fact, text: str, language: Language, today: date) -> tuple[str, ...]:
+def _spoken_readings(
+    fact: Fact, text: str, language: Language, today: date, number_words: bool
+) -> tuple[str, ...]:
     if fact is Fact.LAST_FOUR:
         digits = parse_digits(text, language, _LAST_FOUR_DIGITS)
         return (digits,) if digits is not None else ()
     if fact is Fact.DATE_OF_BIRTH:
         born = parse_date(text, language, today, with_year=True)
         return (born.isoformat(),) if born is not None and born < today else ()
-    words = _content_words(text, language)
+    words = _content_words(text, language, number_words)
     if not 0 < len(words) <= MAX_CONTENT_WORDS:
         return ()
     if fact is Fact.CODE_WORD:
@@ -192,18 +205,15 @@ def _spoken_readings(fact: Fact, text: str, language: Language, today: date) -> 
     return tuple(key for key in dict.fromkeys(keys) if key)
 
 
-def _content_words(text: str, language: Language) -> tuple[str, ...]:
-    """Words that could be a code word or a name: without fillers, digits and spoken numbers.
-
-    If only spoken numbers are left ("семь"), they are the words: they may be the code word.
-    """
+def _content_words(text: str, language: Language, number_words: bool) -> tuple[str, ...]:
+    """Words that could be a code word or a name: without fillers, digits and (unless alone) spoken numbers."""
     tokens = tokenise(text, language)
     numbers = {
         at for run in find_runs(tokens, language, code=True) for atom in run for at in range(atom.start, atom.end)
     }
     words = [(at, token.text) for at, token in enumerate(tokens) if _is_content(token, language)]
     plain = tuple(word for at, word in words if at not in numbers)
-    return plain or tuple(word for _, word in words)
+    return plain or (tuple(word for _, word in words) if number_words else ())
 
 
 def _is_content(token: Token, language: Language) -> bool:

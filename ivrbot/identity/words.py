@@ -1,4 +1,4 @@
-"""Words around an answer to a secret question, per language; gives them as tuples of lower-case words, "ё" as "е"."""
+"""Words around an answer to a secret question, by language; lower case, "ё" as "е"."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ FILLERS: dict[Language, frozenset[str]] = {
     "ru": _set(
         "а в вот да и ну но на же так с у я мы мне меня мое мой моя моего зовут имя фамилия отчество фио полное",
         "кодовое кодового слово слова секретное пароль это есть было будет такое называется значит скажу говорю",
-        "наверное кажется вроде сейчас секунду секундочку минуту минутку момент вспомню последние последняя цифры",
-        "цифра карты карта карту номер дата рождения родился родилась года год хорошо ладно пожалуйста э эм эээ ммм",
+        "наверное кажется вроде сейчас секунду секундочку минуту минутку момент вспомню последние последняя",
+        "цифры цифра карты карта карту номер дата рождения родился родилась года год хорошо ладно пожалуйста э эм",
+        "эээ ммм",
     ),
     "en": _set(
-        "a an and is it it's its i i'm am my me the this that that's name full first last code word codeword secret",
-        "password would be was called so well okay ok yes um uh er erm hmm think guess probably now just one moment",
-        "second minute digits digit card number ends in ending with date of birth born on please to say",
+        "a an and is it it's its i i'm am my me the this that that's name full first last code word codeword",
+        "secret password would be was called so well okay ok yes um uh er erm hmm think guess probably now",
+        "just one moment second minute digits digit card number ends in ending with date of birth born",
+        "on please to say",
     ),
 }
 """Words that stand beside an answer and are no part of it."""
 
 UNABLE: dict[Language, tuple[tuple[str, ...], ...]] = {
     "ru": _phrases(
-        "не знаю|не помню|не вспомню|не могу|не скажу|не назову|не вижу|забыл|забыла|нет под рукой|нет с собой|нету",
-        "без понятия|понятия не имею|нет карты|карты нет|нет кодового",
+        "не знаю|не помню|не вспомню|не могу|не скажу|не назову|не вижу|забыл|забыла|нет под рукой|нет с собой",
+        "нету|без понятия|понятия не имею|нет карты|карты нет|нет кодового",
     ),
     "en": _phrases(
-        "don't know|do not know|don't remember|do not remember|can't remember|cannot remember|can't say|forgot",
-        "forgotten|no idea|don't have|do not have|haven't got|not sure",
+        "don't know|do not know|don't remember|do not remember|can't remember|cannot remember|can't say",
+        "forgot|forgotten|no idea|don't have|do not have|haven't got|not sure",
     ),
 }
 """Phrases by which a caller says that he cannot answer."""

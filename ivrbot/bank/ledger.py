@@ -1,0 +1,415 @@
+"""The demo bank's books: one SQLite file, synchronous, used by one thread.
+
+Takes a path and the key of the facts' hashes, gives reads and idempotent writes. Everything that is asked goes
+into the operations log, in the same transaction as its effect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ivrbot.bank.demo import CURRENCY, CUSTOMERS, DemoCustomer
+from ivrbot.bank.oplog import OperationsLog
+from ivrbot.errors import BankError, BankRejected, BankUnavailable
+from ivrbot.language.phonetic import phonetic_key
+from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest, Customer, Fact, FactHashes, fact_hash
+from ivrbot.model.dialogue import Value
+
+T = TypeVar("T")
+
+ALL_CARDS = "all"
+"""The `card` argument that means every card of the customer."""
+BUSY_TIMEOUT_S = 2.0
+_MOSCOW_OFFSET = timedelta(hours=3)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS customers (
+    customer_id TEXT PRIMARY KEY, phone TEXT UNIQUE NOT NULL, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (customer_id TEXT NOT NULL, fact TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS cards (
+    customer_id TEXT NOT NULL, last4 TEXT NOT NULL, position INTEGER NOT NULL, kind TEXT NOT NULL,
+    status TEXT NOT NULL, balance_minor INTEGER NOT NULL, limit_minor INTEGER NOT NULL, reference TEXT NOT NULL,
+    PRIMARY KEY (customer_id, last4));
+CREATE TABLE IF NOT EXISTS operations (
+    customer_id TEXT NOT NULL, last4 TEXT NOT NULL, days_ago INTEGER NOT NULL, amount_minor INTEGER NOT NULL,
+    merchant TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS products (
+    customer_id TEXT NOT NULL, operation TEXT NOT NULL, facts_json TEXT NOT NULL,
+    PRIMARY KEY (customer_id, operation));
+CREATE TABLE IF NOT EXISTS services (customer_id TEXT NOT NULL, service TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS claims (customer_id TEXT NOT NULL, claim_json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS effects (
+    idempotency_key TEXT PRIMARY KEY, request_json TEXT NOT NULL, answer_json TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS issued_references (reference TEXT PRIMARY KEY);
+"""
+_EMPTIED_BY_RESET = (
+    "customers", "facts", "cards", "operations", "products", "services", "claims", "effects", "issued_references",
+)  # fmt: skip
+
+
+class DemoLedger:
+    """The books; every method may raise `BankUnavailable` when the file cannot be read or written."""
+
+    def __init__(self, path: Path, key: bytes, clock: Callable[[], datetime]) -> None:
+        """Open or create the file.
+
+        Args:
+            path: SQLite file; its folder is created.
+            key: of `fact_hash` and of the log's chain, at least 16 bytes.
+            clock: aware UTC now.
+        """
+        self._key = key
+        self._clock = clock
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Opened in the worker thread, closed there too; the flag only spares the check at interpreter exit.
+            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise BankUnavailable(f"demo bank cannot be opened: {type(error).__name__}") from error
+        try:
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            self._log = OperationsLog(self._db, key)
+            self._prepare()
+        except (BankError, sqlite3.Error) as error:
+            self._db.close()
+            raise BankUnavailable(f"demo bank cannot be opened: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One write transaction, taken at once so that two processes cannot both read before writing."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise BankUnavailable(f"demo bank: {type(error).__name__}") from error
+
+    def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise BankUnavailable(f"demo bank: {type(error).__name__}") from error
+
+    # --- filling ----------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Fill an empty file; when the key has changed, hash the facts anew with it."""
+        mark = hmac.new(self._key, b"ivrbot demo bank key", hashlib.sha256).hexdigest()
+        with self._transaction():
+            known = self._rows("SELECT value FROM meta WHERE name = 'key'")
+            if not known:
+                self._fill()
+            elif known[0]["value"] != mark:
+                self._db.execute("DELETE FROM facts")
+                for customer in CUSTOMERS:
+                    self._put_facts(customer)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('key', ?)", (mark,))
+
+    def reset(self) -> None:
+        """Back to the first day; the log goes on."""
+        with self._transaction():
+            for table in _EMPTIED_BY_RESET:
+                self._db.execute(f"DELETE FROM {table}")
+            self._fill()
+            self._log.append({"operation": "reset", "result": "ok"}, self._clock())
+
+    def _fill(self) -> None:
+        for customer in CUSTOMERS:
+            self._put_customer(customer)
+            self._put_facts(customer)
+
+    def _put_customer(self, customer: DemoCustomer) -> None:
+        who, put = customer.customer_id, self._db.execute
+        put("INSERT INTO customers VALUES (?, ?, ?)", (who, customer.phone, customer.name))
+        for at, card in enumerate(customer.cards):
+            row = (
+                who,
+                card.last4,
+                at,
+                card.kind,
+                card.status,
+                card.balance_minor,
+                card.limit_minor,
+                card.reference,
+            )
+            put("INSERT INTO cards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            if card.reference:
+                put("INSERT INTO issued_references VALUES (?)", (card.reference,))
+        for done in customer.operations:
+            row_done = (who, done.last4, done.days_ago, done.amount_minor, done.merchant)
+            put("INSERT INTO operations VALUES (?, ?, ?, ?, ?)", row_done)
+        for operation, facts in customer.products:
+            put("INSERT INTO products VALUES (?, ?, ?)", (who, operation, json.dumps(dict(facts))))
+        for service in customer.services:
+            put("INSERT INTO services VALUES (?, ?)", (who, service))
+
+    def _put_facts(self, customer: DemoCustomer) -> None:
+        readings = {(Fact.DATE_OF_BIRTH, customer.born)}
+        readings |= {(Fact.LAST_FOUR, card.last4) for card in customer.cards}
+        readings |= {(Fact.CODE_WORD, phonetic_key(words, language)) for language, words in customer.code_words}
+        for language, parts in customer.names:
+            for spoken in (parts, (parts[0], parts[-1])):
+                keys = sorted(phonetic_key(part, language) for part in spoken)
+                readings.add((Fact.FULL_NAME, " ".join(keys)))
+        for fact, canonical in sorted(readings):
+            digest = fact_hash(self._key, customer.customer_id, fact, canonical)
+            self._db.execute("INSERT INTO facts VALUES (?, ?, ?)", (customer.customer_id, fact.value, digest))
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def find_customer(self, phone: str) -> Customer | None:
+        """Customer of an E.164 number."""
+        rows = self._rows("SELECT customer_id, name FROM customers WHERE phone = ?", phone)
+        return Customer(rows[0]["customer_id"], rows[0]["name"]) if rows else None
+
+    def fact_hashes(self, customer_id: str) -> FactHashes:
+        """Keyed hashes; of an unknown customer there are none."""
+        found: dict[Fact, set[str]] = {}
+        for row in self._rows("SELECT fact, hash FROM facts WHERE customer_id = ?", customer_id):
+            found.setdefault(Fact(row["fact"]), set()).add(row["hash"])
+        return FactHashes(customer_id, {fact: frozenset(hashes) for fact, hashes in found.items()})
+
+    def show(self, caller: str | None) -> list[dict[str, Any]]:
+        """State of all customers, or of the one with this number, in the shape of `bank show`."""
+        shown = []
+        for row in self._rows("SELECT * FROM customers ORDER BY customer_id"):
+            if caller is None or row["phone"] == caller:
+                who = row["customer_id"]
+                claims = self._rows("SELECT claim_json FROM claims WHERE customer_id = ?", who)
+                services = self._rows("SELECT service FROM services WHERE customer_id = ?", who)
+                shown.append(
+                    {
+                        "caller": row["phone"],
+                        "name": row["name"],
+                        "cards": [_shown_card(card) for card in self._cards(who)],
+                        "claims": [json.loads(claim["claim_json"]) for claim in claims],
+                        "services": [service["service"] for service in services],
+                    }
+                )
+        return shown
+
+    def _cards(self, customer_id: str) -> list[sqlite3.Row]:
+        return self._rows("SELECT * FROM cards WHERE customer_id = ? ORDER BY position", customer_id)
+
+    # --- doing ------------------------------------------------------------------------------------------------
+
+    def execute(self, request: BankRequest) -> BankAnswer:
+        """Do it and log it in one transaction; a refusal is logged as well.
+
+        Raises:
+            BankRejected: refused; nothing changed.
+        """
+        refusal: BankRejected | None = None
+        with self._transaction():
+            try:
+                answer = self._once(request) if request.operation.writes else self._read(request)
+                result, reference = "ok", answer.reference
+            except BankRejected as error:
+                refusal, result, reference = error, f"rejected: {error}", ""
+            self._log.append(_log_entry(request, result, reference), self._clock())
+        if refusal is not None:
+            raise refusal
+        return answer
+
+    def _once(self, request: BankRequest) -> BankAnswer:
+        """A write: the same idempotency key gives the first answer again."""
+        if not request.idempotency_key:
+            raise BankRejected("a write needs an idempotency key")
+        asked = json.dumps(
+            [request.operation.value, request.customer_id, dict(request.arguments)],
+            sort_keys=True,
+            ensure_ascii=False,
+        )
+        rows = self._rows("SELECT * FROM effects WHERE idempotency_key = ?", request.idempotency_key)
+        if rows:
+            if rows[0]["request_json"] != asked:
+                raise BankRejected("idempotency key was used for another request")
+            stored = json.loads(rows[0]["answer_json"])
+            return BankAnswer(request.operation, _frozen(stored["values"]), stored["reference"])
+        answer = self._block(request)
+        kept = json.dumps({"values": dict(answer.values), "reference": answer.reference}, ensure_ascii=False)
+        self._db.execute("INSERT INTO effects VALUES (?, ?, ?)", (request.idempotency_key, asked, kept))
+        return answer
+
+    def _block(self, request: BankRequest) -> BankAnswer:
+        cards = self._chosen(request, several=True)
+        fresh = [card["last4"] for card in cards if card["status"] != "blocked"]
+        old = next((card["reference"] for card in cards if card["reference"]), "")
+        reference = self._new_reference() if fresh else old
+        for last4 in fresh:
+            self._db.execute(
+                "UPDATE cards SET status = 'blocked', reference = ? WHERE customer_id = ? AND last4 = ?",
+                (reference, request.customer_id, last4),
+            )
+        values: dict[str, Value] = {
+            "already_blocked": not fresh,
+            "blocked": tuple(fresh),
+            "reference": reference,
+        }
+        return BankAnswer(request.operation, values, reference)
+
+    def _read(self, request: BankRequest) -> BankAnswer:
+        match request.operation:
+            case BankOperation.LIST_CARDS:
+                values = self._list_cards(request)
+            case BankOperation.GET_BALANCE:
+                values = _balance(self._chosen(request, several=False)[0])
+            case BankOperation.LIST_OPERATIONS:
+                values = self._list_operations(request)
+            case _:
+                values = self._product(request)
+        return BankAnswer(request.operation, values)
+
+    def _list_cards(self, request: BankRequest) -> dict[str, Value]:
+        cards = self._cards(request.customer_id)
+        wanted = request.arguments.get("card")
+        known = wanted == ALL_CARDS or any(card["last4"] == wanted for card in cards)
+        return {
+            "cards": tuple({name: card[name] for name in ("last4", "kind", "status")} for card in cards),
+            "only_card": cards[0]["last4"] if len(cards) == 1 else None,
+            "card_known": bool(cards) and known,
+        }
+
+    def _list_operations(self, request: BankRequest) -> dict[str, Value]:
+        rows = self._rows(
+            "SELECT * FROM operations WHERE customer_id = ? ORDER BY days_ago, rowid", request.customer_id
+        )
+        today = self._today()
+        return {
+            "operations": tuple(
+                {
+                    "card": row["last4"],
+                    "date": (today - timedelta(days=row["days_ago"])).isoformat(),
+                    "amount_minor": row["amount_minor"],
+                    "currency": CURRENCY,
+                    "merchant": row["merchant"],
+                }
+                for row in rows
+            )
+        }
+
+    def _product(self, request: BankRequest) -> dict[str, Value]:
+        rows = self._rows(
+            "SELECT facts_json FROM products WHERE customer_id = ? AND operation = ?",
+            request.customer_id,
+            request.operation.value,
+        )
+        if not rows:
+            raise BankRejected("the customer has no such product")
+        return _dated(json.loads(rows[0]["facts_json"]), self._today())
+
+    def _chosen(self, request: BankRequest, *, several: bool) -> list[sqlite3.Row]:
+        """Cards that the argument names; without one, the customer's only card."""
+        cards = self._cards(request.customer_id)
+        wanted = request.arguments.get("card")
+        if wanted is None and len(cards) == 1:
+            return cards
+        chosen = [card for card in cards if card["last4"] == wanted or (several and wanted == ALL_CARDS)]
+        if not chosen:
+            raise BankRejected("no such card" if wanted is not None else "which card")
+        return chosen
+
+    def _new_reference(self) -> str:
+        """Six digits, no leading zero, never given before: short enough to be read aloud and written down."""
+        while True:
+            reference = str(100_000 + secrets.randbelow(900_000))
+            try:
+                self._db.execute("INSERT INTO issued_references VALUES (?)", (reference,))
+            except sqlite3.IntegrityError:
+                continue
+            return reference
+
+    def _today(self) -> date:
+        return (self._clock() + _MOSCOW_OFFSET).date()
+
+    def log(self) -> list[dict[str, Any]]:
+        """The operations log, oldest first."""
+        return self._guarded(self._log.entries)
+
+    def verify_log(self) -> int | None:
+        """Number of the first row of the log that is not as it was written, None when all are."""
+        return self._guarded(self._log.verify)
+
+    def _guarded(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except sqlite3.Error as error:
+            raise BankUnavailable(f"demo bank: {type(error).__name__}") from error
+
+
+def _shown_card(card: sqlite3.Row) -> dict[str, Any]:
+    shown = {name: card[name] for name in ("last4", "kind", "status", "balance_minor")}
+    shown["currency"] = CURRENCY
+    if card["limit_minor"]:
+        shown["limit_minor"] = card["limit_minor"]
+    return shown
+
+
+def _balance(card: sqlite3.Row) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "card": card["last4"],
+        "kind": card["kind"],
+        "balance_minor": card["balance_minor"],
+        "currency": CURRENCY,
+    }
+    if card["limit_minor"]:
+        values["limit_minor"] = card["limit_minor"]
+        values["owed_minor"] = -card["balance_minor"]
+        values["available_minor"] = card["limit_minor"] + card["balance_minor"]
+    return values
+
+
+def _dated(facts: Mapping[str, int], today: date) -> dict[str, Value]:
+    """Relative days as ISO dates."""
+    values: dict[str, Value] = {"currency": CURRENCY}
+    for name, value in facts.items():
+        if name.endswith("_days_ago"):
+            values[name.removesuffix("_days_ago") + "_on"] = (today - timedelta(days=value)).isoformat()
+        elif name.endswith("_in_days"):
+            values[name.removesuffix("_in_days") + "_on"] = (today + timedelta(days=value)).isoformat()
+        elif name == "on_day":
+            day = today if today.day <= value else (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+            values["payment_on"] = day.replace(day=value).isoformat()
+        else:
+            values[name] = value
+    return values
+
+
+def _log_entry(request: BankRequest, result: str, reference: str) -> dict[str, Any]:
+    return {
+        "operation": request.operation.value,
+        "customer_id": request.customer_id,
+        "arguments": dict(request.arguments),
+        "idempotency_key": request.idempotency_key,
+        "call_id": request.call_id,
+        "level": request.level.value,
+        "facts_used": list(request.facts_used),
+        "result": result,
+        "reference": reference,
+    }
+
+
+def _frozen(values: Mapping[str, Any]) -> dict[str, Value]:
+    """JSON lists as tuples again."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
