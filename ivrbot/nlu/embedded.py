@@ -1,0 +1,161 @@
+"""The embedded understanding engine: trained at start from nlu_data, no server, about a millisecond per parse.
+
+Takes text and language through the port NluEngine, gives NluResult. Empty text, low confidence and negated
+requests give out_of_scope. Entities are not looked for here: dialogue slots read them with ivrbot.language.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from ivrbot.errors import EngineUnavailable
+from ivrbot.model.speech import OUT_OF_SCOPE, IntentScore, Language, NluResult
+from ivrbot.nlu.classifier import NOISE_COPIES, TextClassifier
+from ivrbot.nlu.data import Example, TrainingData, load_training_data
+from ivrbot.nlu.encoder import SentenceEncoder
+from ivrbot.nlu.guard import is_asserted, is_negated
+from ivrbot.nlu.text import normalise
+
+# Below it a topic is not taken on trust; chosen by cross-validation on the training data.
+REJECT_BELOW: Final = 0.35
+
+
+class EmbeddedNlu:
+    """NluEngine on the embedded classifier. Thread-safe; state does not change after training."""
+
+    def __init__(
+        self,
+        classifier: TextClassifier,
+        *,
+        executor: Executor | None = None,
+        reject_below: float = REJECT_BELOW,
+    ) -> None:
+        """Takes a trained classifier.
+
+        Args:
+            classifier: trained on normalised text.
+            executor: where parses run; None makes an own thread, closed by `close`.
+            reject_below: least confidence that an intent needs.
+        """
+        self._classifier = classifier
+        self._reject_below = reject_below
+        self._own = ThreadPoolExecutor(1, "nlu") if executor is None else None
+        self._executor: Executor = executor if executor is not None else self._own  # type: ignore[assignment]
+
+    @classmethod
+    def train(
+        cls,
+        data_dir: Path,
+        model_path: Path | None = None,
+        *,
+        intents: Collection[str] | None = None,
+        executor: Executor | None = None,
+        reject_below: float = REJECT_BELOW,
+    ) -> EmbeddedNlu:
+        """Loads the training data and trains; blocks for two to three seconds.
+
+        Args:
+            data_dir: folder with `ru/*.yml` and `en/*.yml`.
+            model_path: the sentence encoder's ONNX file; TF-IDF alone where None or not there.
+            intents: names that must occur, and no others; None takes whatever the data names.
+            executor: see `__init__`.
+            reject_below: see `__init__`.
+
+        Raises:
+            ConfigError: the training data is invalid (every problem).
+            EngineUnavailable: the encoder is there but cannot be loaded.
+        """
+        data = load_training_data(data_dir, intents=intents)
+        classifier = train_classifier(data, load_encoder(model_path))
+        return cls(classifier, executor=executor, reject_below=reject_below)
+
+    @property
+    def name(self) -> str:
+        """Name for events and metrics."""
+        return "embedded"
+
+    @property
+    def intents(self) -> tuple[str, ...]:
+        """Every class that the classifier knows."""
+        return self._classifier.classes
+
+    async def parse(self, text: str, language: Language) -> NluResult:
+        """Understands one text off the event loop; see `parse_now`.
+
+        Raises:
+            EngineUnavailable: after `close`.
+        """
+        try:
+            future = self._executor.submit(self.parse_now, text, language)
+        except RuntimeError as error:
+            raise EngineUnavailable("the embedded understanding engine is closed") from error
+        return await asyncio.wrap_future(future)
+
+    def parse_now(self, text: str, language: Language) -> NluResult:
+        """Understands one text in the calling thread.
+
+        Args:
+            text: the caller's words, any case, with or without punctuation.
+            language: of the text; steers the guard, the classifier itself is multilingual.
+
+        Returns:
+            The intent with its confidence; blank text gives out_of_scope with confidence 0 and no ranking.
+        """
+        words = normalise(text)
+        if not words:
+            return NluResult(text, OUT_OF_SCOPE, 0.0, engine=self.name)
+        row = self._classifier.probabilities([words])[0]
+        scores = sorted(zip(self._classifier.classes, map(float, row), strict=True), key=lambda pair: -pair[1])
+        ranking = tuple(IntentScore(name, score) for name, score in scores)
+        intent, confidence = self._decide(text, language, dict(scores))
+        return NluResult(text, intent, confidence, ranking, engine=self.name)
+
+    async def close(self) -> None:
+        """Frees the own thread; a given executor is left alone."""
+        if self._own is not None:
+            self._own.shutdown(wait=False, cancel_futures=True)
+
+    def _decide(self, text: str, language: Language, scores: Mapping[str, float]) -> tuple[str, float]:
+        """Applies guard and threshold to a ranking given best first."""
+        refused = 0.0
+        for name, score in scores.items():
+            share = score / max(1.0 - refused, 1e-9)
+            # After a refusal only a topic that the text names itself may step in ("не блокируйте, перевыпустите").
+            if refused and not is_asserted(text, language, name):
+                break
+            if not is_negated(text, language, name):
+                if name == OUT_OF_SCOPE or share >= self._reject_below:
+                    return name, min(share, 1.0)
+                break
+            refused += score
+        top = next(iter(scores.values()))
+        return OUT_OF_SCOPE, refused + scores.get(OUT_OF_SCOPE, 0.0) if refused else 1.0 - top
+
+
+def load_encoder(model_path: Path | None) -> SentenceEncoder | None:
+    """The sentence encoder, or None where the file is not there.
+
+    Raises:
+        EngineUnavailable: the file is there but cannot be loaded.
+    """
+    if model_path is None or not model_path.is_file():
+        return None
+    return SentenceEncoder(model_path)
+
+
+def train_classifier(
+    data: Mapping[Language, TrainingData], encoder: SentenceEncoder | None, copies: int = NOISE_COPIES
+) -> TextClassifier:
+    """Trains one classifier on the examples of every language."""
+    classifier = TextClassifier(encoder)
+    classifier.fit({language: columns(own.examples) for language, own in data.items()}, copies)
+    return classifier
+
+
+def columns(examples: Collection[Example]) -> tuple[list[str], list[str]]:
+    """Normalised texts and labels, side by side."""
+    return [normalise(example.text) for example in examples], [example.intent for example in examples]
