@@ -1,0 +1,72 @@
+"""Text on its way to a voice: cleaning, the key under which a recording is found, length of the sound to expect.
+
+Takes text, gives text or milliseconds; pure.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from ivrbot.errors import EngineBadOutput
+
+MAX_CHARACTERS: Final = 5000
+"""More than five minutes of speech: nobody says that on a telephone."""
+
+_MS_PER_LETTER: Final = 18
+"""Quick speech has 20 letters a second (50 ms each); less than 18 ms a letter means that some were left out."""
+
+_PHRASE_PAUSE_MS: Final = {".": 320, "!": 320, "?": 320, "…": 320, ":": 220, ";": 220, "—": 180, ",": 160}
+_SPACE = re.compile(r"\s+")
+
+
+def clean(text: str) -> str:
+    """Make text safe to hand to an engine: composed, one line, without control and private characters.
+
+    Engines read some control characters as commands (espeak-ng: U+0001) and stop at NUL.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kept = (" " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn"} else c for c in composed)
+    return _SPACE.sub(" ", "".join(kept)).strip()
+
+
+def key_of(text: str) -> str:
+    """Key of a recording: the cleaned text in lower case; punctuation stays, as it changes the melody."""
+    return clean(text).lower()
+
+
+def is_pronounceable(text: str) -> bool:
+    """Whether there is a letter or a figure in it."""
+    return any(c.isalnum() for c in text)
+
+
+def least_ms(text: str) -> int:
+    """Shortest credible sound of a text, in milliseconds; below it the engine has left words out."""
+    return _MS_PER_LETTER * sum(c.isalnum() for c in text)
+
+
+def pause_between_ms(left: str, right: str, within_ms: int) -> int:
+    """Pause where two pieces meet, in milliseconds.
+
+    Args:
+        left: text of the piece before.
+        right: text of the piece after; may begin with the punctuation that closes `left`.
+        within_ms: pause when no punctuation stands there.
+    """
+    marks = [text for text in (left.rstrip()[-1:], right.lstrip()[:1]) if text]
+    return max([within_ms, *(_PHRASE_PAUSE_MS.get(mark, 0) for mark in marks)])
+
+
+def speakable(text: str) -> str:
+    """Cleaned text.
+
+    Raises:
+        EngineBadOutput: nothing that can be pronounced, or too much.
+    """
+    cleaned = clean(text)
+    if not is_pronounceable(cleaned):
+        raise EngineBadOutput("nothing to say")
+    if len(cleaned) > MAX_CHARACTERS:
+        raise EngineBadOutput(f"{len(cleaned)} characters are too many to speak; allowed: {MAX_CHARACTERS}")
+    return cleaned
