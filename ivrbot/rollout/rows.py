@@ -1,0 +1,146 @@
+"""What people ask of the rollout, as plain rows for the command line and the HTTP API.
+
+Takes the plan, states and audit rows; gives JSON-able dictionaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from ivrbot.model.events import JsonValue
+from ivrbot.model.experiment import Assignment, BranchState
+from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange, effective_states, first_broken
+from ivrbot.rollout.assignment import assign, normalise_caller
+from ivrbot.rollout.control import ControlStore
+from ivrbot.rollout.plan import Plan, initial_states
+
+Row = dict[str, JsonValue]
+
+
+def assignment_row(assignment: Assignment) -> Row:
+    """An assignment as the decision API answers it."""
+    return {
+        "route": assignment.route.value,
+        "arm": assignment.arm.value if assignment.arm else None,
+        "branch": assignment.branch,
+        "stage": assignment.stage,
+        "share": assignment.share,
+        "propensity": assignment.propensity,
+        "unit": assignment.unit,
+        "reason": assignment.reason,
+    }
+
+
+def decide(
+    plan: Plan,
+    own: Mapping[str, BranchState],
+    branch: str,
+    *,
+    number: str,
+    call_id: str,
+    caller_key: bytes,
+    region: str = "RU",
+) -> Row:
+    """Where a call would go now; nothing is stored.
+
+    Args:
+        plan: the plan in force.
+        own: states as stored; branches that have none are taken as at a first start.
+        branch: name of a branch.
+        number: caller's number in any form, "" when withheld.
+        call_id: stands for the caller when the number is withheld.
+        caller_key: secret key of the units.
+        region: country whose national numbers are assumed.
+    """
+    states = effective_states({**initial_states(plan), **own})
+    state = states.get(branch, states.get(ALL_BRANCHES))
+    caller = normalise_caller(number, region)
+    return assignment_row(assign(plan, state, branch, caller=caller, call_id=call_id, caller_key=caller_key))
+
+
+def status(plan: Plan, own: Mapping[str, BranchState]) -> list[Row]:
+    """One row per branch of the plan, then branches that have a state but left the plan."""
+    everything = own.get(ALL_BRANCHES)
+    all_killed = everything is not None and everything.killed
+    names = [*plan.branches, *(name for name in own if name not in plan.branches and name != ALL_BRANCHES)]
+    first = initial_states(plan)
+    return [_status(plan, name, own.get(name) or first[name], name in own, all_killed) for name in names]
+
+
+def _status(plan: Plan, name: str, state: BranchState, stored: bool, all_killed: bool) -> Row:
+    ladder = plan.branches.get(name)
+    rung = ladder.index(state.stage) if ladder else -1
+    following = ladder.stages[rung + 1] if ladder and rung + 1 < len(ladder.stages) else None
+    return {
+        "branch": name,
+        "stage": state.stage,
+        "share": state.share,
+        "holdback": state.holdback,
+        "epoch": state.epoch,
+        "killed": state.killed or all_killed,
+        "killed_by": "all" if all_killed else "branch" if state.killed else "",
+        "started": bool(state.stage),
+        "after": ladder.after if ladder else "",
+        "in_plan": ladder is not None,
+        "stored": stored,
+        "next_stage": following.name if following else "",
+        "next_share": following.share if following else None,
+        "plan_revision": state.plan_revision,
+    }
+
+
+def change_row(change: StateChange) -> Row:
+    """A change just made."""
+    before, after = change.before, change.after
+    return {
+        "branch": after.branch,
+        "action": change.action,
+        "from": _state(before),
+        "to": _state(after),
+        "override": change.override,
+    }
+
+
+def history_row(row: AuditRow) -> Row:
+    """Who, when, from, to, why."""
+    return {
+        "seq": row.seq,
+        "at": row.at.isoformat(),
+        "who": row.who,
+        "action": row.action,
+        "branch": row.branch,
+        "from": _state(row.before),
+        "to": _state(row.after),
+        "why": row.why,
+        "override": row.override,
+        "hash": row.hash,
+    }
+
+
+def _state(state: BranchState | None) -> JsonValue:
+    return None if state is None else asdict(state)
+
+
+async def verify(store: ControlStore) -> Row:
+    """Whether the audit chain is whole and leads to the states in force.
+
+    Returns:
+        `{"ok", "rows", "broken_at", "reason", "newest_hash"}`; keep `newest_hash` elsewhere to notice rows cut off
+        at the end.
+    """
+    rows = await store.history()
+    broken = first_broken(rows)
+    reason = broken[1] if broken else ""
+    if not broken:
+        told = {row.branch: row.after for row in rows}
+        own = await store.own_states()
+        strays = sorted(name for name in told.keys() | own.keys() if told.get(name) != own.get(name))
+        reason = f"no audit row leads to the state of {', '.join(strays)}" if strays else ""
+    return {
+        "ok": not reason,
+        "rows": len(rows),
+        "broken_at": broken[0] if broken else None,
+        "reason": reason,
+        "newest_hash": rows[-1].hash if rows else "",
+    }
