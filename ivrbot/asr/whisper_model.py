@@ -1,6 +1,6 @@
 """One loaded Whisper model: 8 kHz sound in, readings out. Blocking; runs in worker threads only.
 
-Takes a model folder (CTranslate2 form: model.bin, config.json, tokenizer.json, vocabulary.txt). Measured choices:
+Takes a model folder (CTranslate2 form: model.bin, config.json, tokenizer.json, a vocabulary). Measured choices:
 int8 and one thread per instance, several instances scale where several threads on one do not; the encoder sees the
 sound and two seconds of zero features instead of 30 s, a sixth of the work; the token <|notimestamps|> is left out
 and no prompt is given, because with a short window either of them makes the decoder talk nonsense.
@@ -26,7 +26,8 @@ FULL_WINDOW_FRAMES: Final = 3000
 TAIL_FRAMES: Final = 200
 MAX_AUDIO_MS: Final = 29_000
 MIN_AUDIO_MS: Final = 100
-FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
+FILES: Final = ("model.bin", "config.json", "tokenizer.json")
+VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
 _TOKENS_BASE: Final = 24
 _TOKENS_PER_S: Final = 16
 
@@ -169,6 +170,8 @@ def check_folder(folder: Path) -> None:
         EngineUnavailable: names the missing files and says how to get them.
     """
     missing = [name for name in FILES if not (folder / name).is_file()]
+    if not any((folder / name).is_file() for name in VOCABULARIES):
+        missing.append(" or ".join(VOCABULARIES))
     if missing:
         raise EngineUnavailable(
             f"no Whisper model in {folder} (missing: {', '.join(missing)}); run `ivrbot models pull whisper-base`"

