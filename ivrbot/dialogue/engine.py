@@ -70,7 +70,7 @@ _BANK_FAILURES = {
 _ROUTE_REASONS = {
     "not_served": EscalationReason.TOPIC_NOT_SERVED,
     "control": EscalationReason.CONTROL_ARM,
-    "storage": EscalationReason.STORAGE_FAILURE,
+    "storage_unavailable": EscalationReason.STORAGE_FAILURE,
 }
 
 
@@ -386,7 +386,7 @@ class Dialogue:
             card = state.slots.get("card")
             offered = (str(card),) if card else ()
             state = replace(state, waiting="auth", operation=spec.operation)
-            return state, (*acts, Authenticate(spec.operation, "last_four" if card else "", offered))
+            return state, (*acts, Authenticate(spec.operation, "last_four" if card else "", offered, begin=True))
         elif spec is not None:
             arguments = {slot: state.slots.get(slot) for slot in spec.arguments}
             return replace(state, waiting="bank"), (*acts, CallBank(name, arguments))

@@ -5,18 +5,21 @@ An open `collect` decides yes/no, digits and topics before the intent does; an a
 
 from __future__ import annotations
 
-from ivrbot.dialogue.schema import Branches, SlotSpec
+from ivrbot.dialogue.schema import Branches, FlowSet, SlotSpec
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.commands import Universal, universal
-from ivrbot.model.dialogue import UserTurn, Value
-from ivrbot.model.speech import Language
+from ivrbot.model.dialogue import Collect, UserTurn, Value
+from ivrbot.model.speech import Hypothesis, Language, NluResult
 
 ACT_CONFIDENCE = 0.6
 """Least confidence at which a dialogue act of the classifier counts inside a flow."""
 
 TOPIC_CHANGE_CONFIDENCE = 0.8
 """Least confidence at which another topic interrupts a question; answers to questions are often misheard."""
+
+EARLY_TOPIC_CONFIDENCE = 0.7
+"""Least confidence at which a topic ends the caller's turn after the shortest pause."""
 
 _ACTS = {
     "operator": Universal.OPERATOR,
@@ -67,3 +70,17 @@ def read_keys(spec: SlotSpec, digits: str, branches: Branches) -> Value:
 def read_topic(turn: UserTurn, branches: Branches) -> str | None:
     """The topic that the caller stated, None when he stated none that is known."""
     return turn.nlu.intent if branches.branch_of(turn.nlu.intent) is not None else None
+
+
+def answers_question(flow_set: FlowSet, collect: Collect, text: str, nlu: NluResult, language: Language) -> bool:
+    """Whether a reading already answers the question on the table, so that the turn may end early."""
+    if universal(text, language) is not None:
+        return True
+    if collect.slot == "fact":
+        return collect.max_digits > 0 and parse_digits(text, language, collect.max_digits) is not None
+    spec = flow_set.domain.slots[collect.slot]
+    if spec.kind == "topic":
+        known = flow_set.branches.branch_of(nlu.intent) is not None
+        return known and nlu.confidence >= EARLY_TOPIC_CONFIDENCE
+    turn = UserTurn((Hypothesis(text),), nlu)
+    return read_slot(spec, turn, language) is not None

@@ -157,12 +157,14 @@ class Authenticate:
         fact: what the caller was just asked for, "" at the first call.
         answers: readings of the caller's answer, best first; never logged.
         keyed: the answer came by keys.
+        begin: the first of an operation; `answers` then hold what the caller has volunteered.
     """
 
     operation: str
     fact: str = ""
     answers: tuple[str, ...] = ()
     keyed: bool = False
+    begin: bool = False
 
     def __repr__(self) -> str:
         """Without the answers: they are secrets."""

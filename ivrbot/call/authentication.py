@@ -1,0 +1,180 @@
+"""Drives the authentication ladder of one call: numbers, counters and keyed hashes around the pure core.
+
+What the caller answered stays in here; events and logs get names of facts and outcomes only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
+
+from ivrbot.identity import ladder
+from ivrbot.identity.facts import assess
+from ivrbot.identity.ladder import Failures, LadderState
+from ivrbot.identity.policy import Policy
+from ivrbot.language.codes import parse_phone
+from ivrbot.model.bank import Fact
+from ivrbot.model.call import CallId
+from ivrbot.model.dialogue import Authenticate, AuthReply, Value
+from ivrbot.model.speech import Language
+from ivrbot.ports import AttemptStore, Bank
+from ivrbot.rollout.assignment import normalise_caller
+
+COUNTED_FOR = timedelta(hours=24)
+
+
+class CustomerLocks:
+    """One lock a customer, so that parallel calls are judged one after another."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, subject: str) -> asyncio.Lock:
+        """The lock of a subject; kept while anybody holds it."""
+        lock = self._locks.get(subject)
+        if lock is None:
+            lock = self._locks[subject] = asyncio.Lock()
+        return lock
+
+
+class Authenticator:
+    """The ladder of one call.
+
+    Args:
+        bank: knows customers and the hashes of their facts.
+        attempts: failures of the last 24 hours.
+        policy: `flows/assurance.yml`.
+        key: secret key of the fact hashes; also hides calling numbers in the counters.
+        locks: shared by all calls of the process.
+        call_id: of this call.
+        caller: number as signalled.
+        now: aware UTC clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        bank: Bank,
+        attempts: AttemptStore,
+        policy: Policy,
+        key: bytes,
+        locks: CustomerLocks,
+        call_id: CallId,
+        caller: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._bank = bank
+        self._attempts = attempts
+        self._policy = policy
+        self._key = key
+        self._locks = locks
+        self._call_id = call_id
+        self._caller = normalise_caller(caller) or ""
+        self._now = now
+        self.state = LadderState()
+        self.customer_name = ""
+
+    async def run(self, act: Authenticate, language: Language) -> AuthReply:
+        """Answer an `Authenticate` act.
+
+        Raises:
+            BankUnavailable: the bank could not be asked.
+            StorageUnavailable: counters could not be read or written; nobody is let in without them.
+        """
+        if act.begin:
+            reply = await self._start(act.operation)
+            if act.answers and reply.status == "ask" and Fact.LAST_FOUR not in self.state.facts and self.state.how:
+                reply = await self._judge_locked(act, language)
+        elif act.fact == ladder.PHONE:
+            reply = await self._named_number(act, language)
+        else:
+            reply = await self._judge_locked(act, language)
+        slots: dict[str, Value] = {"card": self.state.card} if self.state.card else {}
+        return AuthReply(reply.status, reply.fact, slots)
+
+    def allows(self, operation: str) -> bool:
+        """Whether the operation may be done now; asked again right before the bank is."""
+        return ladder.allows(self.state, self._policy, operation)
+
+    async def _start(self, operation: str) -> AuthReply:
+        customer = await self._bank.find_customer(self._caller) if self._caller else None
+        if customer and not self.state.how:
+            self.customer_name = customer.name
+        customer_id = self.state.customer_id or (customer.customer_id if customer else None)
+        counts = await self._counts(customer_id)
+        self.state, reply = ladder.start(self.state, self._policy, operation, customer_id, counts)
+        return reply
+
+    async def _judge_locked(self, act: Authenticate, language: Language) -> AuthReply:
+        async with self._locks.of(f"customer:{self.state.customer_id}"):
+            return await self._judge(act, language)
+
+    async def _named_number(self, act: Authenticate, language: Language) -> AuthReply:
+        number = None
+        for answer in act.answers:
+            number = number or (normalise_caller(answer) if act.keyed else parse_phone(answer, language))
+        if number is None:
+            attempt = ladder.Attempt()
+            self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt)
+            return _unless_over(reply)
+        customer = await self._bank.find_customer(number)
+        if customer:
+            self.customer_name = customer.name
+        counts = await self._counts(customer.customer_id if customer else None)
+        self.state, reply = ladder.named(
+            self.state, self._policy, act.operation, customer.customer_id if customer else None, counts
+        )
+        return reply
+
+    async def _judge(self, act: Authenticate, language: Language) -> AuthReply:
+        customer_id = self.state.customer_id
+        hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
+        counts = await self._counts(customer_id)
+        attempt = assess(
+            hashes,
+            self._key,
+            Fact(act.fact),
+            act.answers,
+            keyed=act.keyed,
+            language=language,
+            today=self._now().date(),
+            unasked_words=ladder.may_compare_unasked_words(self.state, self._policy),
+        )
+        before = self.state
+        self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt, counts)
+        if self.state.failures > before.failures:
+            await self._count_failure(customer_id)
+        elif self.state.counts.side > counts.side and customer_id:
+            await self._attempts.add_failure(f"side:{customer_id}", self._call_id, self._now())
+        if self.state.unreadable > before.unreadable:
+            reply = _unless_over(reply)
+        return reply
+
+    async def _counts(self, customer_id: str | None) -> Failures:
+        since = self._now() - COUNTED_FOR
+        count = self._attempts.failures_since
+        return Failures(
+            await count(f"customer:{customer_id}", since) if customer_id else 0,
+            await count(self._number_subject(), since) if self._caller else 0,
+            await count(f"side:{customer_id}", since) if customer_id else 0,
+        )
+
+    async def _count_failure(self, customer_id: str | None) -> None:
+        at = self._now()
+        if customer_id:
+            await self._attempts.add_failure(f"customer:{customer_id}", self._call_id, at)
+        if self._caller:
+            await self._attempts.add_failure(self._number_subject(), self._call_id, at)
+
+    def _number_subject(self) -> str:
+        digest = hmac.new(self._key, self._caller.encode(), hashlib.sha256).hexdigest()
+        return f"number:{digest[:32]}"
+
+
+def _unless_over(reply: AuthReply) -> AuthReply:
+    """An answer that could not be read is asked for again, not counted as wrong."""
+    return AuthReply("unclear", reply.fact) if reply.status == "ask" else reply

@@ -1,0 +1,97 @@
+"""Runs `CallBank` acts against the bank within its deadlines; success is only what the bank confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected
+from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
+from ivrbot.model.call import CallId
+from ivrbot.model.dialogue import BankReply, CallBank, Value
+from ivrbot.ports import Bank
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BankDeadlines:
+    """After `slow_ms` the caller is told that we are checking; after `deadline_ms` it has failed."""
+
+    slow_ms: int
+    deadline_ms: int
+
+
+async def run_bank_act(
+    bank: Bank,
+    act: CallBank,
+    *,
+    write: bool,
+    call_id: CallId,
+    customer_id: str,
+    deadlines: BankDeadlines,
+    on_slow: Callable[[], Awaitable[None]],
+) -> BankReply:
+    """Do one operation.
+
+    A write whose outcome is unknown is asked for once more with the same idempotency key; if that does not settle
+    it, the reply says "unknown". The key is made of the call, the action and its arguments, so that the same wish
+    uttered twice has one effect.
+    """
+    operation = BankOperation(act.action.removeprefix("bank_"))
+    stated = ",".join(f"{name}={value}" for name, value in sorted(act.arguments.items()))
+    key = f"{call_id}:{operation}:{stated}" if write else ""
+    request = BankRequest(operation, customer_id, {k: v for k, v in act.arguments.items() if v is not None}, key)
+    try:
+        answer = await _with_deadline(bank, request, deadlines, on_slow)
+    except BankRejected:
+        return BankReply(act.action, "rejected")
+    except BankOutcomeUnknown:
+        return BankReply(act.action, "unknown" if write else "unavailable")
+    except BankError as error:
+        log.warning("bank failed: %s", error.code)
+        return BankReply(act.action, "unavailable")
+    return BankReply(act.action, "ok", _slot_values(answer, act.arguments))
+
+
+async def _with_deadline(
+    bank: Bank, request: BankRequest, deadlines: BankDeadlines, on_slow: Callable[[], Awaitable[None]]
+) -> BankAnswer:
+    task = asyncio.ensure_future(_execute(bank, request))
+    try:
+        done, _ = await asyncio.wait({task}, timeout=deadlines.slow_ms / 1000)
+        if not done:
+            await on_slow()
+            done, _ = await asyncio.wait({task}, timeout=(deadlines.deadline_ms - deadlines.slow_ms) / 1000)
+        if not done:
+            raise BankOutcomeUnknown(f"no answer within {deadlines.deadline_ms} ms")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _execute(bank: Bank, request: BankRequest) -> BankAnswer:
+    try:
+        return await bank.execute(request)
+    except BankOutcomeUnknown:
+        if not request.idempotency_key:
+            raise
+        return await bank.execute(request)
+
+
+def _slot_values(answer: BankAnswer, arguments: Mapping[str, Value]) -> dict[str, Value]:
+    """Results as slots; what flows ask about a list of cards is worked out here."""
+    values = dict(answer.values)
+    if answer.reference:
+        values["reference"] = answer.reference
+    cards = values.get("cards")
+    if answer.operation is BankOperation.LIST_CARDS and isinstance(cards, tuple):
+        rows = [card for card in cards if isinstance(card, Mapping)]
+        usable = [str(card["last4"]) for card in rows if card.get("status") == "active"]
+        values["only_card"] = usable[0] if len(usable) == 1 else None
+        values["card_known"] = arguments.get("card") in [card["last4"] for card in rows]
+    return values

@@ -1,0 +1,395 @@
+"""One call from the first word to its end: drives the dialogue engine over a channel.
+
+Takes a registration and a channel, gives a `CallEnd`; on the way it asks the router, the ladder and the bank, and
+keeps the masked transcript and emits events. Whatever fails, the caller goes to an operator with a dossier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from ivrbot import metrics
+from ivrbot.call.authentication import Authenticator, CustomerLocks
+from ivrbot.call.banking import BankDeadlines, run_bank_act
+from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
+from ivrbot.call.router import Router
+from ivrbot.call.transcript import Emit, Transcriber
+from ivrbot.dialogue.engine import Dialogue
+from ivrbot.dialogue.reading import answers_question
+from ivrbot.dialogue.responses import render
+from ivrbot.dialogue.schema import FlowSet
+from ivrbot.dialogue.state import DialogueState
+from ivrbot.errors import BankError, EngineError, IvrbotError, LegClosed, StorageError
+from ivrbot.escalation.dossier import seal
+from ivrbot.escalation.policy import hand_over
+from ivrbot.identity.policy import Policy
+from ivrbot.model.call import CallEnd, CallOutcome, CallRegistration, Disposition, Dossier, EscalationReason
+from ivrbot.model.dialogue import (
+    Authenticate,
+    AuthReply,
+    BankReply,
+    CallBank,
+    Collect,
+    DialogueAct,
+    DialogueInput,
+    Hangup,
+    Keys,
+    NoInput,
+    NoMatch,
+    Route,
+    Routed,
+    Say,
+    Transfer,
+    UserTurn,
+)
+from ivrbot.model.events import EventType
+from ivrbot.model.speech import Language
+from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What every session of a process shares."""
+
+    flow_set: FlowSet
+    dialogue: Dialogue
+    nlu: NluEngine
+    bank: Bank
+    attempts: AttemptStore
+    policy: Policy
+    fact_key: bytes
+    locks: CustomerLocks
+    operators: OperatorQueue
+    calls: CallStore
+    router: Router
+    deadlines: BankDeadlines
+    no_input_ms: int
+    max_call_s: int
+    front: str
+    now: Callable[[], datetime]
+
+
+class CallSession:
+    """One call.
+
+    Args:
+        parts: shared by all sessions.
+        registration: who rings.
+        language: of the first words.
+        channel: sound or text.
+        emit: the recorder's entrance for this call.
+        topic: already chosen in a menu in front of us, or "".
+    """
+
+    def __init__(
+        self,
+        parts: CallParts,
+        registration: CallRegistration,
+        language: Language,
+        channel: Channel,
+        emit: Emit,
+        topic: str = "",
+    ) -> None:
+        self._parts = parts
+        self._call = registration
+        self._channel = channel
+        self._emit = emit
+        self._topic = topic
+        self._state = DialogueState(language)
+        self._transcript = Transcriber(channel, emit)
+        self._ladder = Authenticator(
+            bank=parts.bank,
+            attempts=parts.attempts,
+            policy=parts.policy,
+            key=parts.fact_key,
+            locks=parts.locks,
+            call_id=registration.call_id,
+            caller=registration.caller,
+            now=parts.now,
+        )
+        self._tried: list[str] = []
+        self._served = False
+        self._asr_failures = 0
+
+    async def run(self) -> CallEnd:
+        """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
+        self._emit(EventType.CALL_STARTED, 0, {"language": self._state.language, "gateway": self._call.gateway})
+        try:
+            async with asyncio.timeout(self._parts.max_call_s):
+                end = await self._converse()
+        except LegClosed:
+            end = self._abandoned()
+        except TimeoutError:
+            end = await self._rescue(EscalationReason.TIME_LIMIT)
+        except EngineError as error:
+            metrics.ENGINE_FAILURES.labels("tts", error.code).inc()
+            end = await self._rescue(EscalationReason.TTS_FAILURE)
+        except _Escalate as escalate:
+            end = await self._rescue(escalate.reason)
+        except BankError:
+            end = await self._rescue(EscalationReason.BANK_UNAVAILABLE)
+        except StorageError:
+            end = await self._rescue(EscalationReason.STORAGE_FAILURE)
+        except Exception:  # the call boundary: whatever it was, the caller must reach a person
+            log.exception("call failed")
+            end = await self._rescue(EscalationReason.INTERNAL_ERROR)
+        finally:
+            self._channel.close()
+        metrics.CALLS.labels(end.disposition.value).inc()
+        self._emit(
+            EventType.CALL_ENDED,
+            self._channel.now_ms(),
+            {
+                "disposition": end.disposition.value,
+                "reason": end.reason,
+                "topic": end.topic,
+                "escalated_to": end.escalated_to,
+                "dossier": end.dossier.dossier_id if end.dossier else "",
+            },
+        )
+        return end
+
+    # --- the conversation ---------------------------------------------------------------------------
+
+    async def _converse(self) -> CallEnd:
+        front = self._parts.front
+        if front == "auto":
+            front = await self._parts.router.front(self._call)
+        front = "external" if front == "external_ivr" else front
+        self._state, acts = self._parts.dialogue.start(self._state.language, front, self._topic)
+        while True:
+            self._channel.speak_in(self._state.language)
+            for act in acts[:-1]:
+                assert isinstance(act, Say)
+                await self._say(act)
+            last = acts[-1]
+            if isinstance(last, Transfer):
+                return await self._transfer(last)
+            if isinstance(last, Hangup):
+                return await self._goodbye(last)
+            input_ = await self._input(last)
+            self._state, acts = self._parts.dialogue.step(self._state, input_)
+
+    async def _input(self, act: DialogueAct) -> DialogueInput:
+        match act:
+            case Collect():
+                return await self._listen(act)
+            case Route():
+                return await self._route(act)
+            case Authenticate():
+                return await self._authenticate(act)
+            case CallBank():
+                return await self._ask_bank(act)
+            case _:
+                raise TypeError(f"{act!r} ends no step")
+
+    async def _say(self, act: Say) -> None:
+        utterance = render(self._parts.flow_set, act, self._state.language)
+        self._transcript.bot(utterance, act.response)
+        await self._channel.say(utterance, interruptible=act.interruptible)
+
+    async def _listen(self, collect: Collect) -> DialogueInput:
+        async def completes(text: str) -> bool:
+            nlu = await self._parts.nlu.parse(text, self._state.language)
+            return answers_question(self._parts.flow_set, collect, text, nlu, self._state.language)
+
+        try:
+            heard = await self._channel.listen(collect, completes)
+        except EngineError as error:
+            return await self._without_ears(error)
+        self._asr_failures = 0
+        return await self._understood(heard, collect)
+
+    async def _without_ears(self, error: EngineError) -> DialogueInput:
+        """The recogniser failed: once more with keys, then an operator."""
+        metrics.ENGINE_FAILURES.labels("asr", error.code).inc()
+        self._emit(EventType.ENGINE_FAILED, self._channel.now_ms(), {"engine": "asr", "code": error.code})
+        self._asr_failures += 1
+        if self._asr_failures > 1:
+            raise _Escalate(EscalationReason.ASR_FAILURE)
+        await self._say(Say("utter_use_keys"))
+        collect = self._state.collect or Collect("topic", max_digits=1)
+        return await self._listen(collect)
+
+    async def _understood(self, heard: Heard, collect: Collect) -> DialogueInput:
+        match heard:
+            case Silence():
+                self._transcript.silence()
+                return NoInput()
+            case Unclear():
+                self._transcript.unclear()
+                return NoMatch()
+            case Keyed():
+                self._transcript.keys(heard.digits, collect)
+                return Keys(heard.digits)
+            case Spoken():
+                try:
+                    nlu = await self._parts.nlu.parse(heard.hypotheses[0].text, self._state.language)
+                except EngineError as error:
+                    metrics.ENGINE_FAILURES.labels("nlu", error.code).inc()
+                    raise _Escalate(EscalationReason.NLU_FAILURE) from error
+                turn = UserTurn(heard.hypotheses, nlu, heard.over_prompt)
+                self._transcript.caller(turn, heard, collect, self._state.language)
+                return turn
+
+    # --- what others decide -------------------------------------------------------------------------
+
+    async def _route(self, act: Route) -> Routed:
+        branch = self._parts.flow_set.branches.branch_of(act.topic) or ""
+        self._emit(EventType.TOPIC_STATED, self._channel.now_ms(), {"topic": act.topic, "branch": branch})
+        await self._parts.operators.announce(self._call, act.topic, branch)
+        routing = await self._parts.router.route(self._call, act.topic)
+        drawn = routing.assignment
+        self._emit(
+            EventType.ASSIGNED,
+            self._channel.now_ms(),
+            {
+                "branch": branch,
+                "route": "bot" if routing.to_bot else "operator",
+                "arm": drawn.arm.value if drawn and drawn.arm else None,
+                "stage": drawn.stage if drawn else "",
+                "reason": routing.reason,
+            },
+        )
+        return Routed(routing.to_bot, routing.reason)
+
+    async def _authenticate(self, act: Authenticate) -> AuthReply:
+        reply = await self._ladder.run(act, self._state.language)
+        state = self._ladder.state
+        self._emit(
+            EventType.AUTHENTICATION,
+            self._channel.now_ms(),
+            {
+                "operation": act.operation,
+                "status": reply.status,
+                "level": state.level.value,
+                "facts": [fact.value for fact in state.facts],
+                "failures": state.failures,
+            },
+        )
+        return reply
+
+    async def _ask_bank(self, act: CallBank) -> BankReply:
+        spec = self._parts.flow_set.domain.actions[act.action]
+        if self._state.operation and not self._ladder.allows(self._state.operation):
+            raise _Escalate(EscalationReason.AUTHENTICATION_FAILED)
+        self._emit(EventType.BANK_REQUESTED, self._channel.now_ms(), {"action": act.action})
+        reply = await run_bank_act(
+            self._parts.bank,
+            act,
+            write=spec.write,
+            call_id=self._call.call_id,
+            customer_id=self._ladder.state.customer_id or "",
+            deadlines=self._parts.deadlines,
+            on_slow=self._say_checking,
+        )
+        reference = str(reply.values.get("reference") or "")
+        self._emit(
+            EventType.BANK_REPLIED,
+            self._channel.now_ms(),
+            {"action": act.action, "status": reply.status, "reference": reference},
+        )
+        if spec.write or reply.status != "ok":
+            self._tried.append(":".join(part for part in (act.action, reply.status, reference) if part))
+        self._served = self._served or reply.status == "ok"
+        return reply
+
+    async def _say_checking(self) -> None:
+        try:
+            await self._say(Say("utter_checking"))
+        except (LegClosed, EngineError):
+            log.info("nobody hears that we are checking")
+
+    # --- endings ------------------------------------------------------------------------------------
+
+    async def _goodbye(self, act: Hangup) -> CallEnd:
+        await self._channel.finish()
+        await self._parts.calls.save_outcome(self._call.call_id, CallOutcome("hangup", topic=self._state.topic))
+        disposition = Disposition.RESOLVED if act.resolved else Disposition.FAILED
+        return CallEnd(disposition, "served" if self._served else "declined", self._state.topic)
+
+    def _abandoned(self) -> CallEnd:
+        if self._served and self._state.collect is not None and self._state.collect.slot == "topic":
+            return CallEnd(Disposition.RESOLVED, "served", self._state.topic)
+        return CallEnd(Disposition.ABANDONED, "hung_up", self._state.topic)
+
+    async def _transfer(self, act: Transfer) -> CallEnd:
+        reason = EscalationReason(act.reason)
+        branches = {name: branch.model_dump() for name, branch in self._parts.flow_set.branches.branches.items()}
+        handover = hand_over(reason, self._state.topic, branches, act.queue)
+        dossier = self._dossier(reason, handover.queue, max(handover.priority, act.priority), handover.suggestion)
+        outcome = CallOutcome("transfer", handover.queue, dossier.topic, dossier.dossier_id, dossier.priority)
+        try:
+            outcome = await self._parts.operators.transfer(self._call, dossier)
+        except StorageError as error:
+            log.error("dossier could not be stored: %s", error.code)
+        self._emit(
+            EventType.ESCALATED,
+            self._channel.now_ms(),
+            {
+                "reason": reason.value,
+                "queue": outcome.queue,
+                "topic": dossier.topic,
+                "dossier": dossier.dossier_id,
+            },
+        )
+        metrics.ESCALATIONS.labels(reason.value, outcome.queue).inc()
+        await self._channel.finish()
+        return CallEnd(Disposition.ESCALATED, reason.value, self._state.topic, outcome.queue, dossier)
+
+    async def _rescue(self, reason: EscalationReason) -> CallEnd:
+        """Hand over after a failure; the apology is best effort, the transfer is not."""
+        try:
+            async with asyncio.timeout(10):
+                try:
+                    await self._say(Say("utter_apology"))
+                except (EngineError, KeyError):
+                    log.info("the apology could not be spoken")
+                return await self._transfer(Transfer(reason))
+        except LegClosed:
+            return self._abandoned()
+        except (IvrbotError, TimeoutError, OSError):
+            log.exception("hand-over failed; the PBX goes on with its default queue")
+            return CallEnd(Disposition.FAILED, reason.value, self._state.topic)
+
+    def _dossier(self, reason: EscalationReason, queue: str, priority: int, suggestion: str) -> Dossier:
+        ladder = self._ladder.state
+        known = {name: str(value) for name, value in self._state.slots.items() if isinstance(value, str | bool)}
+        slots = {name: value for name, value in known.items() if name != "topic"}
+        dossier = Dossier(
+            dossier_id=uuid.uuid4().hex,
+            call_id=self._call.call_id,
+            created_at=self._parts.now(),
+            queue=queue,  # type: ignore[arg-type]
+            reason=reason,
+            topic=self._state.topic,
+            language=self._state.language,
+            priority=priority,
+            caller=self._call.caller,
+            customer_id=ladder.customer_id or "",
+            customer_name=self._ladder.customer_name,
+            level=ladder.level,
+            facts_used=tuple(fact.value for fact in ladder.facts),
+            slots=slots,
+            tried=tuple(self._tried),
+            transcript=self._transcript.lines(),
+            suggestion=suggestion,
+        )
+        return seal(dossier)
+
+
+class _Escalate(IvrbotError):
+    """Leaves the conversation towards an operator."""
+
+    code = "escalate"
+
+    def __init__(self, reason: EscalationReason) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
