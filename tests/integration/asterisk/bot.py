@@ -165,9 +165,9 @@ class Registrar:
         app = web.Application()
         app.router.add_post("/api/v1/calls", self._register)
         app.router.add_get("/api/v1/calls/{uuid}/outcome", self._outcome)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, 0, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, HOST, 0)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self

@@ -1,9 +1,9 @@
-"""Takes a real Asterisk and SIPp from Debian sid into a cache folder, without root and without touching the system.
+"""Takes a real Asterisk and SIPp from Debian sid into a cache folder: no root, the system stays untouched.
 
 Debian 12 and 13 carry no asterisk package, sid does. apt runs with a state of its own (sources, lists, an empty
 dpkg status, an archive folder) below the cache folder and only downloads; the packages are unpacked with
 `dpkg-deb -x` into one root folder, whose programs are then started through that root's own dynamic loader.
-The archive's address is read from the machine's own apt sources, so a mirror or a proxy set there is used here too.
+The archive's address is read from the machine's own apt sources, so a mirror set there is used here too.
 
     python -m tests.integration.asterisk.install [CACHE_DIR]
 """

@@ -7,6 +7,7 @@ rings; `place_crowd` places many calls at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import tempfile
@@ -148,7 +149,8 @@ class Sipp:
     def poke(self, call_id: str) -> None:
         """Send the scenario the INFO request that means "go on"."""
         text = (
-            f"INFO sip:test@{HOST}:{self.port} SIP/2.0\r\nVia: SIP/2.0/UDP {HOST}:9;branch=z9hG4bK{uuid.uuid4().hex}\r\n"
+            f"INFO sip:test@{HOST}:{self.port} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {HOST}:9;branch=z9hG4bK{uuid.uuid4().hex}\r\n"
             f"From: <sip:test@{HOST}>;tag=test\r\nTo: <sip:test@{HOST}>\r\nCall-ID: {call_id}\r\n"
             "CSeq: 99 INFO\r\nContent-Length: 0\r\n\r\n"
         )
@@ -210,10 +212,8 @@ class Caller:
     ) -> None:
         if self._sipp.exit_code is None:
             self._sipp.poke(self.call_id)
-            try:
+            with contextlib.suppress(TimeoutError):  # never answered: the process is ended below
                 await self._sipp.finished(2.0)
-            except TimeoutError:
-                pass  # never answered: the process is ended below
         await self._sipp.stop()
         await self.phone.close()
 

@@ -1,0 +1,1 @@
+"""Tests against real services; run by make test-integration."""

@@ -1,0 +1,319 @@
+"""The shipped dialplan in a real Asterisk, with real SIP callers; stand-ins play the bot and its API.
+
+Whatever happens to the bot, the caller must reach a person: each test breaks something else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivrbot.telephony.asterisk import AmiAccount, AmiControl
+from tests.integration.asterisk import g711
+from tests.integration.asterisk.bot import BotPeer, Registrar
+from tests.integration.asterisk.install import Installation
+from tests.integration.asterisk.server import AsteriskServer, Site
+from tests.integration.asterisk.sip import Caller, OperatorPhone, place_crowd
+from tests.integration.asterisk.wait import until
+
+pytestmark = pytest.mark.integration
+
+PERSON_WITHIN_S = 3.0
+"""The product's promise for a bot that dies."""
+AUDIBLE = 500.0
+ANNOUNCEMENT = 100.0
+TONE = b"".join(struct.pack("<h", int(8000 * math.sin(math.tau * 440 * n / 8000))) for n in range(8000))
+
+
+@dataclass(slots=True)
+class Stage:
+    """One running telephone exchange with a stand-in for the bot."""
+
+    installation: Installation
+    bot: BotPeer
+    api: Registrar
+    operator: OperatorPhone
+    server: AsteriskServer
+    ami: AmiControl
+    _stack: AsyncExitStack = field(repr=False)
+
+    async def dial(self, **details: str) -> Caller:
+        """A caller who has just dialled; he hangs up when the test ends."""
+        return await self._stack.enter_async_context(
+            Caller(self.installation, self.server.site.sip_port, **details)
+        )
+
+    async def dial_and_talk_to_the_bot(self, **details: str) -> Caller:
+        caller = await self.dial(**details)
+        await caller.answered()
+        await self.bot.call()
+        return caller
+
+
+SetUp = Callable[..., Any]
+
+
+@pytest.fixture
+async def set_up(
+    asterisk_installation: Installation, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[SetUp]:
+    """Builds a Stage: `registrar` and `site` change it, `ring_ms` is the operator's patience."""
+    async with AsyncExitStack() as stack:
+
+        async def build(ring_ms: int = 100, **changes: Any) -> Stage:
+            site_names = {"language", "max_call_s", "queue_s"}
+            site_changes = {name: changes.pop(name) for name in site_names & changes.keys()}
+            api = await stack.enter_async_context(Registrar(**changes))
+            bot = await stack.enter_async_context(BotPeer())
+            operator = await stack.enter_async_context(OperatorPhone(asterisk_installation, ring_ms))
+            site = Site(
+                api=api.address,
+                media=bot.address,
+                operators={"operator1": operator.port},
+                **site_changes,
+            )
+            # pytest keeps the folder, and with it Asterisk's logs, of the last runs
+            server = AsteriskServer(asterisk_installation, site, keep_in=tmp_path / "asterisk")
+            await stack.enter_async_context(server)
+            ami = await stack.enter_async_context(running(site))
+            return Stage(asterisk_installation, bot, api, operator, server, ami, stack)
+
+        yield build
+
+
+@asynccontextmanager
+async def running(site: Site) -> AsyncIterator[AmiControl]:
+    """The product's AMI client, logged in."""
+    ami = AmiControl(AmiAccount("127.0.0.1", site.ami_port, "ivrbot", site.ami_secret))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ami.run())
+        assert await ami.wait_connected(5000)
+        yield ami
+        await ami.close()
+
+
+async def test_the_bot_answers_hears_and_ends_the_call(set_up: SetUp) -> None:
+    stage = await set_up(outcome="hangup|check_balance||0")
+    caller = await stage.dial(number="+79161234567", called="+74951234567")
+    start = await caller.answered()
+    call = await stage.bot.call()
+    caller.phone.say(TONE)
+    caller.phone.press("42#")
+    await caller.phone.said()
+    await until(lambda: call.keys == "42#", 3)
+    call.hang_up()
+    await caller.hung_up_on()
+
+    (form,) = stage.api.registrations
+    assert form["uuid"] == call.call_id
+    assert form["caller"] == "+79161234567"
+    assert form["called"] == "+74951234567"
+    assert form["channel"].startswith("PJSIP/trunk-")
+    assert form["uniqueid"] == form["linkedid"] != ""
+    assert stage.api.outcomes_asked == [call.call_id]
+    assert stage.api.refused == 0
+    assert caller.phone.heard.loudness(start) > AUDIBLE  # his own echo, through Asterisk and back
+    assert stage.operator.rings() == []
+
+
+async def test_a_transfer_rings_the_operator_with_the_dossier(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:block_card|block_card|d-7Yq_42|10")
+    caller = await stage.dial_and_talk_to_the_bot()
+    call = await stage.bot.call()
+    call.hang_up()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    assert ring.headers["x-bot-call-id"] == call.call_id
+    assert ring.headers["x-bot-topic"] == "block_card"
+    assert ring.headers["x-bot-dossier"] == "d-7Yq_42"
+
+    await stage.operator.talking()
+    start = asyncio.get_running_loop().time()
+    caller.phone.say(TONE)
+    await caller.phone.said()
+    assert caller.phone.heard.loudness(start) > AUDIBLE  # the operator's telephone echoes
+    await caller.hang_up()
+    context = next(row for row in stage.server.queue_log() if row[4] == "BOTCTX")
+    assert context[2] == "block_card"
+    assert context[5:7] == [call.call_id, "block_card"]
+    assert context[1] == stage.api.registrations[0]["uniqueid"]
+
+
+async def test_a_caller_who_hangs_up_leaves_nothing_behind(set_up: SetUp) -> None:
+    stage = await set_up(outcome=None)
+    caller = await stage.dial_and_talk_to_the_bot()
+    call = await stage.bot.call()
+    await caller.hang_up()
+    async with asyncio.timeout(3):
+        await call.closed.wait()
+    assert await stage.server.channels() == 0
+    assert stage.operator.rings() == []
+
+
+@pytest.mark.parametrize(
+    ("admit", "why"), [("operator", "overload"), ("", "not_registered"), ("<html>ok</html>", "not_registered")]
+)
+async def test_a_call_that_is_not_admitted_goes_past_the_bot(set_up: SetUp, admit: str, why: str) -> None:
+    stage = await set_up(admit=admit)
+    caller = await stage.dial()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    assert ring.headers["x-bot-reason"] == why
+    await caller.answered()
+    assert stage.bot.calls == []
+    assert stage.server.queue_log()[-1][2] == "other"
+
+
+async def test_an_api_that_is_down_slow_or_refuses_goes_past_the_bot(set_up: SetUp) -> None:
+    stage = await set_up(delay_s=5.0)
+    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
+        ring = await stage.operator.rung(PERSON_WITHIN_S)
+        assert ring.headers["x-bot-reason"] == "not_registered"
+        await caller.answered()
+    stage.api.delay_s, stage.api.token = 0.0, "another"
+    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
+        await caller.answered()
+    assert stage.api.refused == 1
+    await stage.api.stop()
+    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
+        await caller.answered()
+    await until(lambda: len(stage.operator.rings()) == 3, 5)
+    assert stage.bot.calls == []
+
+
+async def test_a_refused_media_port_leads_to_a_person(set_up: SetUp) -> None:
+    stage = await set_up(outcome=None)
+    await stage.bot.refuse()
+    caller = await stage.dial()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    assert ring.headers["x-bot-reason"] == "bot_lost"
+    await stage.operator.talking()
+    assert not caller.was_hung_up_on()
+
+
+async def test_a_bot_that_dies_leads_to_the_queue_of_its_topic(set_up: SetUp) -> None:
+    stage = await set_up(outcome=None)
+    caller = await stage.dial_and_talk_to_the_bot()
+    channel = stage.api.registrations[0]["channel"]
+    await stage.ami.set_variable(channel, "__BOT_TOPIC", "dispute_transaction")
+    await stage.ami.set_variable(channel, "BOT_DOSSIER", "d-1")
+    await stage.ami.set_variable(channel, "__BOT_QUEUE", "disputes")
+    (await stage.bot.call()).reset()
+    await stage.api.stop()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    assert ring.headers["x-bot-topic"] == "dispute_transaction"
+    assert ring.headers["x-bot-dossier"] == "d-1"
+    assert ring.headers["x-bot-reason"] == "bot_lost"
+    await stage.operator.talking()
+    assert not caller.was_hung_up_on()
+    assert {row[2] for row in stage.server.queue_log() if row[4] == "ENTERQUEUE"} == {"disputes"}
+    assert not stage.ami.failures
+
+
+async def test_a_frozen_bot_is_left_when_the_time_is_over(set_up: SetUp) -> None:
+    stage = await set_up(outcome=None, max_call_s=2)
+    caller = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call()).freeze()
+    ring = await stage.operator.rung(2 + PERSON_WITHIN_S)
+    assert ring.headers["x-bot-reason"] == "time_limit"
+    await stage.operator.talking()
+    await asyncio.sleep(2.5)  # the bot's limit must not end the talk with the operator
+    assert not caller.was_hung_up_on()
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        "transfer:vip|x|d|0",
+        "transfer:s|x|d|0",
+        "transfer:|x|d|0",
+        "transfer:${IVRBOT_TOKEN}|${SHELL(id)}|${IVRBOT_TOKEN}|99 + 1",
+        'transfer:block_card" = "x|x|d|0',
+        "transfer:block_card\r\nX-Evil: 1|x|d|0",
+        "transfer:PJSIP/+74950000000@trunk|x|d|0",
+        "<html><h1>500 Internal Server Error</h1>hangup</html>",
+        "transfer" + ":block_card" * 2000,
+        "|||",
+    ],
+    ids=["unlisted", "context", "empty", "variable", "quote", "crlf", "toll", "html", "long", "bars"],
+)
+async def test_a_hostile_outcome_reaches_only_the_general_queue(set_up: SetUp, outcome: str) -> None:
+    stage = await set_up(outcome=outcome)
+    caller = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call()).hang_up()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    await stage.operator.talking()
+    assert not caller.was_hung_up_on()
+    assert {row[2] for row in stage.server.queue_log() if row[4] == "ENTERQUEUE"} == {"other"}
+    assert "x-evil" not in ring.headers
+    assert stage.server.site.token not in str(ring.headers)
+
+
+async def test_a_hostile_caller_stays_text(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:other|x|d|0")
+    await stage.dial_and_talk_to_the_bot(
+        number="+7916%22%5D$%7BIVRBOT_TOKEN%7D&uuid=1", name="${SHELL(id)}), Hangup("
+    )
+    (form,) = stage.api.registrations
+    assert form["caller"] == "+79161"
+    assert form["uuid"] == (await stage.bot.call()).call_id
+
+
+async def test_values_set_by_ami_stay_text(set_up: SetUp) -> None:
+    stage = await set_up(outcome=None)
+    await stage.dial_and_talk_to_the_bot()
+    channel = stage.api.registrations[0]["channel"]
+    await stage.ami.set_variable(channel, "__BOT_TOPIC", 'card"\r\nX-Evil: 1')
+    await stage.ami.set_variable(channel, "__BOT_REASON", "клиент просит\r\nX-Evil: ${IVRBOT_TOKEN}")
+    await stage.ami.set_variable(channel, "SHELL(id)", "x")
+    await stage.ami.set_variable("PJSIP/trunk-nobody", "__BOT_TOPIC", "x")
+    (await stage.bot.call()).reset()
+    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    assert "x-evil" not in ring.headers
+    assert ring.headers["x-bot-topic"] == "cardvil"
+    assert ring.headers["x-bot-reason"].startswith("%D0%BA%D0%BB")
+    assert stage.server.site.token not in ring.headers["x-bot-reason"]
+    assert stage.ami.failures == {"bad_name": 1, "rejected": 1}
+
+
+async def test_a_caller_whom_nobody_takes_is_told_and_waits_for_the_first_operator(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:loans|loan_info|d|0")
+    assert "paused" in await stage.server.cli("queue pause member PJSIP/operator1")
+    caller = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call()).hang_up()
+    start = asyncio.get_running_loop().time()
+    await until(lambda: caller.phone.heard.loudness(start + 1) > ANNOUNCEMENT, 10)
+    assert stage.operator.rings() == []
+    assert not caller.was_hung_up_on()
+    await stage.server.cli("queue unpause member PJSIP/operator1")
+    ring = await stage.operator.rung(20)
+    assert ring.headers["x-bot-topic"] == "loan_info"
+
+
+async def test_a_queue_without_an_answer_ends_in_the_announcement_not_in_a_dropped_line(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:loans|loan_info|d|0", ring_ms=60_000, queue_s=2)
+    caller = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call()).hang_up()
+
+    def left() -> list[str]:
+        return [row[2] for row in stage.server.queue_log() if row[4] == "EXITWITHTIMEOUT"]
+
+    await until(lambda: left()[:3] == ["loans", "other", "loans"], 30)
+    assert not caller.was_hung_up_on()
+
+
+async def test_twenty_calls_at_once(set_up: SetUp) -> None:
+    stage = await set_up()
+    crowd = await place_crowd(
+        stage.installation, stage.server.site.sip_port, g711.encode(TONE), calls=20, hold_ms=8000
+    )
+    assert (crowd.answered, crowd.dropped, crowd.exit_code) == (20, 0, 0)
+    assert len({call.call_id for call in stage.bot.calls}) == 20
+    assert {form["uuid"] for form in stage.api.registrations} == {call.call_id for call in stage.bot.calls}
+    assert min(len(call.sound) for call in stage.bot.calls) > 7 * 16000
