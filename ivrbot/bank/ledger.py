@@ -262,11 +262,7 @@ class DemoLedger:
                 "UPDATE cards SET status = 'blocked', reference = ? WHERE customer_id = ? AND last4 = ?",
                 (reference, request.customer_id, last4),
             )
-        values: dict[str, Value] = {
-            "already_blocked": not fresh,
-            "blocked": tuple(fresh),
-            "reference": reference,
-        }
+        values: dict[str, Value] = {"already_blocked": not fresh, "blocked": tuple(fresh)}
         return BankAnswer(request.operation, values, reference)
 
     def _read(self, request: BankRequest) -> BankAnswer:
@@ -283,13 +279,7 @@ class DemoLedger:
 
     def _list_cards(self, request: BankRequest) -> dict[str, Value]:
         cards = self._cards(request.customer_id)
-        wanted = request.arguments.get("card")
-        known = wanted == ALL_CARDS or any(card["last4"] == wanted for card in cards)
-        return {
-            "cards": tuple({name: card[name] for name in ("last4", "kind", "status")} for card in cards),
-            "only_card": cards[0]["last4"] if len(cards) == 1 else None,
-            "card_known": bool(cards) and known,
-        }
+        return {"cards": tuple({name: card[name] for name in ("last4", "kind", "status")} for card in cards)}
 
     def _list_operations(self, request: BankRequest) -> dict[str, Value]:
         rows = self._rows(

@@ -149,7 +149,6 @@ def answer(
     operation: str,
     fact: str,
     attempt: Attempt,
-    *,
     failures: Failures | None = None,
 ) -> tuple[LadderState, AuthReply]:
     """Take one answer.

@@ -1,0 +1,249 @@
+"""The ladder: what is asked, what is enough, what locks."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivrbot.config import PROJECT_ROOT
+from ivrbot.identity.ladder import (
+    PHONE,
+    Attempt,
+    Failures,
+    LadderState,
+    Refusal,
+    allows,
+    answer,
+    may_compare_unasked_words,
+    named,
+    start,
+)
+from ivrbot.identity.policy import load_policy
+from ivrbot.model.bank import Fact
+from ivrbot.model.call import AssuranceLevel
+from ivrbot.model.dialogue import AuthReply
+
+POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
+WRONG = Attempt(wrong=True)
+UNREADABLE = Attempt()
+DECLINED = Attempt(declined=True)
+NONE = Failures()
+
+
+def right(*facts: Fact, card: str = "") -> Attempt:
+    return Attempt(matched=frozenset(facts), card=card)
+
+
+def begin(
+    operation: str = "block_card", customer: str | None = "c", failures: Failures = NONE
+) -> tuple[LadderState, AuthReply]:
+    return start(LadderState(), POLICY, operation, customer, failures)
+
+
+def test_one_fact_from_the_own_telephone_opens_blocking_and_names_the_card() -> None:
+    state, reply = begin()
+    assert reply == AuthReply("ask", "last_four")
+    assert not allows(state, POLICY, "block_card")
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR, card="4271"))
+    assert reply == AuthReply("granted", slots={"card": "4271"})
+    assert state.level is AssuranceLevel.IDENTIFIED
+    assert allows(state, POLICY, "block_card")
+    assert not allows(state, POLICY, "get_balance")
+
+
+def test_two_facts_open_the_balance() -> None:
+    state, reply = begin("get_balance")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.LAST_FOUR))
+    assert reply == AuthReply("ask", "code_word")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.CODE_WORD))
+    assert reply.status == "granted"
+    assert state.level is AssuranceLevel.VERIFIED
+    assert state.facts == (Fact.LAST_FOUR, Fact.CODE_WORD)
+
+
+def test_two_facts_in_one_breath_are_enough() -> None:
+    state, reply = begin("get_balance")
+    _, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.LAST_FOUR, Fact.CODE_WORD))
+    assert reply.status == "granted"
+
+
+def test_another_fact_than_the_asked_one_counts() -> None:
+    state, reply = begin()
+    _, reply = answer(state, POLICY, "block_card", "last_four", right(Fact.DATE_OF_BIRTH))
+    assert reply.status == "granted"
+
+
+def test_the_same_fact_twice_is_one_fact() -> None:
+    state, reply = begin("get_balance")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.LAST_FOUR))
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.LAST_FOUR))
+    assert reply == AuthReply("ask", "code_word")
+    assert state.failures == 0
+    assert not allows(state, POLICY, "get_balance")
+
+
+def test_proven_facts_count_for_a_later_operation_of_the_call() -> None:
+    state, reply = begin()
+    state, _ = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR))
+    state, reply = start(state, POLICY, "get_balance", "c", NONE)
+    assert reply == AuthReply("ask", "code_word")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.CODE_WORD))
+    assert reply.status == "granted"
+    _, reply = start(state, POLICY, "get_loan", "c", NONE)
+    assert reply.status == "granted"
+
+
+def test_three_wrong_answers_end_the_call_even_for_a_right_fourth() -> None:
+    state, reply = begin()
+    replies = []
+    for _ in range(3):
+        state, reply = answer(state, POLICY, "block_card", reply.fact, WRONG)
+        replies.append(reply)
+    assert [item.status for item in replies] == ["wrong", "wrong", "refused"]
+    assert [item.fact for item in replies] == ["last_four", "code_word", ""]
+    assert state.refusal is Refusal.FAILURES_IN_CALL
+    state, reply = answer(state, POLICY, "block_card", "code_word", right(Fact.CODE_WORD))
+    assert reply.status == "refused"
+    assert state.facts == ()
+    assert not allows(state, POLICY, "block_card")
+    assert start(state, POLICY, "get_balance", "c", NONE)[1].status == "refused"
+
+
+@pytest.mark.parametrize(
+    ("failures", "refusal"),
+    [(Failures(customer=5), Refusal.LOCKED), (Failures(number=10), Refusal.NUMBER_LOCKED)],
+)
+def test_a_locked_customer_or_number_is_refused_at_once(failures: Failures, refusal: Refusal) -> None:
+    state, reply = begin(failures=failures)
+    assert reply == AuthReply("refused")
+    assert state.refusal is refusal
+
+
+def test_the_fifth_failure_in_a_day_locks_in_the_middle_of_a_call() -> None:
+    state, reply = begin(failures=Failures(customer=4))
+    state, reply = answer(state, POLICY, "block_card", reply.fact, WRONG, Failures(customer=4))
+    assert reply == AuthReply("refused")
+    assert state.refusal is Refusal.LOCKED
+
+
+def test_a_lock_set_by_a_parallel_call_holds_for_a_right_answer() -> None:
+    state, reply = begin()
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR), Failures(customer=5))
+    assert reply == AuthReply("refused")
+    assert not allows(state, POLICY, "block_card")
+
+
+def test_a_lock_takes_away_what_was_proven_before() -> None:
+    state, reply = begin()
+    state, _ = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR))
+    for _ in range(3):
+        state, reply = answer(state, POLICY, "get_balance", "code_word", WRONG)
+    assert reply.status == "refused"
+    assert not allows(state, POLICY, "block_card")
+
+
+def test_unreadable_answers_are_no_failures_but_are_limited() -> None:
+    state, reply = begin()
+    statuses = []
+    for _ in range(POLICY.limits.unreadable_per_call):
+        state, reply = answer(state, POLICY, "block_card", reply.fact, UNREADABLE)
+        statuses.append(reply.status)
+    assert statuses == ["ask", "ask", "ask", "refused"]
+    assert state.failures == 0
+    assert state.refusal is Refusal.UNREADABLE
+
+
+def test_who_does_not_know_a_fact_is_asked_for_the_next_one() -> None:
+    state, reply = begin()
+    asked = [reply.fact]
+    while reply.status != "refused":
+        state, reply = answer(state, POLICY, "block_card", reply.fact, DECLINED)
+        asked.append(reply.fact)
+    assert asked == ["last_four", "code_word", "date_of_birth", "full_name", ""]
+    assert state.refusal is Refusal.NOTHING_LEFT
+    assert (state.failures, state.unreadable) == (0, 0)
+
+
+def test_when_too_few_facts_are_left_the_caller_is_not_led_on() -> None:
+    state, reply = begin("get_balance")
+    for _ in range(3):
+        state, reply = answer(state, POLICY, "get_balance", reply.fact, DECLINED)
+    assert reply.status == "refused"
+
+
+def test_a_foreign_telephone_names_the_account_and_proves_two_facts() -> None:
+    state, reply = begin(customer=None)
+    assert reply == AuthReply("ask", PHONE)
+    state, reply = named(state, POLICY, "block_card", "c", NONE)
+    assert reply == AuthReply("ask", "full_name")
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.FULL_NAME))
+    assert reply == AuthReply("ask", "date_of_birth")
+    assert state.level is AssuranceLevel.NONE
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.DATE_OF_BIRTH))
+    assert reply.status == "granted"
+    assert state.level is AssuranceLevel.VERIFIED
+
+
+def test_an_unknown_account_meets_the_same_questions_and_nothing_opens_it() -> None:
+    known, reply_known = named(begin(customer=None)[0], POLICY, "block_card", "c", NONE)
+    unknown, reply_unknown = named(begin(customer=None)[0], POLICY, "block_card", None, NONE)
+    assert reply_known == reply_unknown
+    while reply_unknown.status != "refused":
+        known, reply_known = answer(known, POLICY, "block_card", reply_known.fact, WRONG)
+        unknown, reply_unknown = answer(unknown, POLICY, "block_card", reply_unknown.fact, WRONG)
+        assert reply_known == reply_unknown
+    unknown, reply = named(begin(customer=None)[0], POLICY, "block_card", None, NONE)
+    unknown, reply = answer(unknown, POLICY, "block_card", reply.fact, right(*Fact))
+    assert reply.status != "granted"
+
+
+def test_a_caller_who_cannot_name_his_number_is_refused() -> None:
+    state, reply = begin(customer=None)
+    state, reply = answer(state, POLICY, "block_card", PHONE, UNREADABLE)
+    assert reply == AuthReply("ask", PHONE)
+    state, reply = answer(state, POLICY, "block_card", PHONE, UNREADABLE)
+    assert reply == AuthReply("refused")
+
+
+def test_the_account_of_a_call_cannot_be_changed_by_naming_another_number() -> None:
+    state, _ = begin()
+    state, _ = named(state, POLICY, "block_card", "other", NONE)
+    assert state.customer_id == "c"
+
+
+@pytest.mark.parametrize(
+    ("customer", "refusal"), [("c", Refusal.STRONG_UNAVAILABLE), (None, Refusal.STRONG_UNAVAILABLE)]
+)
+def test_what_needs_level_strong_goes_to_an_operator(customer: str | None, refusal: Refusal) -> None:
+    state, reply = begin("change_limits", customer)
+    assert reply.status == "refused"
+    assert state.refusal is refusal
+    assert start(state, POLICY, "block_card", customer, NONE)[1].status == "ask"
+
+
+def test_general_information_needs_nothing_even_when_locked() -> None:
+    state, reply = begin("general", None, Failures(customer=9, number=99))
+    assert reply.status == "granted"
+    assert allows(state, POLICY, "general")
+
+
+def test_side_guesses_are_counted_and_end_the_comparison_of_unasked_words() -> None:
+    state, reply = begin()
+    state, _ = answer(state, POLICY, "block_card", reply.fact, Attempt(side_guess=True), Failures(side=4))
+    assert state.counts.side == 5
+    assert not may_compare_unasked_words(state, POLICY)
+    assert state.failures == 0
+
+
+def test_a_wrong_item_beside_a_right_one_still_counts() -> None:
+    state, reply = begin("get_balance")
+    mixed = Attempt(matched=frozenset({Fact.CODE_WORD}), wrong=True)
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, mixed)
+    assert (state.failures, state.counts.customer, state.counts.number) == (1, 1, 1)
+    assert reply.status == "ask"
+
+
+def test_the_proven_card_does_not_show_in_the_state() -> None:
+    state, reply = begin()
+    state, _ = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR, card="4271"))
+    assert state.card == "4271"
+    assert "4271" not in repr(state) + repr(right(Fact.LAST_FOUR, card="4271"))
