@@ -37,57 +37,44 @@ def _table(**phrases: str) -> _Phrases:
 _PHRASES: dict[Language, _Phrases] = {
     "ru": _table(
         yes="да|да,|ага|угу|дада|так точно|так и есть|именно|точно|верно|правильно|конечно|хорошо|ладно|ок|"
-        "окей|окэй|согласен|"
-        "согласна|подтверждаю|подтверждается|разумеется|естественно|безусловно|непременно|обязательно|отлично|давай|"
-        "давайте|делай|делайте|действуйте|продолжай|продолжайте|хочу|надо|нужно|не возражаю|не против|без проблем|"
-        "почему бы и нет|почему бы нет|почему нет|она самая|он самый|оно самое|все так|валяйте|годится|устраивает|"
-        "подходит|пойдет|несомненно|еще бы|можно|так|верна|верны|ну да|а как же|не ошиблись|не "
-        "ошибаетесь|есть такое",
-        no="неа|не а|неверно|неправильно|отнюдь|никак нет|ни в коем случае|ни за что|отказываюсь|против|никогда|"
-        "ничего подобного|ошибка|ошиблись|нельзя|не надо|ненадо|не нужно|не стоит|не хочу|не верно|не "
-        "правильно|не так|"
-        "не та|не тот|не те|не то|не ту|не эта|не этот|не эту|не это|не эти|не моя|не мое|не мой|не согласен|"
-        "не согласна|не подходит|не годится|не устраивает|не точно|не буду|не будем|не подтверждаю|не "
-        "совсем|не хотел|"
-        "не хотела|не давайте|не пойдет|не она|не он|не оно|не делайте|не могу согласиться|вовсе не|не "
-        "обязательно|"
-        "другая|другую|другой карты|с чего вы взяли|не верна|не хорошо|не нужен|не нужна",
+        "окей|окэй|согласен|согласна|подтверждаю|подтверждается|разумеется|естественно|безусловно|непременно|"
+        "обязательно|отлично|давай|давайте|делай|делайте|действуйте|продолжай|продолжайте|хочу|надо|нужно|не "
+        "возражаю|не против|без проблем|почему бы и нет|почему бы нет|почему нет|она самая|он самый|оно самое|"
+        "все так|валяйте|годится|устраивает|подходит|пойдет|несомненно|еще бы|можно|так|верна|верны|ну да|а "
+        "как же|не ошиблись|не ошибаетесь|есть такое",
+        no="неа|не а|неверно|неправильно|отнюдь|никак нет|ни в коем случае|ни за что|отказываюсь|против|"
+        "никогда|ничего подобного|ошибка|ошиблись|нельзя|не надо|ненадо|не нужно|не стоит|не хочу|не верно|не "
+        "правильно|не так|не та|не тот|не те|не то|не ту|не эта|не этот|не эту|не это|не эти|не моя|не мое|не "
+        "мой|не согласен|не согласна|не подходит|не годится|не устраивает|не точно|не буду|не будем|не "
+        "подтверждаю|не совсем|не хотел|не хотела|не давайте|не пойдет|не она|не он|не оно|не делайте|не могу "
+        "согласиться|вовсе не|не обязательно|другая|другую|другой карты|с чего вы взяли|не верна|не хорошо|не "
+        "нужен|не нужна",
         neither="точно не знаю|надо же|надо подумать|как можно|можно ли|верно ли|правильно ли|так что|так вот|"
-        "ну так|"
-        "а так|хорошо бы|когда надо|что нужно|что надо|что правильно",
+        "ну так|а так|хорошо бы|когда надо|что нужно|что надо|что правильно",
         unsure="не знаю|не уверен|не уверена|наверное|наверно|может быть|может|возможно|не помню|сомневаюсь|не "
-        "понял|"
-        "не поняла|не понимаю|не понятно|вроде бы нет|не расслышал|не расслышала|не скажу|не могу сказать|"
-        "что это значит|в каком смысле",
+        "понял|не поняла|не понимаю|не понятно|вроде бы нет|не расслышал|не расслышала|не скажу|не могу "
+        "сказать|что это значит|в каком смысле",
         idiom="да нет",
     ),
     "en": _table(
-        yes="yes|yeah|yep|yup|ya|uh huh|mhm|mm hmm|sure|right|correct|exactly|absolutely|definitely|"
-        "certainly|of course|ok|"
-        "okay|fine|indeed|true|affirmative|confirm|confirmed|agree|agreed|go ahead|please do|do it|i do|"
-        "it is|that's it|"
-        "that is it|that's the one|that is the one|why not|no problem|no objection|no objections|by all "
-        "means|you bet|"
-        "sounds good|aye|it does|i would|proceed|continue|carry on|all right|alright|that's right|not wrong|"
-        "i don't mind|don't mind|not a problem|surely|you're right|no mistake|no doubt",
+        yes="yes|yeah|yep|yup|ya|uh huh|mhm|mm hmm|sure|right|correct|exactly|absolutely|definitely|certainly|"
+        "of course|ok|okay|fine|indeed|true|affirmative|confirm|confirmed|agree|agreed|go ahead|please do|do "
+        "it|i do|it is|that's it|that is it|that's the one|that is the one|why not|no problem|no objection|no "
+        "objections|by all means|you bet|sounds good|aye|it does|i would|proceed|continue|carry on|all right|"
+        "alright|that's right|not wrong|i don't mind|don't mind|not a problem|surely|you're right|no mistake|"
+        "no doubt",
         no="no|nope|nah|wrong|incorrect|never|negative|no way|false|not|don't|do not|dont|isn't|doesn't|"
-        "disagree|by no means|"
-        "mistake|won't|not right|not correct|not true|not okay|not ok|not fine|not exactly|not that|not that one|"
-        "not this|not this one|don't do it|don't do that|don't agree|do not agree|not at all|no thanks|"
-        "no thank you|"
-        "isn't right|isn't correct|not the one|not the right|isn't the right|don't proceed|don't "
-        "continue|isn't it|"
-        "absolutely not|definitely not|certainly not|of course not|not really|i would not|i'd rather "
-        "not|rather not|"
-        "that's not it|it is not|that is not right|that's not right|it is wrong|i do not|don't confirm|"
-        "another one|"
-        "a different one|the other one|that is wrong|not fine by me",
+        "disagree|by no means|mistake|won't|not right|not correct|not true|not okay|not ok|not fine|not "
+        "exactly|not that|not that one|not this|not this one|don't do it|don't do that|don't agree|do not "
+        "agree|not at all|no thanks|no thank you|isn't right|isn't correct|not the one|not the right|isn't the "
+        "right|don't proceed|don't continue|isn't it|absolutely not|definitely not|certainly not|of course not|"
+        "not really|i would not|i'd rather not|rather not|that's not it|it is not|that is not right|that's not "
+        "right|it is wrong|i do not|don't confirm|another one|a different one|the other one|that is wrong|not "
+        "fine by me",
         neither="right now|all right then|sure about|true that|isn't there|right away|right card",
         unsure="i don't know|i do not know|don't know|do not know|not sure|i'm not sure|maybe|perhaps|i don't "
-        "remember|"
-        "don't remember|i guess|possibly|don't understand|do not understand|i doubt it|not certain|what "
-        "do you mean|"
-        "can't say|not so sure|i am not sure",
+        "remember|don't remember|i guess|possibly|don't understand|do not understand|i doubt it|not certain|"
+        "what do you mean|can't say|not so sure|i am not sure",
     ),
 }
 _LONGEST = 5
@@ -102,7 +89,7 @@ _BARE_NO: dict[Language, str] = {"ru": "нет", "en": "no"}
 _NOT: dict[Language, frozenset[str]] = {"ru": frozenset({"не"}), "en": frozenset()}
 _FILLERS: dict[Language, frozenset[str]] = {
     "ru": frozenset(listed("ну э ээ эээ эм мм а ой вот слушайте девушка пожалуйста это же уж")),
-    "en": frozenset(listed("well uh um er oh so hmm please hey look just")),
+    "en": frozenset(listed("well um er oh so hmm please hey look just")),
 }
 # Endings of what a caller tells the bot not to do; "не нашел", "не могу" are facts, not answers.
 _ACTION_ENDINGS = ("йте", "ите", "ьте", "ть", "ти", "ай", "уй", "ей")
@@ -119,7 +106,7 @@ def _match(words: Sequence[str], at: int, phrases: _Phrases) -> tuple[_Sign, int
 def _answer_words(tokens: Sequence[Token], language: Language) -> list[str]:
     """Give the words that count; "да," keeps its comma, since "да, не ..." and "да не ..." differ."""
     words: list[str] = []
-    for token, following in zip(tokens, (*tokens[1:], None), strict=True):
+    for token, following in zip(tokens, (*tokens[1:], None), strict=False):
         if token.kind is Kind.WORD and token.text not in _FILLERS[language]:
             paused = token.text == _PARTICLE and following is not None and following.kind is Kind.MARK
             words.append(_PARTICLE_PAUSED if paused else token.text)

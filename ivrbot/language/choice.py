@@ -45,6 +45,12 @@ _RETRACTION_TAIL: dict[Language, frozenset[str]] = {
 _NOT: dict[Language, frozenset[str]] = {"ru": frozenset({"не"}), "en": frozenset({"not"})}
 
 
+_ALTERNATIVES: dict[Language, frozenset[str]] = {
+    "ru": frozenset(listed("или либо толи")),
+    "en": frozenset(listed("or")),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate(Generic[T]):
     """A value and the tokens [start, end) that said it; `value` None marks a number that fits nothing."""
@@ -72,6 +78,12 @@ def _taken_back(tail: Sequence[str], language: Language) -> bool:
 def _refused(candidate: Candidate[T], tokens: Sequence[Token], language: Language) -> bool:
     before = _words(tokens[: candidate.start])
     return bool(before) and before[-1] in _NOT[language]
+
+
+def is_alternative(tokens: Sequence[Token], language: Language) -> bool:
+    """Tell whether the tokens between two values are nothing but "or"."""
+    words = _words(tokens)
+    return bool(words) and all(word in _ALTERNATIVES[language] for word in words)
 
 
 def choose(candidates: Sequence[Candidate[T]], tokens: Sequence[Token], language: Language) -> T | None:

@@ -219,11 +219,13 @@ def _chains(fields: Sequence[_Field], tokens: Sequence[Token], language: Languag
 
 
 def _with_month(chain: Sequence[_Field], at: int, today: date) -> tuple[date | None, int, int]:
-    """Read around the month name at `at`: "5 марта 1989", "March 5 1989", "1989 марта 5" is not said."""
+    """Read around the month name at `at`; give the date and the fields [start, end) that it takes."""
     month = chain[at].number
-    before = chain[at - 1] if at > 0 else None
+    before = chain[at - 1] if at > 0 and not chain[at - 1].is_month else None
     after = chain[at + 1 : at + 3]
-    if before is not None and 1 <= before.number <= 31 and not before.is_month:
+    if before is not None and before.number > 31 and len(after) == 1 and not after[0].is_month:
+        return _make(after[0].number, month, before.number, before.digits, today), at - 1, at + 2
+    if before is not None and 1 <= before.number <= 31:
         year = after[0] if after and not after[0].is_month else None
         made = _make(before.number, month, year.number if year else None, year.digits if year else 0, today)
         return made, at - 1, at + 2 if year else at + 1
@@ -249,7 +251,7 @@ def _numeric(chain: Sequence[_Field], tokens: Sequence[Token], language: Languag
 
 
 def _chain_candidates(
-    chain: Sequence[_Field], tokens: Sequence[Token], language: Language, today: date
+    chain: Sequence[_Field], tokens: Sequence[Token], language: Language, today: date, *, with_year: bool
 ) -> list[Candidate[date]]:
     months = [at for at, field in enumerate(chain) if field.is_month]
     if months:
@@ -257,12 +259,14 @@ def _chain_candidates(
         for at in months:
             made, start, end = _with_month(chain, at, today)
             # "may" is a verb, too, and "в марте" is no day.
-            if end - start > 1:
+            if end - start > (2 if with_year else 1):
                 found.append(Candidate(made, chain[start].start, chain[end - 1].end))
         return found
     span = (chain[0].start, chain[-1].end)
     if len(chain) == 3:
         return [Candidate(_numeric(chain, tokens, language, today), *span)]
+    if with_year:
+        return []
     following = tokens[span[1]].text if span[1] < len(tokens) else ""
     if len(chain) == 1 and (following in _DAY_OF_MONTH[language] or chain[0].ordinal):
         return [Candidate(_last_day(chain[0].number, today), *span)]
@@ -345,9 +349,7 @@ def parse_date(text: str, language: Language, today: date, *, with_year: bool = 
     fields = _fields(tokens, language)
     candidates: list[Candidate[date]] = []
     for chain in _chains(fields, tokens, language):
-        if with_year and len(chain) < 3:
-            continue
-        candidates += _chain_candidates(chain, tokens, language, today)
+        candidates += _chain_candidates(chain, tokens, language, today, with_year=with_year)
     if not with_year and not any(candidate.value for candidate in candidates):
         candidates += _relative(tokens, language, today)
     return choose(sorted(candidates, key=lambda c: c.start), tokens, language)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from ivrbot.language.choice import Candidate, choose
+from ivrbot.language.choice import Candidate, choose, is_alternative
 from ivrbot.language.numbers import Run, find_runs, read_whole
 from ivrbot.language.tokens import Kind, Token, tokenise
 from ivrbot.model.speech import Language
@@ -39,14 +39,14 @@ _MINOR: dict[Language, re.Pattern[str]] = {
 # What follows a number that is no sum: days, cards, months, percent, the day of a date ...
 _OTHER: dict[Language, re.Pattern[str]] = {
     "ru": re.compile(
-        r"(дн[еяюи]\w*|день|недел\w*|месяц\w*|год\w*|лет|час\w*|минут\w*|секунд\w*|карт\w*|операц\w*|раза?|числ\w*|"
-        r"процент\w*|%|цифр\w*|человек\w*|покуп\w*|платеж\w*|перевод\w*|списан\w*|"
-        r"январ\w*|феврал\w*|март\w*|апрел\w*|ма[йяе]|июн\w*|июл\w*|август\w*|сентябр\w*|октябр\w*|ноябр\w*|декабр\w*)$"
+        r"(дн[еяюи]\w*|день|недел\w*|месяц\w*|год\w*|лет|час\w*|минут\w*|секунд\w*|карт\w*|операц\w*|раза?|"
+        r"числ\w*|процент\w*|%|цифр\w*|человек\w*|покуп\w*|платеж\w*|перевод\w*|списан\w*|январ\w*|феврал\w*|"
+        r"март\w*|апрел\w*|ма[йяе]|июн\w*|июл\w*|август\w*|сентябр\w*|октябр\w*|ноябр\w*|декабр\w*)$"
     ),
     "en": re.compile(
-        r"(days?|weeks?|months?|years?|hours?|minutes?|seconds?|cards?|transactions?|times?|percent|%|digits?|people|"
-        r"payments?|purchases?|transfers?|of|january|february|march|april|may|june|july|august|september|october|"
-        r"november|december|am|pm|o'clock)$"
+        r"(days?|weeks?|months?|years?|hours?|minutes?|seconds?|cards?|transactions?|times?|percent|%|digits?|"
+        r"people|payments?|purchases?|transfers?|of|january|february|march|april|may|june|july|august|"
+        r"september|october|november|december|am|pm|o'clock)$"
     ),
 }
 _PREFIXED = frozenset({"$", "€", "₽"})
@@ -153,14 +153,17 @@ def _sums(parts: Sequence[_Part], tokens: Sequence[Token]) -> list[tuple[Candida
         elif at < len(parts) and parts[at].unit is _Unit.MINOR and part.unit is _Unit.MAJOR:
             minor = parts[at]
             if _between_is_bare(tokens, end, minor.start):
-                fits = value is not None and minor.value is not None and minor.value < MINOR_PER_MAJOR
-                value = value + minor.value / MINOR_PER_MAJOR if fits and value and minor.value else None
-                if fits and not minor.value:
-                    value = part.value
+                value = _joined(value, minor.value)
                 end = minor.end
                 at += 1
         sums.append((Candidate(_minor(value), part.start, end), part.unit is not _Unit.NONE))
     return sums
+
+
+def _joined(major: Fraction | None, minor: Fraction | None) -> Fraction | None:
+    if major is None or minor is None or minor >= MINOR_PER_MAJOR:
+        return None
+    return major + minor / MINOR_PER_MAJOR
 
 
 def _minor(value: Fraction | None) -> int | None:
@@ -183,8 +186,17 @@ def parse_amount(text: str, language: Language) -> int | None:
     """
     tokens = tokenise(_one_spelling(text, language), language)
     sums = _sums(_parts(tokens, language), tokens)
-    named = [candidate for candidate, has_currency in sums if has_currency]
-    value = choose(named or [candidate for candidate, _ in sums], tokens, language)
+    everything = [candidate for candidate, _ in sums]
+    named = [
+        candidate
+        for at, (candidate, has_currency) in enumerate(sums)
+        if has_currency
+        or any(
+            is_alternative(tokens[candidate.end : other.start], language) for other in everything[at + 1 : at + 2]
+        )
+    ]
+    some_named = any(has_currency for _, has_currency in sums)
+    value = choose(named if some_named else everything, tokens, language)
     return None if _lost_scale(value, sums) else value
 
 

@@ -45,59 +45,55 @@ _NEGATORS: dict[Language, _Negators] = {
         light=frozenset(
             listed(
                 "надо нужно нужна следует стоит хочу хотел хотела хотим буду будем будет будете собираюсь "
-                "собирался "
-                "собиралась планирую просил просила просим прошу пока еще уже ее его их мне мою мой моей карту "
-                "карты карт "
-                "больше ничего вы вам нам я чтобы чтоб чего сейчас сразу вздумайте смейте ли бы того эту этой "
-                "все всё "
-                "поводу случае коем совсем вообще снова"
+                "собирался собиралась планирую просил просила просим прошу пока еще уже ее его их мне мою мой "
+                "моей карту карты карт больше ничего вы вам нам я чтобы чтоб чего сейчас сразу вздумайте "
+                "смейте ли бы того эту этой все поводу случае коем совсем вообще снова"
             )
         ),
         after=re.compile(
-            r"^(?:(?:ее|его|их|карту|пока|сейчас|мне|мою|я|мы|эту|все|вообще|ничего|больше|уже) ){0,4}"
-            r"(?:не (?:надо|нужно|стоит|буду|будем|хочу|хотел|хотела|хотим|просил|просила|просим|следует|"
-            r"требуется|"
-            r"собираюсь|собирался|собиралась|обязательно|разрешаю)|нельзя|незачем|ненадо|нет необходимости|"
-            r"я передумал|я передумала|передумал|передумала|рано)(?: (?!\S*(?:ть|ти|чь)(?: |$))|$)"
+            r"^(?:(?:ее|его|их|карту|пока|сейчас|мне|мою|я|мы|эту|все|вообще|ничего|больше|уже) ){0,4}(?:не "
+            r"(?:надо|нужно|стоит|буду|будем|хочу|хотел|хотела|хотим|просил|просила|просим|следует|требуется|"
+            r"собираюсь|собирался|собиралась|обязательно|разрешаю)|нельзя|незачем|ненадо|нет необходимости|я "
+            r"передумал|я передумала|передумал|передумала|рано)(?: (?!\S*(?:ть|ти|чь)(?: |$))|$)"
         ),
         excuse=re.compile(
-            r"(?<!\S)(?:не (?:могли|мог|могла|можете|можешь|могу|можем|получается|получилось|удается|удалось|умею|"
-            r"знаю|забудьте|забудь|дает|дают|терпится|выходит|понимаю|медлите|тяните|откладывая)|"
-            r"почему (?:бы )?(?:вам )?не|нельзя ли|ни разу)(?!\S)"
+            r"(?<!\S)(?:не (?:могли|мог|могла|можете|можешь|могу|можем|получается|получилось|удается|удалось|"
+            r"умею|знаю|забудьте|забудь|дает|дают|терпится|выходит|понимаю|медлите|тяните|откладывая)|почему "
+            r"(?:бы )?(?:вам )?не|нельзя ли|ни разу)(?!\S)"
         ),
         prefixes=("за", "по", "пере", "с", "от", "при", "о", "про", "вы", "до"),
         new_clause=frozenset({"а", "но", "лучше", "только", "просто", "если", "потому"}),
     ),
     "en": _Negators(
         before=re.compile(
-            r"(?:not|don't|dont|do'nt|never|didn't|doesn't|won't|shouldn't|mustn't|wouldn't|isn't|aren't|wasn't|"
-            r"without|nobody|no|stop|avoid|refuse|needn't|rather)$"
+            r"(?:not|don't|dont|do'nt|never|didn't|doesn't|won't|shouldn't|mustn't|wouldn't|isn't|aren't|"
+            r"wasn't|without|nobody|no|stop|avoid|refuse|needn't|rather)$"
         ),
         light=frozenset(
             listed(
                 "to want wanted need needed needs have going yet be been being get got please you the my it "
-                "that this them "
-                "card cards any ever even just really actually asked ask asking for i'm i am reason should must "
-                "now anyone "
-                "anybody like would not do longer point in necessary you're your me necessity"
+                "that this them card cards any ever even just really actually asked ask asking for i'm i am "
+                "reason should must now anyone anybody like would not do longer point in necessary you're your "
+                "me necessity"
             )
         ),
         after=re.compile(
-            r"^(?:(?:it|the|my|card|that|this|them|is|isn't|was|are|would|will|yet|now|please|be) ){0,5}"
-            r"(?:not|isn't|unnecessary|never|no need|no thanks|needn't)(?: |$)(?!working|able)"
+            r"^(?:(?:it|the|my|card|that|this|them|is|isn't|was|are|would|will|yet|now|please|be) ){0,5}(?:not|"
+            r"isn't|unnecessary|never|no need|no thanks|needn't)(?: |$)(?!working|able)"
         ),
         excuse=re.compile(
-            r"(?<!\S)(?:can't|cannot|can not|couldn't|could not|unable to|not able to|why (?:don't|not|"
-            r"didn't|haven't)|"
-            r"won't let me|doesn't let me|don't (?:forget|hesitate|know how) to|do not (?:forget|hesitate) to|"
-            r"don't know|do not know|not sure|didn't manage to|no way to|wouldn't you|won't you|don't you)(?!\S)"
+            r"(?<!\S)(?:can't|cannot|can not|couldn't|could not|unable to|not able to|why (?:don't|not|didn't|"
+            r"haven't)|won't let me|doesn't let me|don't (?:forget|hesitate|know how) to|do not (?:forget|"
+            r"hesitate) to|don't know|do not know|not sure|didn't manage to|no way to|wouldn't you|won't you|"
+            r"don't you)(?!\S)"
         ),
         prefixes=("re",),
         new_clause=frozenset({"but", "just", "instead", "because", "if", "so"}),
     ),
 }
+_MODALS_RU = frozenset({"надо", "нужно", "ничего"})
 _BREAKS = frozenset(".,;:!?-")
-_IMPERATIVE_RU = re.compile(r"(?:й|йте|и|ите|йтесь|ь|ьте)$")
+_IMPERATIVE_RU = re.compile(r"(?:й|йте|ите|ьте|тесь|(?<!л)и)$")
 
 
 def _stem_in(word: str, stems: Collection[str], prefixes: Sequence[str]) -> bool:
@@ -136,12 +132,9 @@ def _negated_before(before: Sequence[str], verb: str, language: Language) -> boo
     for distance, word in enumerate(reversed(before)):
         if negators.before.match(word):
             # "не надо ничего заблокируйте": an imperative is only negated by what stands right before it.
-            near = distance <= 2 and not any(
-                w in ("надо", "нужно", "ничего") for w in before[len(before) - distance :]
-            )
-            return (
-                language != "ru" or distance == 0 or near or not _IMPERATIVE_RU.search(verb) or verb.endswith("ть")
-            )
+            between = before[len(before) - distance :]
+            near = distance <= 2 and not any(word in _MODALS_RU for word in between)
+            return near or language != "ru" or not _IMPERATIVE_RU.search(verb)
         if distance >= _REACH or word not in negators.light:
             return False
     return False

@@ -247,6 +247,12 @@ class _Sum:
         return True
 
 
+def _begins_hundred(run: Sequence[Atom], at: int, so_far: _Sum) -> bool:
+    """Tell the "three" of "two hundred and ninety three hundred": it belongs to the next number."""
+    following = run[at + 1].word if at + 1 < len(run) else None
+    return so_far.group >= 100 and following is not None and following.rank is Rank.TIMES_HUNDRED
+
+
 def read_number(run: Sequence[Atom], start: int, stop: int | None = None) -> Number | None:
     """Read the longest number that begins at an atom.
 
@@ -261,7 +267,7 @@ def read_number(run: Sequence[Atom], start: int, stop: int | None = None) -> Num
     sum_ = _Sum()
     at = start
     limit = len(run) if stop is None else stop
-    while at < limit and sum_.take(run[at]):
+    while at < limit and not _begins_hundred(run, at, sum_) and sum_.take(run[at]):
         at += 1
     if at == start:
         return None

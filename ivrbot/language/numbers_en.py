@@ -94,6 +94,6 @@ LEXICON = NumberLexicon(
     articles=frozenset({"a", "an"}),
     repeats={"double": 2, "triple": 3, "treble": 3, "quadruple": 4, "twice": 2},
     half_after=(("and", "a", "half"),),
-    fillers=frozenset(listed("uh um er erm hmm then and dash hyphen space next so well like")),
+    fillers=frozenset(listed("a an uh um er erm hmm then and dash hyphen space next so well like")),
     ordinal_suffixes=frozenset({"st", "nd", "rd", "th"}),
 )

@@ -120,8 +120,8 @@ _ORDINALS = {
 _THIRD = "третий третья третье третьи третьего третьей третьему третью третьим третьем третьих третьими"
 _HALVES = "полтора полторы полутора"
 _FILLERS = (
-    "э ээ эээ эм эмм мм ммм ну так и потом дальше затем значит пауза вот тире дефис дробь пробел "
-    "после далее это опять снова цифра"
+    "э ээ эээ эм эмм мм ммм ну так и потом дальше затем значит пауза вот тире дефис дробь пробел после далее "
+    "это опять снова цифра"
 )
 
 
@@ -152,9 +152,9 @@ def _ordinals() -> dict[str, NumberWord]:
     for form in _THIRD.split():
         found[form] = NumberWord(Fraction(3), Rank.UNIT, ordinal=True)
     # "двухтысячного", "трехтысячного": one word for a whole year.
-    for value, prefix in ((2_000, "двух"), (3_000, "трех")):
+    for thousands, prefix in enumerate(listed("двух трех четырех пяти шести семи восьми девяти"), 2):
         for ending in _HARD_ENDINGS:
-            found[f"{prefix}тысячн{ending}"] = NumberWord(Fraction(value), Rank.SCALE, ordinal=True)
+            found[f"{prefix}тысячн{ending}"] = NumberWord(Fraction(thousands * 1_000), Rank.SCALE, ordinal=True)
     return found
 
 
