@@ -1,0 +1,25 @@
+"""The store contract, against the fake and against SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ivrbot.storage.sqlite import SqliteStore
+from tests.contract.store import StoreContract
+from tests.fakes.store import MemoryStore
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[SqliteStore]:
+        async with SqliteStore(tmp_path / "ivrbot.db") as opened:
+            yield opened
