@@ -24,25 +24,28 @@ MIN_SECRET_CHARS = 3
 # Ten digits or more with anything short between them: cards, telephones, whatever way they were written.
 _LONG_NUMBER = re.compile(r"\d(?:[^\w\n]{0,3}\d){9,}")
 _SPOKEN_SECRET = re.compile(
-    r"(?P<cue>кодов\w+\s+слов\w+|код\w*\s+из\s+(?:смс|sms)|пин[- ]?код\w*|code\s*word|pin(?:\s+code)?|cvv|cvc)"
+    r"\b(?P<cue>кодов\w+\s+слов\w+|код\w*\s+из\s+(?:смс|sms)|пин[- ]?код\w*|code\s*word|pin(?:\s+code)?|cvv|cvc)\b"
     r"(?P<link>\s*[:,—-]?\s*(?:(?:это|будет|is|it's|was|такое|моё|мое)\s+)?)(?P<secret>[^\s,.;!?]+(?:\s+[^\s,.;!?]+)?)",
     re.IGNORECASE,
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
-def mask(text: str, secrets: Iterable[str] = ()) -> str:
+def mask(text: str, secrets: Iterable[str] = (), *, cues: bool = True) -> str:
     """Take numbers of ten and more digits, named secrets and given secrets out of a text.
 
     Args:
         text: anything said, keyed or stored.
         secrets: raw answers given to secret questions in this call; those under `MIN_SECRET_CHARS` are left to the
             masking at entry (they would blot out ordinary text).
+        cues: also mask what follows "code word", "PIN" and the like; the bot's own questions go without.
     """
     for secret in secrets:
         if len(secret.strip()) >= MIN_SECRET_CHARS:
             text = re.sub(re.escape(secret.strip()), MASK, text, flags=re.IGNORECASE)
     text = _LONG_NUMBER.sub(MASK, text)
+    if not cues:
+        return text
     return _SPOKEN_SECRET.sub(lambda found: found["cue"] + found["link"] + MASK, text)
 
 
@@ -60,11 +63,11 @@ def seal(dossier: Dossier, secrets: Sequence[str] = ()) -> Dossier:
         secrets: raw answers given to secret questions in this call.
     """
 
-    def clean(text: str, limit: int = MAX_VALUE_CHARS) -> str:
-        return one_line(mask(text, secrets), limit)
+    def clean(text: str, limit: int = MAX_VALUE_CHARS, *, cues: bool = True) -> str:
+        return one_line(mask(text, secrets, cues=cues), limit)
 
     lines = tuple(
-        TranscriptLine(line.who, clean(line.text, MAX_LINE_CHARS), line.t_ms)
+        TranscriptLine(line.who, clean(line.text, MAX_LINE_CHARS, cues=line.who == "caller"), line.t_ms)
         for line in dossier.transcript[-MAX_LINES:]
     )
     slots = {one_line(name): clean(value) for name, value in list(dossier.slots.items())[:MAX_SLOTS]}

@@ -1,0 +1,199 @@
+"""What every bank back end promises; a bank's test class inherits `BankContract` and provides the fixture `bank`.
+
+The bank must hold the demo customers in their first state. What a bank does when it is broken on demand is tested
+beside the contract.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import date
+
+import pytest
+
+from ivrbot.errors import BankRejected
+from ivrbot.identity.facts import assess
+from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest, Fact
+from ivrbot.model.dialogue import Value
+from ivrbot.model.speech import Language
+from ivrbot.ports import Bank
+
+ANNA, PYOTR, MARIA = "+79161234567", "+79031112233", "+79265550011"
+KEY = b"the key of these tests alone"
+TODAY = date(2026, 4, 1)
+
+
+async def customer_id(bank: Bank, phone: str) -> str:
+    customer = await bank.find_customer(phone)
+    assert customer is not None
+    return customer.customer_id
+
+
+async def ask(bank: Bank, phone: str, operation: BankOperation, key: str = "", **arguments: Value) -> BankAnswer:
+    return await bank.execute(BankRequest(operation, await customer_id(bank, phone), arguments, key))
+
+
+async def statuses(bank: Bank, phone: str) -> dict[str, str]:
+    answer = await ask(bank, phone, BankOperation.LIST_CARDS)
+    cards = answer.values["cards"]
+    assert isinstance(cards, tuple)
+    found = {}
+    for card in cards:
+        assert isinstance(card, Mapping)
+        found[str(card["last4"])] = str(card["status"])
+    return found
+
+
+class BankContract:
+    """Inherit, and provide `bank` with key `KEY`."""
+
+    async def test_customers_are_found_by_their_number_only(self, bank: Bank) -> None:
+        customer = await bank.find_customer(ANNA)
+        assert customer is not None
+        assert customer.name == "Анна Сергеевна Соколова"
+        for stranger in ("+79990000000", "", "79161234567", "' OR 1=1 --"):
+            assert await bank.find_customer(stranger) is None
+
+    @pytest.mark.parametrize(
+        ("phone", "language", "answers"),
+        [
+            (
+                ANNA,
+                "ru",
+                {
+                    Fact.CODE_WORD: "черёмуха",
+                    Fact.LAST_FOUR: "4271",
+                    Fact.DATE_OF_BIRTH: "05.03.1989",
+                    Fact.FULL_NAME: "Соколова Анна Сергеевна",
+                },
+            ),
+            (ANNA, "en", {Fact.CODE_WORD: "cherry tree", Fact.FULL_NAME: "Anna Sokolova", Fact.LAST_FOUR: "9030"}),
+            (PYOTR, "ru", {Fact.CODE_WORD: "метроном", Fact.FULL_NAME: "Пётр Орлов"}),
+            (PYOTR, "en", {Fact.CODE_WORD: "metronome", Fact.FULL_NAME: "Pyotr Ilyich Orlov"}),
+            (MARIA, "ru", {Fact.CODE_WORD: "акварель", Fact.LAST_FOUR: "7719"}),
+            (MARIA, "en", {Fact.CODE_WORD: "water colour", Fact.FULL_NAME: "Maria Kim"}),
+        ],
+    )
+    async def test_what_a_customer_knows_matches_his_hashes(
+        self, bank: Bank, phone: str, language: Language, answers: Mapping[Fact, str]
+    ) -> None:
+        hashes = await bank.fact_hashes(await customer_id(bank, phone))
+        for fact, said in answers.items():
+            attempt = assess(hashes, KEY, fact, [said], keyed=False, language=language, today=TODAY)
+            assert attempt.matched == {fact}, fact
+
+    async def test_facts_leave_as_digests_and_one_customers_fit_no_other(self, bank: Bank) -> None:
+        hers = await bank.fact_hashes(await customer_id(bank, ANNA))
+        his = await bank.fact_hashes(await customer_id(bank, PYOTR))
+        for fact in Fact:
+            assert hers.hashes[fact]
+            assert all(len(digest) == 64 and int(digest, 16) >= 0 for digest in hers.hashes[fact])
+            assert not hers.hashes[fact] & his.hashes[fact]
+
+    async def test_an_unknown_customer_has_no_facts(self, bank: Bank) -> None:
+        assert not any((await bank.fact_hashes("nobody")).hashes.values())
+
+    async def test_cards_are_listed_without_balances(self, bank: Bank) -> None:
+        answer = await ask(bank, PYOTR, BankOperation.LIST_CARDS)
+        assert answer.values["cards"] == ({"last4": "1188", "kind": "debit", "status": "active"},)
+        assert answer.reference == ""
+
+    async def test_a_card_is_blocked_and_the_reference_can_be_read_aloud(self, bank: Bank) -> None:
+        answer = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        assert answer.values["already_blocked"] is False
+        assert len(answer.reference) == 6
+        assert answer.reference.isdecimal()
+        assert await statuses(bank, ANNA) == {"4271": "blocked", "9030": "active"}
+
+    async def test_the_same_key_is_the_same_effect(self, bank: Bank) -> None:
+        first = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        again = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        assert again == first
+
+    async def test_another_key_for_a_blocked_card_gives_the_old_reference(self, bank: Bank) -> None:
+        first = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        second = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k2", card="4271")
+        assert second.values["already_blocked"] is True
+        assert second.reference == first.reference
+
+    async def test_a_key_cannot_be_used_for_something_else(self, bank: Bank) -> None:
+        await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="9030")
+        assert (await statuses(bank, ANNA))["9030"] == "active"
+
+    async def test_a_write_without_a_key_is_refused(self, bank: Bank) -> None:
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.BLOCK_CARD, card="4271")
+        assert (await statuses(bank, ANNA))["4271"] == "active"
+
+    async def test_two_calls_at_once_have_one_effect(self, bank: Bank) -> None:
+        answers = await asyncio.gather(
+            *(ask(bank, ANNA, BankOperation.BLOCK_CARD, f"call-{n}", card="4271") for n in range(8))
+        )
+        assert len({answer.reference for answer in answers}) == 1
+        assert sum(answer.values["already_blocked"] is False for answer in answers) == 1
+
+    async def test_all_cards_are_blocked_under_one_reference(self, bank: Bank) -> None:
+        answer = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="all")
+        assert answer.values["blocked"] == ("4271", "9030")
+        assert set((await statuses(bank, ANNA)).values()) == {"blocked"}
+        again = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k2", card="all")
+        assert (again.values["already_blocked"], again.reference) == (True, answer.reference)
+
+    async def test_a_card_lost_before_is_blocked_already(self, bank: Bank) -> None:
+        answer = await ask(bank, MARIA, BankOperation.BLOCK_CARD, "k1", card="7702")
+        assert answer.values["already_blocked"] is True
+        assert len(answer.reference) == 6
+
+    @pytest.mark.parametrize("card", ["1188", "0000", "", "427", "4271' OR '1'='1", None])
+    async def test_nobody_elses_and_no_unknown_card_is_blocked(self, bank: Bank, card: str | None) -> None:
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card=card)
+        assert set((await statuses(bank, ANNA)).values()) == {"active"}
+        assert (await statuses(bank, PYOTR))["1188"] == "active"
+
+    async def test_references_are_unique(self, bank: Bank) -> None:
+        references = [
+            (await ask(bank, phone, BankOperation.BLOCK_CARD, f"{phone}{card}", card=card)).reference
+            for phone, card in ((ANNA, "4271"), (ANNA, "9030"), (PYOTR, "1188"), (MARIA, "7702"), (MARIA, "7719"))
+        ]
+        assert len(set(references)) == 5
+
+    @pytest.mark.parametrize(
+        ("phone", "card", "balance_minor"),
+        [(ANNA, "4271", 12_345_67), (PYOTR, None, 320_05), (MARIA, "7719", 150_00), (MARIA, "7702", 1_000_000_00)],
+    )
+    async def test_balances(self, bank: Bank, phone: str, card: str | None, balance_minor: int) -> None:
+        answer = await ask(bank, phone, BankOperation.GET_BALANCE, card=card)
+        assert (answer.values["balance_minor"], answer.values["currency"]) == (balance_minor, "RUB")
+
+    async def test_a_credit_card_tells_debt_and_what_is_left(self, bank: Bank) -> None:
+        values = (await ask(bank, ANNA, BankOperation.GET_BALANCE, card="9030")).values
+        assert (values["owed_minor"], values["limit_minor"]) == (20_180_40, 150_000_00)
+        assert values["available_minor"] == 150_000_00 - 20_180_40
+
+    async def test_a_balance_of_one_of_several_cards_must_name_it(self, bank: Bank) -> None:
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.GET_BALANCE)
+
+    async def test_an_unknown_customer_is_refused(self, bank: Bank) -> None:
+        for operation in (BankOperation.BLOCK_CARD, BankOperation.GET_BALANCE):
+            with pytest.raises(BankRejected):
+                await bank.execute(BankRequest(operation, "nobody", {"card": "4271"}, "k1"))
+
+    async def test_products_are_told_to_those_who_have_them(self, bank: Bank) -> None:
+        loan = (await ask(bank, PYOTR, BankOperation.GET_LOAN)).values
+        assert (loan["owed_minor"], loan["payment_minor"]) == (412_000_00, 18_250_00)
+        assert date.fromisoformat(str(loan["payment_on"])).day == 10
+        assert (await ask(bank, ANNA, BankOperation.GET_SALARY)).values["amount_minor"] == 61_500_00
+        assert (await ask(bank, MARIA, BankOperation.GET_DEPOSIT)).values["rate_basis_points"] == 1550
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.GET_LOAN)
+
+    async def test_recent_operations_hold_the_one_she_does_not_know(self, bank: Bank) -> None:
+        operations = (await ask(bank, ANNA, BankOperation.LIST_OPERATIONS)).values["operations"]
+        assert isinstance(operations, tuple)
+        assert len(operations) == 3
+        assert any(isinstance(row, Mapping) and row["amount_minor"] == -5_000_00 for row in operations)

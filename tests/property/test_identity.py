@@ -1,0 +1,170 @@
+"""What must hold for every sequence of answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ivrbot.config import PROJECT_ROOT
+from ivrbot.escalation.dossier import as_json, seal
+from ivrbot.identity.facts import assess
+from ivrbot.identity.ladder import Attempt, Failures, LadderState, allows, answer, named, start
+from ivrbot.identity.policy import load_policy
+from ivrbot.language.phonetic import phonetic_key
+from ivrbot.model.bank import Fact, FactHashes, fact_hash
+from ivrbot.model.call import CallId, Dossier, EscalationReason, QueueName, TranscriptLine
+from ivrbot.model.dialogue import AuthReply
+
+POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
+GUARDED = [name for name, need in POLICY.operations.items() if need.level.rank > 0]
+KEY = b"key of the property tests"
+TODAY = date(2026, 3, 9)
+
+fruitless = st.builds(
+    Attempt, matched=st.just(frozenset()), wrong=st.booleans(), declined=st.booleans(), side_guess=st.booleans()
+)
+any_attempt = st.builds(
+    Attempt,
+    matched=st.frozensets(st.sampled_from(list(Fact))),
+    wrong=st.booleans(),
+    declined=st.booleans(),
+    side_guess=st.booleans(),
+)
+operations = st.sampled_from(GUARDED)
+customers = st.sampled_from(["c", None])
+
+
+def begin(operation: str, own: bool, customer: str | None) -> tuple[LadderState, AuthReply]:
+    if own and customer is not None:
+        return start(LadderState(), POLICY, operation, customer, Failures())
+    state, reply = start(LadderState(), POLICY, operation, None, Failures())
+    if reply.fact != "phone":
+        return state, reply
+    return named(state, POLICY, operation, customer, Failures())
+
+
+@given(operations, st.booleans(), customers, st.lists(fruitless, max_size=12))
+def test_no_sequence_of_fruitless_answers_is_ever_granted(
+    operation: str, own: bool, customer: str | None, attempts: list[Attempt]
+) -> None:
+    state, reply = begin(operation, own, customer)
+    for attempt in attempts:
+        assert reply.status != "granted"
+        assert not allows(state, POLICY, operation)
+        state, reply = answer(state, POLICY, operation, reply.fact, attempt)
+    assert reply.status != "granted"
+
+
+@given(operations, st.booleans(), customers, st.lists(any_attempt, max_size=12))
+def test_a_call_ends_after_three_wrong_answers_whatever_else_is_said(
+    operation: str, own: bool, customer: str | None, attempts: list[Attempt]
+) -> None:
+    state, reply = begin(operation, own, customer)
+    wrong = 0
+    for attempt in attempts:
+        if wrong == POLICY.limits.failures_per_call:
+            assert reply.status == "refused"
+            assert not allows(state, POLICY, operation)
+        before = state
+        state, reply = answer(state, POLICY, operation, reply.fact, attempt)
+        wrong += state.failures - before.failures
+    assert state.failures <= POLICY.limits.failures_per_call
+
+
+@given(operations, st.booleans(), st.lists(any_attempt, max_size=12))
+def test_nothing_opens_an_account_that_does_not_exist(operation: str, own: bool, attempts: list[Attempt]) -> None:
+    state, reply = begin(operation, own, None)
+    for attempt in attempts:
+        state, reply = answer(state, POLICY, operation, reply.fact, attempt)
+        assert reply.status != "granted"
+        assert not state.facts
+
+
+@given(operations, st.booleans(), st.lists(any_attempt, max_size=12))
+def test_granted_is_exactly_what_allows_says(operation: str, own: bool, attempts: list[Attempt]) -> None:
+    state, reply = begin(operation, own, "c")
+    for attempt in attempts:
+        state, reply = answer(state, POLICY, operation, reply.fact, attempt)
+        assert (reply.status == "granted") == allows(state, POLICY, operation)
+
+
+@given(
+    st.sampled_from(["block_card", "get_balance"]), st.booleans(), st.permutations(list(Fact)), st.integers(0, 4)
+)
+def test_the_order_of_facts_does_not_matter(operation: str, own: bool, order: list[Fact], count: int) -> None:
+    def end(facts: list[Fact]) -> bool:
+        state, reply = begin(operation, own, "c")
+        for fact in facts:
+            state, reply = answer(state, POLICY, operation, reply.fact, Attempt(matched=frozenset({fact})))
+        return reply.status == "granted"
+
+    proven = order[:count]
+    assert end(proven) == end(proven[::-1]) == end(sorted(proven))
+
+
+@given(operations, st.booleans(), customers, st.lists(any_attempt, min_size=30, max_size=40))
+def test_no_call_is_asked_for_ever(
+    operation: str, own: bool, customer: str | None, attempts: list[Attempt]
+) -> None:
+    state, reply = begin(operation, own, customer)
+    for attempt in attempts:
+        if reply.status in ("granted", "refused"):
+            return
+        state, reply = answer(state, POLICY, operation, reply.fact, replace(attempt, matched=frozenset()))
+    raise AssertionError(f"still asking after {len(attempts)} answers: {state!r}")
+
+
+@given(operations, st.integers(0, 20), st.integers(0, 20))
+def test_locks_hold_from_the_first_moment(operation: str, customer: int, number: int) -> None:
+    state, reply = start(LadderState(), POLICY, operation, "c", Failures(customer, number))
+    limits = POLICY.limits
+    if customer >= limits.failures_per_day or number >= limits.failures_per_number:
+        assert reply.status == "refused"
+        assert not allows(state, POLICY, operation)
+
+
+secret_words = st.text("абвгдежзиклмнопрстуфхцчшэюя", min_size=5, max_size=12)
+talk = st.text("абвгдежзиклмнопрстуфхцчшэюя ", max_size=30)
+
+
+@given(secret_words, st.text("0123456789", min_size=4, max_size=4), st.sampled_from(list(Fact)))
+def test_planted_secrets_show_in_no_state(word: str, digits: str, asked: Fact) -> None:
+    hashes = FactHashes(
+        "c-9",
+        {
+            Fact.CODE_WORD: frozenset({fact_hash(KEY, "c-9", Fact.CODE_WORD, phonetic_key(word, "ru"))}),
+            Fact.LAST_FOUR: frozenset({fact_hash(KEY, "c-9", Fact.LAST_FOUR, digits)}),
+        },
+    )
+    said = [f"{digits}, {word}", word, digits]
+    attempt = assess(hashes, KEY, asked, said, keyed=False, language="ru", today=TODAY)
+    state, reply = start(LadderState(), POLICY, "get_balance", "c-9", Failures())
+    state, reply = answer(state, POLICY, "get_balance", asked.value, attempt)
+    shown = repr(attempt) + repr(state) + reply.status + reply.fact
+    assert word not in shown
+    assert digits not in shown
+    assert phonetic_key(word, "ru") not in shown or phonetic_key(word, "ru") == ""
+
+
+@given(secret_words, st.integers(10**15, 10**16 - 1), talk, talk)
+def test_planted_secrets_show_in_no_dossier(word: str, card: int, before: str, after: str) -> None:
+    text = f"{before} {word} {after} {card} {before}"
+    made = Dossier(
+        dossier_id="d",
+        call_id=CallId("c"),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        queue=QueueName("other"),
+        reason=EscalationReason.CALLER_ASKED,
+        topic="",
+        language="ru",
+        slots={"name": text},
+        tried=(text,),
+        transcript=(TranscriptLine("caller", text, 0), TranscriptLine("bot", text, 1)),
+    )
+    sealed = seal(made, [word])
+    shown = repr(sealed) + str(as_json(sealed))
+    assert word not in shown
+    assert str(card) not in shown

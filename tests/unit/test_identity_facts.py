@@ -1,0 +1,196 @@
+"""Answers to secret questions: how they are read and what they are worth."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ivrbot.identity.facts import (
+    MAX_CONTENT_WORDS,
+    MAX_HYPOTHESES,
+    MAX_READINGS_PER_HYPOTHESIS,
+    assess,
+    match,
+    name_canonical,
+    readings,
+)
+from ivrbot.identity.ladder import Attempt
+from ivrbot.language.phonetic import phonetic_key
+from ivrbot.model.bank import Fact, FactHashes, fact_hash
+from ivrbot.model.speech import Language
+
+KEY = b"a key for tests only"
+TODAY = date(2026, 3, 9)
+WHO = "c-9"
+
+
+def hashes_of(**facts: set[str]) -> FactHashes:
+    return FactHashes(
+        WHO,
+        {
+            Fact(name): frozenset(fact_hash(KEY, WHO, Fact(name), value) for value in values)
+            for name, values in facts.items()
+        },
+    )
+
+
+OWNER = hashes_of(
+    last_four={"5512", "0044"},
+    date_of_birth={"1966-12-01"},
+    code_word={phonetic_key("подсолнух", "ru"), phonetic_key("sun flower", "en")},
+    full_name={name_canonical(parts, "ru") for parts in (("Олег", "Львович", "Дроздов"), ("Олег", "Дроздов"))},
+)
+
+
+def judge(
+    asked: Fact, *said: str, keyed: bool = False, language: Language = "ru", unasked: bool = True
+) -> Attempt:
+    return assess(OWNER, KEY, asked, said, keyed=keyed, language=language, today=TODAY, unasked_words=unasked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "language"),
+    [
+        (Fact.LAST_FOUR, "пять пять один два", "ru"),
+        (Fact.LAST_FOUR, "Пятьдесят пять двенадцать.", "ru"),
+        (Fact.LAST_FOUR, "ноль ноль сорок четыре", "ru"),
+        (Fact.LAST_FOUR, "fifty five twelve", "en"),
+        (Fact.DATE_OF_BIRTH, "первое декабря шестьдесят шестого года", "ru"),
+        (Fact.DATE_OF_BIRTH, "01.12.1966", "ru"),
+        (Fact.DATE_OF_BIRTH, "December first nineteen sixty six", "en"),
+        (Fact.CODE_WORD, "Подсолнух.", "ru"),
+        (Fact.CODE_WORD, "моё кодовое слово это, э, падсолнух", "ru"),
+        (Fact.CODE_WORD, "под солнух", "ru"),
+        (Fact.CODE_WORD, "it's sunflower", "en"),
+        (Fact.FULL_NAME, "Дроздов Олег Львович", "ru"),
+        (Fact.FULL_NAME, "меня зовут Олег Дроздов", "ru"),
+    ],
+)
+def test_natural_answers_prove_what_was_asked(asked: Fact, said: str, language: Language) -> None:
+    attempt = judge(asked, said, language=language)
+    assert attempt.matched == {asked}
+    assert not attempt.wrong
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys", "proven"),
+    [
+        (Fact.LAST_FOUR, "5512", {Fact.LAST_FOUR}),
+        (Fact.LAST_FOUR, "5512#", {Fact.LAST_FOUR}),
+        (Fact.DATE_OF_BIRTH, "01121966", {Fact.DATE_OF_BIRTH}),
+        (Fact.DATE_OF_BIRTH, "011266", {Fact.DATE_OF_BIRTH}),
+        (Fact.CODE_WORD, "5512", {Fact.LAST_FOUR}),
+    ],
+)
+def test_keyed_answers(asked: Fact, keys: str, proven: set[Fact]) -> None:
+    attempt = judge(asked, keys, keyed=True)
+    assert attempt.matched == proven
+    assert not attempt.wrong
+
+
+@pytest.mark.parametrize("keys", ["", "#", "551", "55123", "99991966", "**", "٥٥١٢"])
+def test_keys_that_cannot_be_an_answer_are_no_failure(keys: str) -> None:
+    assert judge(Fact.LAST_FOUR, keys, keyed=True) == Attempt()
+
+
+def test_any_hypothesis_may_hold_the_answer() -> None:
+    assert judge(Fact.CODE_WORD, "под солнцем", "подсолнух").matched == {Fact.CODE_WORD}
+
+
+def test_another_fact_than_the_asked_one_and_two_at_once() -> None:
+    assert judge(Fact.LAST_FOUR, "подсолнух").matched == {Fact.CODE_WORD}
+    both = judge(Fact.LAST_FOUR, "карта пятьдесят пять двенадцать, кодовое слово подсолнух")
+    assert both.matched == {Fact.LAST_FOUR, Fact.CODE_WORD}
+    assert both.card == "5512"
+    birth = judge(Fact.CODE_WORD, "я родился первого двенадцатого тысяча девятьсот шестьдесят шестого")
+    assert birth.matched == {Fact.DATE_OF_BIRTH}
+    assert not birth.wrong
+
+
+def test_the_year_of_a_birth_is_not_taken_for_a_card() -> None:
+    attempt = judge(Fact.DATE_OF_BIRTH, "01.12.1966")
+    assert not attempt.wrong
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Fact.LAST_FOUR, "пять пять один три"),
+        (Fact.CODE_WORD, "ромашка"),
+        (Fact.DATE_OF_BIRTH, "второе декабря шестьдесят шестого года"),
+        (Fact.FULL_NAME, "Иван Дроздов"),
+        (Fact.CODE_WORD, "пять пять один три"),
+    ],
+)
+def test_wrong_answers_are_wrong(asked: Fact, said: str) -> None:
+    attempt = judge(asked, said)
+    assert attempt.wrong
+    assert not attempt.matched
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "language"),
+    [
+        (Fact.LAST_FOUR, "не помню", "ru"),
+        (Fact.CODE_WORD, "Я забыла.", "ru"),
+        (Fact.CODE_WORD, "I don't remember", "en"),
+        (Fact.LAST_FOUR, "нет карты, её же украли", "ru"),
+    ],
+)
+def test_not_knowing_is_no_failure(asked: Fact, said: str, language: Language) -> None:
+    assert judge(asked, said, language=language) == Attempt(declined=True)
+
+
+def test_fillers_alone_are_nothing() -> None:
+    assert judge(Fact.CODE_WORD, "э, моё кодовое слово, сейчас, секунду") == Attempt()
+
+
+def test_words_beside_the_question_are_a_side_guess_and_can_be_switched_off() -> None:
+    assert judge(Fact.LAST_FOUR, "ромашка").side_guess
+    assert not judge(Fact.LAST_FOUR, "ромашка").wrong
+    assert judge(Fact.LAST_FOUR, "подсолнух", unasked=False) == Attempt()
+
+
+def test_a_thief_with_the_card_gets_no_free_guess_at_the_code_word() -> None:
+    guess = judge(Fact.CODE_WORD, "5512 ромашка")
+    assert guess.side_guess or guess.wrong
+    shut = judge(Fact.CODE_WORD, "5512 подсолнух", unasked=False)
+    assert shut.matched == {Fact.LAST_FOUR}
+
+
+def test_a_dictionary_in_one_breath_is_no_answer() -> None:
+    flood = " ".join(["ромашка", "тюльпан", "роза", "гвоздика", "подсолнух"])
+    assert len(flood.split()) > MAX_CONTENT_WORDS
+    assert judge(Fact.CODE_WORD, flood) == Attempt()
+    assert judge(Fact.CODE_WORD, "подсолнух " * 200) == Attempt()
+
+
+def test_the_number_of_hypotheses_and_readings_is_bounded() -> None:
+    many = [f"слово{chr(1072 + n)} ещё{chr(1072 + n)} одно" for n in range(30)]
+    for fact in Fact:
+        assert len(readings(fact, many, False, "ru", TODAY)) <= MAX_HYPOTHESES * MAX_READINGS_PER_HYPOTHESIS
+
+
+def test_a_birth_in_the_future_is_none() -> None:
+    assert readings(Fact.DATE_OF_BIRTH, ["10032026"], True, "ru", TODAY) == ()
+    assert readings(Fact.DATE_OF_BIRTH, ["10.03.2026"], False, "ru", TODAY) == ()
+
+
+def test_nobody_and_somebody_without_facts_never_match() -> None:
+    answers = dict.fromkeys(Fact, ("x", "", "0" * 64))
+    assert match(None, KEY, answers) == {}
+    assert match(FactHashes(WHO, {}), KEY, answers) == {}
+
+
+def test_hashes_are_bound_to_key_customer_and_fact() -> None:
+    digest = fact_hash(KEY, WHO, Fact.CODE_WORD, "x")
+    others = {
+        fact_hash(KEY + b"2", WHO, Fact.CODE_WORD, "x"),
+        fact_hash(KEY, "c-8", Fact.CODE_WORD, "x"),
+        fact_hash(KEY, WHO, Fact.FULL_NAME, "x"),
+        fact_hash(KEY, WHO, Fact.CODE_WORD, "y"),
+    }
+    assert digest not in others
+    assert len(others) == 4
+    assert match(OWNER, KEY + b"2", {Fact.LAST_FOUR: ("5512",)}) == {}
