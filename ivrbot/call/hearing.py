@@ -1,0 +1,230 @@
+"""The caller's speech of one call, from frames to readings: voice activity, turns, speculative recognition.
+
+Takes frames on the event loop, gives `Reading`s through a callback. A reading is made as soon as a pause begins;
+if it already answers the question, the turn ends early, and what the caller still adds cancels it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ivrbot.call.channel import Completes
+from ivrbot.errors import EngineError
+from ivrbot.model.audio import Frame
+from ivrbot.model.speech import Expect, Language, Partial, Transcript
+from ivrbot.ports import AsrEngine, AsrStream
+from ivrbot.speech.ear import Ear
+from ivrbot.speech.endpointing import (
+    Completeness,
+    Endpointer,
+    MaxLength,
+    NoInput,
+    SpeechEvent,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    TurnEnded,
+)
+from ivrbot.speech.vad import VoiceActivity
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A caller's turn, read.
+
+    Attributes:
+        transcript: None when the recogniser failed; then `error` says how.
+        began_ms: call time at which the turn began.
+        ended_ms: call time of its last voiced sound.
+        asr_ms: wall time between the turn's end and its reading (0 when speculation had it ready).
+    """
+
+    transcript: Transcript | None
+    began_ms: int
+    ended_ms: int
+    asr_ms: int
+    over_prompt: bool
+    error: EngineError | None = None
+
+
+@dataclass(slots=True)
+class _Turn:
+    stream: AsrStream
+    began_ms: int
+    over_prompt: bool
+    decoding: asyncio.Task[Transcript | EngineError] | None = None
+
+
+class Hearing:
+    """Hears one caller.
+
+    Args:
+        asr: recogniser for a language.
+        now_ms: call time.
+        is_speaking: whether the bot is saying something right now.
+        on_speech: the caller began to speak.
+        on_words: the first words of the running turn are sure (a partial, or an early reading).
+        on_reading: a turn is over and read.
+        on_no_input: nothing came within the time-out.
+    """
+
+    def __init__(
+        self,
+        asr: Callable[[Language], AsrEngine],
+        *,
+        now_ms: Callable[[], int],
+        is_speaking: Callable[[], bool],
+        on_speech: Callable[[], None],
+        on_words: Callable[[], None],
+        on_reading: Callable[[Reading], None],
+        on_no_input: Callable[[], None],
+    ) -> None:
+        self._asr = asr
+        self._now_ms = now_ms
+        self._is_speaking = is_speaking
+        self._on_speech = on_speech
+        self._on_words = on_words
+        self._on_reading = on_reading
+        self._on_no_input = on_no_input
+        self._activity = VoiceActivity()
+        self._endpointer = Endpointer()
+        self._ear = Ear(self._endpointer)
+        self._turn: _Turn | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._language: Language = "ru"
+        self._expect = Expect.OPEN
+        self._completes: Completes | None = None
+
+    @property
+    def in_turn(self) -> bool:
+        """The caller holds the floor."""
+        return self._endpointer.in_turn
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin to hear; recognition runs in the call's task group."""
+        self._group = group
+
+    def stop(self) -> None:
+        """Hear nothing more."""
+        self._group = None
+        if self._turn is not None:
+            self._drop(self._turn)
+
+    def prepare(self, language: Language, expect: Expect, completes: Completes | None) -> None:
+        """What is being asked from now on."""
+        self._language = language
+        self._expect = expect
+        self._completes = completes
+        self._endpointer.expect(expect)
+
+    def wait_for_speech(self, timeout_ms: int) -> None:
+        """Arm the no-input time-out."""
+        self._endpointer.listen(timeout_ms)
+
+    def stop_waiting(self) -> None:
+        """Disarm it."""
+        self._endpointer.stop_listening()
+
+    def feed(self, frame: Frame) -> None:
+        """20 ms of the caller."""
+        if self._group is None:
+            return
+        heard = self._ear.feed(frame, self._activity.feed(frame))
+        for event in heard.events:
+            if isinstance(event, SpeechStarted):
+                self._begin(event)
+        if heard.sound and self._turn is not None:
+            self._turn.stream.feed(heard.sound)
+        for event in heard.events:
+            self._react(event)
+
+    def read_now(self) -> None:
+        """Read what was said so far, to learn whether it is speech at all."""
+        if self._turn is not None and self._turn.decoding is None:
+            self._speculate(self._turn)
+
+    def _begin(self, event: SpeechStarted) -> None:
+        if self._turn is not None:
+            self._drop(self._turn)
+        stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
+        self._turn = _Turn(stream, self._now_ms() - event.ago_ms, self._is_speaking())
+        self._on_speech()
+
+    def _react(self, event: SpeechEvent) -> None:
+        turn = self._turn
+        if isinstance(event, NoInput):
+            self._on_no_input()
+        if turn is None:
+            return
+        match event:
+            case SpeechPaused():
+                self._speculate(turn)
+            case SpeechResumed():
+                if turn.decoding is not None:
+                    turn.decoding.cancel()
+                    turn.decoding = None
+            case TurnEnded(silence_ms=silence_ms):
+                self._finish(turn, self._now_ms() - silence_ms)
+            case MaxLength():
+                self._finish(turn, self._now_ms())
+            case _:
+                pass
+
+    def _heard_partial(self, partial: Partial) -> None:
+        if partial.text.strip() and self._turn is not None:
+            self._on_words()
+
+    def _speculate(self, turn: _Turn) -> None:
+        if self._group is None:
+            return
+        if turn.decoding is not None:
+            turn.decoding.cancel()
+        turn.decoding = self._group.create_task(self._read(turn, early=True))
+
+    async def _read(self, turn: _Turn, *, early: bool) -> Transcript | EngineError:
+        try:
+            transcript = await turn.stream.decode()
+        except EngineError as error:
+            return error
+        if early and turn is self._turn and transcript.text.strip():
+            self._on_words()
+            completes = self._completes
+            try:
+                answered = completes is not None and await completes(transcript.text)
+            except EngineError:
+                answered = False
+            if answered and turn is self._turn:
+                self._endpointer.expect(self._expect, Completeness.ANSWERED)
+        return transcript
+
+    def _finish(self, turn: _Turn, ended_ms: int) -> None:
+        self._turn = None
+        if self._group is not None:
+            self._group.create_task(self._deliver(turn, ended_ms))
+
+    async def _deliver(self, turn: _Turn, ended_ms: int) -> None:
+        asked_ms = self._now_ms()
+        try:
+            decoding = turn.decoding
+            result = await decoding if decoding is not None else await self._read(turn, early=False)
+        finally:
+            turn.stream.close()
+        failed = isinstance(result, EngineError)
+        self._on_reading(
+            Reading(
+                None if failed else result,  # type: ignore[arg-type]
+                turn.began_ms,
+                ended_ms,
+                self._now_ms() - asked_ms,
+                turn.over_prompt,
+                result if failed else None,  # type: ignore[arg-type]
+            )
+        )
+
+    def _drop(self, turn: _Turn) -> None:
+        if turn.decoding is not None:
+            turn.decoding.cancel()
+        turn.stream.close()
+        self._turn = None

@@ -1,0 +1,102 @@
+"""What the bot is saying: phrases cut into frames, one frame per tick of the gateway's clock.
+
+Pausing is immediate; going on starts the interrupted phrase again, so that no half word is heard. The queue holds
+what was decided to be said and nothing more; flushing empties it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm
+
+
+class Playout:
+    """One call's mouth.
+
+    Args:
+        on_first_frame: told when the first frame after a silence is taken.
+        on_drained: told when everything said has been played.
+    """
+
+    def __init__(self, on_first_frame: Callable[[], None], on_drained: Callable[[], None]) -> None:
+        self._on_first_frame = on_first_frame
+        self._on_drained = on_drained
+        self._phrases: deque[bytes] = deque()
+        self._offset = 0
+        self._paused = False
+        self._held = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.played_ms = 0
+
+    @property
+    def speaking(self) -> bool:
+        """Something is being said or paused in the middle."""
+        return bool(self._phrases)
+
+    @property
+    def paused(self) -> bool:
+        """Speech was interrupted and may go on."""
+        return self._paused
+
+    def hold(self) -> None:
+        """More is coming; running dry now is not the end. Each `hold` needs a `release`."""
+        self._held += 1
+        self._idle.clear()
+
+    def release(self) -> None:
+        """No more is coming from this side."""
+        self._held -= 1
+        self._maybe_drained()
+
+    def add(self, phrase: Pcm) -> None:
+        """Queue a phrase (any length of 8 kHz PCM16; the last frame is filled up with silence)."""
+        if phrase:
+            padding = -len(phrase) % FRAME_BYTES
+            self._phrases.append(bytes(phrase) + bytes(padding))
+            self._idle.clear()
+
+    def pause(self) -> None:
+        """Stop at once, keep the rest."""
+        self._paused = bool(self._phrases)
+
+    def resume(self) -> None:
+        """Go on from the start of the interrupted phrase."""
+        self._paused = False
+        self._offset = 0
+
+    def flush(self) -> None:
+        """Drop everything that has not been played."""
+        self._phrases.clear()
+        self._offset = 0
+        self._paused = False
+        self._maybe_drained()
+
+    def next_frame(self) -> Frame | None:
+        """20 ms to play now; None is silence."""
+        if self._paused or not self._phrases:
+            return None
+        if self.played_ms == 0:
+            self._on_first_frame()
+        phrase = self._phrases[0]
+        frame = phrase[self._offset : self._offset + FRAME_BYTES]
+        self._offset += FRAME_BYTES
+        self.played_ms += FRAME_MS
+        if self._offset >= len(phrase):
+            self._phrases.popleft()
+            self._offset = 0
+            self._maybe_drained()
+        return Frame(Pcm(frame))
+
+    async def drained(self) -> None:
+        """Wait until everything was played or dropped."""
+        await self._idle.wait()
+
+    def _maybe_drained(self) -> None:
+        if not self._phrases and not self._held and not self._idle.is_set():
+            self._idle.set()
+            self.played_ms = 0
+            self._on_drained()
