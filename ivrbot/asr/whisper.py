@@ -144,7 +144,8 @@ class WhisperEngine:
 
     async def read_partial(self, pcm: Pcm, language: Language) -> str | None:
         """Text of an unfinished utterance, or None when no instance is idle or the engine failed."""
-        if not self._partials:
+        # One instance stays free for finals: a caller waits for those, nobody for a partial.
+        if not self._partials or self._pool.idle < min(2, self._instances):
             return None
         try:
             reading = await self._pool.run_if_idle(lambda model: model.transcribe(pcm, language, _PARTIAL))
@@ -238,6 +239,11 @@ class WhisperStream:
                 raise EngineUnavailable("the reading was superseded or its utterance closed") from None
             raise
 
+    async def settle(self) -> None:
+        """Wait for the partial in the making; for files, where sound comes faster than it was spoken."""
+        if self._partial_task is not None:
+            await asyncio.wait((self._partial_task,))
+
     def close(self) -> None:
         """Drop the sound and everything pending. Idempotent."""
         self._closed = True
@@ -252,7 +258,11 @@ class WhisperStream:
 
     async def _make_partial(self) -> None:
         t_ms = self._heard_ms
+        started = time.monotonic()
         text = await self._engine.read_partial(Pcm(bytes(self._sound)), self._language)
+        # At most half of one core per speaking caller, however slow the machine.
+        took_ms = round((time.monotonic() - started) * 1000)
+        self._partial_from_ms = max(self._partial_from_ms, t_ms + 2 * took_ms)
         if text and not self._closed and self._agreed.add(text):
             self._on_partial(Partial(t_ms, self._agreed.text))
 
