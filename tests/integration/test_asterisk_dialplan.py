@@ -59,6 +59,7 @@ class Stage:
 
 
 SetUp = Callable[..., Any]
+"""Builds a `Stage`; see `set_up`."""
 
 
 @pytest.fixture
@@ -223,7 +224,15 @@ async def test_a_frozen_bot_is_left_when_the_time_is_over(set_up: SetUp) -> None
     ring = await stage.operator.rung(2 + PERSON_WITHIN_S)
     assert ring.headers["x-bot-reason"] == "time_limit"
     await stage.operator.talking()
-    await asyncio.sleep(2.5)  # the bot's limit must not end the talk with the operator
+    assert not caller.was_hung_up_on()
+
+
+async def test_the_limit_of_the_bot_does_not_end_the_talk_with_the_operator(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:other|complaint|d|0", max_call_s=2)
+    caller = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call()).hang_up()
+    await stage.operator.talking()
+    await asyncio.sleep(3)
     assert not caller.was_hung_up_on()
 
 
@@ -235,13 +244,26 @@ async def test_a_frozen_bot_is_left_when_the_time_is_over(set_up: SetUp) -> None
         "transfer:|x|d|0",
         "transfer:${IVRBOT_TOKEN}|${SHELL(id)}|${IVRBOT_TOKEN}|99 + 1",
         'transfer:block_card" = "x|x|d|0',
+        'x" != "y" & "hangup|x|d|0',
         "transfer:block_card\r\nX-Evil: 1|x|d|0",
         "transfer:PJSIP/+74950000000@trunk|x|d|0",
         "<html><h1>500 Internal Server Error</h1>hangup</html>",
         "transfer" + ":block_card" * 2000,
         "|||",
     ],
-    ids=["unlisted", "context", "empty", "variable", "quote", "crlf", "toll", "html", "long", "bars"],
+    ids=[
+        "unlisted",
+        "context",
+        "empty",
+        "variable",
+        "quote",
+        "expression",
+        "crlf",
+        "toll",
+        "html",
+        "long",
+        "bars",
+    ],
 )
 async def test_a_hostile_outcome_reaches_only_the_general_queue(set_up: SetUp, outcome: str) -> None:
     stage = await set_up(outcome=outcome)
@@ -294,6 +316,38 @@ async def test_a_caller_whom_nobody_takes_is_told_and_waits_for_the_first_operat
     await stage.server.cli("queue unpause member PJSIP/operator1")
     ring = await stage.operator.rung(20)
     assert ring.headers["x-bot-topic"] == "loan_info"
+
+
+async def test_the_urgent_caller_is_served_before_the_one_who_came_first(set_up: SetUp) -> None:
+    stage = await set_up(outcome="transfer:balance|check_balance|d-busy|0")
+    talking = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call(0)).hang_up()
+    await stage.operator.talking()
+    for number, outcome in (
+        (1, "transfer:other|complaint|d-first|0"),
+        (2, "transfer:other|report_fraud|d-urgent|10"),
+    ):
+        stage.api.outcome = outcome
+        await stage.dial()
+        (await stage.bot.call(number)).hang_up()
+        await entered(stage, number + 1)
+    await talking.hang_up()
+    await until(lambda: len(stage.operator.rings()) > 1, 10)
+    assert stage.operator.rings()[1].headers["x-bot-dossier"] == "d-urgent"
+
+
+async def entered(stage: Stage, count: int) -> None:
+    """Wait until so many calls have entered a queue."""
+    await until(lambda: [row[4] for row in stage.server.queue_log()].count("ENTERQUEUE") == count, 5)
+
+
+async def test_a_call_that_does_not_come_from_the_trunk_is_refused(set_up: SetUp) -> None:
+    stage = await set_up()
+    caller = await stage.dial(source="127.0.0.2")
+    assert await caller.refused() == 401
+    assert stage.api.registrations == []
+    assert stage.bot.calls == []
+    assert stage.operator.rings() == []
 
 
 async def test_a_queue_without_an_answer_ends_in_the_announcement_not_in_a_dropped_line(set_up: SetUp) -> None:

@@ -65,13 +65,13 @@ class Heard:
         Returns:
             PCM16 8 kHz; sample n belongs to start_s + n / 8000.
         """
-        total = max(0, int((end_s - start_s) * RATE_HZ))
+        total = max(0, round((end_s - start_s) * RATE_HZ))
         sound = np.zeros(total, dtype=np.int16)
         write = 0
         for packet in self.packets:
             samples = np.frombuffer(packet.pcm, dtype="<i2")
             # packets of a burst follow each other instead of lying on top of each other
-            write = max(write, int((packet.at_s - start_s) * RATE_HZ))
+            write = max(write, round((packet.at_s - start_s) * RATE_HZ))
             if packet.at_s < start_s or write >= total:
                 continue
             taken = samples[: total - write]

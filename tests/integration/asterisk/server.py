@@ -124,6 +124,8 @@ def _write_pjsip(site: Site, etc: Path) -> None:
             "bind = 0.0.0.0:5060": f"bind = {HOST}:{site.sip_port}",
             "contact = sip:198.51.100.10:5060": f"contact = sip:{HOST}:{site.sip_port}",
             "match = 198.51.100.10": f"match = {HOST}",
+            # the scenarios of SIPp know calls only, not the OPTIONS of a check
+            "qualify_frequency = 30": "qualify_frequency = 0",
         },
     )
     head, mark, one = shipped.partition("[operator1](operator)")

@@ -84,8 +84,9 @@ def parse_trace(text: str) -> list[SipMessage]:
 class Sipp:
     """One SIPp process and its trace."""
 
-    def __init__(self, installation: Installation, scenario: str) -> None:
+    def __init__(self, installation: Installation, scenario: str, host: str = HOST) -> None:
         self._installation = installation
+        self._host = host
         self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
         self.folder = Path(self._folder.name)
         self.port = free_port()
@@ -100,7 +101,7 @@ class Sipp:
             self._process = await asyncio.create_subprocess_exec(
                 *self._installation.command("usr/bin/sipp"),
                 *arguments,
-                *("-sf", str(scenario), "-i", HOST, "-p", str(self.port), "-nostdin"),
+                *("-sf", str(scenario), "-i", self._host, "-p", str(self.port), "-nostdin"),
                 *("-trace_msg", "-message_file", str(self.folder / "messages.log")),
                 *("-trace_err", "-error_file", str(self.folder / "errors.log")),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -155,7 +156,7 @@ class Sipp:
             "CSeq: 99 INFO\r\nContent-Length: 0\r\n\r\n"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(text.encode(), (HOST, self.port))
+            sender.sendto(text.encode(), (self._host, self.port))
 
     async def finished(self, timeout_s: float) -> int:
         """Exit code, waiting for it.
@@ -190,8 +191,9 @@ class Caller:
         number: str = "+79990000000",
         called: str = "84950000000",
         name: str = "",
+        source: str = HOST,
     ) -> None:
-        self._sipp = Sipp(installation, (SCENARIOS / "caller.xml").read_text())
+        self._sipp = Sipp(installation, (SCENARIOS / "caller.xml").read_text(), source)
         self._sip_port = sip_port
         self._number, self._called, self._name = number, called, name
         self.call_id = f"{uuid.uuid4().hex}@{HOST}"
@@ -230,6 +232,10 @@ class Caller:
     async def hung_up_on(self, timeout_s: float = 10.0) -> SipMessage:
         """Wait until the other side hangs up; gives its BYE."""
         return await self._sipp.until(lambda m: m.received and m.method == "BYE", timeout_s)
+
+    async def refused(self, timeout_s: float = 5.0) -> int:
+        """Wait for an answer of 400 or above; gives its status."""
+        return (await self._sipp.until(lambda m: m.received and m.status >= 400, timeout_s)).status
 
     def was_hung_up_on(self) -> bool:
         """Whether the other side has hung up."""
