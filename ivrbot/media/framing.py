@@ -18,6 +18,11 @@ class Framer:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for the next piece."""
+        return not self._rest
+
     def feed(self, pcm: bytes) -> list[Frame]:
         """Add sound and take the frames that are complete now."""
         if not self._rest and len(pcm) == FRAME_BYTES:

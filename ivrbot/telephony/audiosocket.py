@@ -237,10 +237,14 @@ class _Connection(asyncio.Protocol):
         if self._cause:
             return  # closing: read on, because closing a socket with unread bytes would reset the connection
         self._heard_s = self._loop.time()
+        if self._sink and (frame := self._parser.whole_frame(data)) and self._framer.is_empty:
+            if self._sound.take(FRAME_BYTES, self._heard_s):
+                self._sink.on_frame(frame)
+            else:
+                FRAMES_DROPPED.labels("inbound").inc()
+            return
         messages = self._parser.feed(data)
-        if self._sink and len(messages) == 1 and type(messages[0]) is Audio:  # nearly always
-            self._hear([messages[0]], self._sink)
-        elif self._messages.take(len(messages), self._heard_s):
+        if self._messages.take(len(messages), self._heard_s):
             self._take(messages)
         else:
             self._broken(ProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once"))
@@ -366,11 +370,8 @@ class _Connection(asyncio.Protocol):
 
     def _hear(self, sound: list[Audio], sink: MediaSink) -> None:
         """Pass sound on; of what runs too far ahead of real time, the oldest is left out."""
-        if len(sound) == 1:
-            kept = sound if self._sound.take(len(sound[0].pcm), self._heard_s) else []
-        else:
-            kept = [audio for audio in reversed(sound) if self._sound.take(len(audio.pcm), self._heard_s)]
-            kept.reverse()
+        kept = [audio for audio in reversed(sound) if self._sound.take(len(audio.pcm), self._heard_s)]
+        kept.reverse()
         if len(kept) < len(sound):
             FRAMES_DROPPED.labels("inbound").inc(len(sound) - len(kept))
         for audio in kept:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from ivrbot.errors import ProtocolError
-from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES
+from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES, Frame
 from ivrbot.model.call import CallId
 
 KIND_HANGUP: Final = 0x00
@@ -91,8 +91,6 @@ class Parser:
             The messages completed by them, in order. Look at `error` afterwards: the connection is to be closed
             when it is set.
         """
-        if not self._rest and len(data) == _WHOLE_FRAME_BYTES and data.startswith(_FRAME_HEADER):
-            return [] if self.error else [Audio(data[HEADER_BYTES:])]  # nearly all traffic looks like this
         if self.error:
             return []
         data = self._rest + data
@@ -113,6 +111,16 @@ class Parser:
             self.error = error
             self._rest = b""
         return messages
+
+    def whole_frame(self, data: bytes) -> Frame | None:
+        """Short cut for nearly all traffic: bytes that are 20 ms of sound and nothing else, between two messages.
+
+        Returns:
+            The sound, or None when `data` must go through `feed`.
+        """
+        if len(data) != _WHOLE_FRAME_BYTES or self._rest or self.error or not data.startswith(_FRAME_HEADER):
+            return None
+        return cast(Frame, data[HEADER_BYTES:])
 
     def finish(self) -> None:
         """Say that the peer has closed its side.

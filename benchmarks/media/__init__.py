@@ -1,0 +1,1 @@
+"""What the media path costs: our gateway beside the bare minimum in Python and in C."""
