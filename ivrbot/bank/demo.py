@@ -114,6 +114,7 @@ CUSTOMERS = (
             ("ru", ("Мария", "Викторовна", "Ким")),
             ("en", ("Maria", "Viktorovna", "Kim")),
             ("en", ("Mariya", "Viktorovna", "Kim")),
+            ("en", ("Mary", "Viktorovna", "Kim")),
         ),
         code_words=(("ru", "акварель"), ("en", "water colour"), ("en", "water color"), ("en", "watercolor")),
         cards=(

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from ivrbot.identity.ladder import Attempt
-from ivrbot.identity.words import FILLERS, UNABLE
+from ivrbot.identity.words import CUES, FILLERS, UNABLE
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.dates import parse_date
 from ivrbot.language.numbers import find_runs
 from ivrbot.language.phonetic import phonetic_key
-from ivrbot.language.tokens import Kind, Token, tokenise
+from ivrbot.language.tokens import Kind, tokenise
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language
 
@@ -58,9 +58,7 @@ def readings(
         nothing of this kind.
     """
     found: dict[str, None] = {}
-    for text in hypotheses[:MAX_HYPOTHESES]:
-        if len(text) > MAX_ANSWER_CHARS:
-            continue
+    for text in _usable(hypotheses):
         one = (
             _keyed_reading(fact, text, today)
             if keyed
@@ -109,9 +107,9 @@ def assess(
 ) -> Attempt:
     """Judge one answer against everything the customer may prove.
 
-    Callers give another fact than the one asked for, or two in one breath. Digits and dates are taken whenever
-    they are there, and count as wrong when they are. Words are wrong when words were asked for and nothing else
-    was proven by them; trying them elsewhere is a side guess, which the ladder limits.
+    Callers give another fact than the one asked for, or two in one breath, so everything is tried as everything.
+    It is a failure when what was asked for is there and not right, or when nothing that is there is right. What
+    else was tried in vain (words beside figures, a date beside a card) is a side guess, which the ladder limits.
 
     Args:
         hashes: of the customer, None when the account does not exist.
@@ -121,28 +119,37 @@ def assess(
         keyed: the answer came by keys.
         language: of the call.
         today: of the call.
-        unasked_words: `ladder.may_compare_unasked_words`.
+        unasked_words: `ladder.may_compare_unasked_words`; False tries nothing beside the question.
     """
     figures = _figures(hypotheses, keyed, language, today)
+    if not unasked_words and figures.get(asked):
+        figures = {asked: figures[asked]}
     has_figures = any(figures.values())
-    unable = not keyed and any(_is_unable(text, language) for text in hypotheses[:1])
+    unable = not keyed and any(_is_unable(_words(text, language), language) for text in _usable(hypotheses)[:1])
     words: dict[Fact, tuple[str, ...]] = {}
-    for fact in _WORD_FACTS:
-        allowed = unasked_words or (fact is asked and not has_figures)
-        if allowed and not unable:
+    if unasked_words or (asked in _WORD_FACTS and not has_figures):
+        for fact in _WORD_FACTS if unasked_words else (asked,):
             words[fact] = readings(fact, hypotheses, keyed, language, today, number_words=not has_figures)
-    matched = match(hashes, key, {**figures, **words})
-    wrong_figures = any(found and fact not in matched for fact, found in figures.items())
-    wrong_words = bool(words.get(asked)) and not matched and not has_figures
-    wrong = wrong_figures or wrong_words
-    tried_in_vain = any(words.values()) and not matched.keys() & set(_WORD_FACTS)
+    answers = {**figures, **words}
+    matched = match(hashes, key, answers)
+    asked_figure = bool(figures.get(asked))
+    nothing_right = not matched and (has_figures or bool(words.get(asked)))
+    wrong = asked not in matched if asked_figure else nothing_right
     return Attempt(
         matched=frozenset(matched),
         wrong=wrong,
-        declined=unable and not has_figures,
-        side_guess=tried_in_vain and not wrong,
+        declined=unable and not any(answers.values()),
+        side_guess=not wrong and _tried_in_vain(answers, matched),
         card=matched.get(Fact.LAST_FOUR, ""),
     )
+
+
+def _tried_in_vain(answers: Mapping[Fact, Sequence[str]], matched: Mapping[Fact, str]) -> bool:
+    """Whether anything was tried that did not match; a code word of two words also reads as one name."""
+    missed = {fact for fact, found in answers.items() if found and fact not in matched}
+    if missed == {Fact.FULL_NAME} and Fact.CODE_WORD in matched and len(answers[Fact.FULL_NAME]) == 1:
+        return False
+    return bool(missed)
 
 
 def _figures(
@@ -158,6 +165,10 @@ def _figures(
 def name_canonical(parts: Sequence[str], language: Language) -> str:
     """Canonical form of a name, whatever the order of its parts."""
     return " ".join(sorted(phonetic_key(part, language) for part in parts))
+
+
+def _usable(hypotheses: Sequence[str]) -> list[str]:
+    return [text for text in hypotheses[:MAX_HYPOTHESES] if len(text) <= MAX_ANSWER_CHARS]
 
 
 def _keyed_reading(fact: Fact, keys: str, today: date) -> tuple[str, ...]:
@@ -193,7 +204,7 @@ def _spoken_readings(
     if fact is Fact.DATE_OF_BIRTH:
         born = parse_date(text, language, today, with_year=True)
         return (born.isoformat(),) if born is not None and born < today else ()
-    words = _content_words(text, language, number_words)
+    words = _content_words(fact, text, language, number_words)
     if not 0 < len(words) <= MAX_CONTENT_WORDS:
         return ()
     if fact is Fact.CODE_WORD:
@@ -205,21 +216,41 @@ def _spoken_readings(
     return tuple(key for key in dict.fromkeys(keys) if key)
 
 
-def _content_words(text: str, language: Language, number_words: bool) -> tuple[str, ...]:
-    """Words that could be a code word or a name: without fillers, digits and (unless alone) spoken numbers."""
+def _content_words(fact: Fact, text: str, language: Language, number_words: bool) -> tuple[str, ...]:
+    """Words that could be the answer: behind its cue if there is one, without fillers, digits and spoken numbers.
+
+    Spoken numbers are taken when there is nothing else and `number_words`. Who says that he cannot answer has
+    given no answer, unless a cue and another word follow.
+    """
     tokens = tokenise(text, language)
     numbers = {
         at for run in find_runs(tokens, language, code=True) for atom in run for at in range(atom.start, atom.end)
     }
-    words = [(at, token.text) for at, token in enumerate(tokens) if _is_content(token, language)]
-    plain = tuple(word for at, word in words if at not in numbers)
-    return plain or (tuple(word for _, word in words) if number_words else ())
+    words = [(at, token.text) for at, token in enumerate(tokens) if token.kind is Kind.WORD]
+    spoken = tuple(word for _, word in words)
+    behind = max((at for cue in CUES[language][fact] for at in _ends(spoken, cue)), default=0)
+    if not _content(words[behind:], language):
+        behind = 0
+    if _is_unable(spoken[behind:], language):
+        return ()
+    content = _content(words[behind:], language)
+    plain = tuple(word for at, word in content if at not in numbers)
+    return plain or (tuple(word for _, word in content) if number_words else ())
 
 
-def _is_content(token: Token, language: Language) -> bool:
-    return token.kind is Kind.WORD and token.text not in FILLERS[language]
+def _content(words: Sequence[tuple[int, str]], language: Language) -> list[tuple[int, str]]:
+    return [(at, word) for at, word in words if word not in FILLERS[language]]
 
 
-def _is_unable(text: str, language: Language) -> bool:
-    words = tuple(token.text for token in tokenise(text, language) if token.kind is Kind.WORD)
-    return any(words[at : at + len(phrase)] == phrase for phrase in UNABLE[language] for at in range(len(words)))
+def _ends(words: tuple[str, ...], phrase: tuple[str, ...]) -> list[int]:
+    """Positions right behind each place where the phrase stands."""
+    size = len(phrase)
+    return [at + size for at in range(len(words) - size + 1) if words[at : at + size] == phrase]
+
+
+def _words(text: str, language: Language) -> tuple[str, ...]:
+    return tuple(token.text for token in tokenise(text, language) if token.kind is Kind.WORD)
+
+
+def _is_unable(words: tuple[str, ...], language: Language) -> bool:
+    return any(_ends(words, phrase) for phrase in UNABLE[language])

@@ -43,7 +43,7 @@ class Failures:
     Attributes:
         customer: wrong answers for this customer, over all calls and telephones.
         number: wrong answers from this calling number, over all customers.
-        side: unasked words compared in vain for this customer (see `Attempt.side_guess`).
+        side: guesses beside the question for this customer (see `Attempt.side_guess`).
     """
 
     customer: int = 0
@@ -59,7 +59,7 @@ class Attempt:
         matched: facts that it proved, also such as were not asked for.
         wrong: something in it was an answer and not the right one.
         declined: the caller said that he does not know or has not got it.
-        side_guess: words were tried as a secret in vain where that is no failure; counted all the same.
+        side_guess: something was tried in vain where that is no failure; counted all the same.
         card: last four digits that matched, "" if none did.
     """
 
@@ -204,7 +204,7 @@ def allows(state: LadderState, policy: Policy, operation: str) -> bool:
 
 
 def may_compare_unasked_words(state: LadderState, policy: Policy) -> bool:
-    """Whether words that were not asked for may still be tried as a code word or name."""
+    """Whether what was not asked for may still be tried as an answer; give the state fresh counts before."""
     return state.counts.side < policy.limits.side_guesses_per_day
 
 

@@ -53,14 +53,12 @@ class Requirement(_Section):
         facts: number of facts to be proven in this call, from the customer's own telephone.
         ask: order in which facts are asked for.
         foreign_telephone: the same from any other telephone; None means not served there.
-        urgent: whoever is refused goes to the front of the operators' queue.
     """
 
     level: AssuranceLevel
     facts: int = Field(ge=0, le=len(Fact))
     ask: tuple[Fact, ...]
     foreign_telephone: ForeignTelephone | None = None
-    urgent: bool = False
 
 
 class Policy(_Section):

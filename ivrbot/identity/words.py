@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ivrbot.model.bank import Fact
 from ivrbot.model.speech import Language
 
 
@@ -19,13 +20,14 @@ FILLERS: dict[Language, frozenset[str]] = {
         "кодовое кодового слово слова секретное пароль это есть было будет такое называется значит скажу говорю",
         "наверное кажется вроде сейчас секунду секундочку минуту минутку момент вспомню последние последняя",
         "цифры цифра карты карта карту номер дата рождения родился родилась года год хорошо ладно пожалуйста э эм",
-        "эээ ммм",
+        "эээ ммм что чего как какое какую какой какие какая зачем почему для чего вам вас вы нужно надо уже же бы",
+        "алло слышно слушайте послушайте девушка говорил говорила сказал сказала повторяю еще раз",
     ),
     "en": _set(
         "a an and is it it's its i i'm am my me the this that that's name full first last code word codeword",
         "secret password would be was called so well okay ok yes um uh er erm hmm think guess probably now",
         "just one moment second minute digits digit card number ends in ending with date of birth born",
-        "on please to say",
+        "on please to say what which why how pardon sorry do you your need hello listen told said already again",
     ),
 }
 """Words that stand beside an answer and are no part of it."""
@@ -41,3 +43,15 @@ UNABLE: dict[Language, tuple[tuple[str, ...], ...]] = {
     ),
 }
 """Phrases by which a caller says that he cannot answer."""
+
+CUES: dict[Language, dict[Fact, tuple[tuple[str, ...], ...]]] = {
+    "ru": {
+        Fact.CODE_WORD: _phrases("кодовое слово|секретное слово|пароль"),
+        Fact.FULL_NAME: _phrases("меня зовут|мое имя|фамилия имя отчество"),
+    },
+    "en": {
+        Fact.CODE_WORD: _phrases("code word|codeword|secret word|password"),
+        Fact.FULL_NAME: _phrases("my name is|name is|i am called"),
+    },
+}
+"""Words that announce an answer: what stands behind them is it."""

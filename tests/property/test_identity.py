@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.escalation.dossier import as_json, seal
-from ivrbot.identity.facts import assess
+from ivrbot.identity.facts import MAX_HYPOTHESES, MAX_READINGS_PER_HYPOTHESIS, assess, readings
 from ivrbot.identity.ladder import Attempt, Failures, LadderState, allows, answer, named, start
 from ivrbot.identity.policy import load_policy
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.call import CallId, Dossier, EscalationReason, QueueName, TranscriptLine
 from ivrbot.model.dialogue import AuthReply
+from ivrbot.model.speech import Language
 
 POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
 GUARDED = [name for name, need in POLICY.operations.items() if need.level.rank > 0]
@@ -46,6 +47,7 @@ def begin(operation: str, own: bool, customer: str | None) -> tuple[LadderState,
     return named(state, POLICY, operation, customer, Failures())
 
 
+@settings(deadline=None)
 @given(operations, st.booleans(), customers, st.lists(fruitless, max_size=12))
 def test_no_sequence_of_fruitless_answers_is_ever_granted(
     operation: str, own: bool, customer: str | None, attempts: list[Attempt]
@@ -58,6 +60,7 @@ def test_no_sequence_of_fruitless_answers_is_ever_granted(
     assert reply.status != "granted"
 
 
+@settings(deadline=None)
 @given(operations, st.booleans(), customers, st.lists(any_attempt, max_size=12))
 def test_a_call_ends_after_three_wrong_answers_whatever_else_is_said(
     operation: str, own: bool, customer: str | None, attempts: list[Attempt]
@@ -74,6 +77,7 @@ def test_a_call_ends_after_three_wrong_answers_whatever_else_is_said(
     assert state.failures <= POLICY.limits.failures_per_call
 
 
+@settings(deadline=None)
 @given(operations, st.booleans(), st.lists(any_attempt, max_size=12))
 def test_nothing_opens_an_account_that_does_not_exist(operation: str, own: bool, attempts: list[Attempt]) -> None:
     state, reply = begin(operation, own, None)
@@ -83,6 +87,7 @@ def test_nothing_opens_an_account_that_does_not_exist(operation: str, own: bool,
         assert not state.facts
 
 
+@settings(deadline=None)
 @given(operations, st.booleans(), st.lists(any_attempt, max_size=12))
 def test_granted_is_exactly_what_allows_says(operation: str, own: bool, attempts: list[Attempt]) -> None:
     state, reply = begin(operation, own, "c")
@@ -91,6 +96,7 @@ def test_granted_is_exactly_what_allows_says(operation: str, own: bool, attempts
         assert (reply.status == "granted") == allows(state, POLICY, operation)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["block_card", "get_balance"]), st.booleans(), st.permutations(list(Fact)), st.integers(0, 4)
 )
@@ -105,6 +111,7 @@ def test_the_order_of_facts_does_not_matter(operation: str, own: bool, order: li
     assert end(proven) == end(proven[::-1]) == end(sorted(proven))
 
 
+@settings(deadline=None)
 @given(operations, st.booleans(), customers, st.lists(any_attempt, min_size=30, max_size=40))
 def test_no_call_is_asked_for_ever(
     operation: str, own: bool, customer: str | None, attempts: list[Attempt]
@@ -117,6 +124,7 @@ def test_no_call_is_asked_for_ever(
     raise AssertionError(f"still asking after {len(attempts)} answers: {state!r}")
 
 
+@settings(deadline=None)
 @given(operations, st.integers(0, 20), st.integers(0, 20))
 def test_locks_hold_from_the_first_moment(operation: str, customer: int, number: int) -> None:
     state, reply = start(LadderState(), POLICY, operation, "c", Failures(customer, number))
@@ -126,10 +134,31 @@ def test_locks_hold_from_the_first_moment(operation: str, customer: int, number:
         assert not allows(state, POLICY, operation)
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.text(max_size=400), max_size=8),
+    st.sampled_from(list(Fact)),
+    st.booleans(),
+    st.sampled_from(["ru", "en"]),
+    st.booleans(),
+)
+def test_any_text_can_be_judged_and_opens_nothing(
+    said: list[str], asked: Fact, keyed: bool, language: Language, unasked: bool
+) -> None:
+    hashes = FactHashes("c-9", {fact: frozenset({fact_hash(KEY, "c-9", fact, "never said")}) for fact in Fact})
+    attempt = assess(hashes, KEY, asked, said, keyed=keyed, language=language, today=TODAY, unasked_words=unasked)
+    assert not attempt.matched
+    assert not (attempt.wrong and attempt.side_guess)
+    for fact in Fact:
+        bound = MAX_HYPOTHESES * MAX_READINGS_PER_HYPOTHESIS
+        assert len(readings(fact, said, keyed, language, TODAY)) <= bound
+
+
 secret_words = st.text("абвгдежзиклмнопрстуфхцчшэюя", min_size=5, max_size=12)
 talk = st.text("абвгдежзиклмнопрстуфхцчшэюя ", max_size=30)
 
 
+@settings(deadline=None)
 @given(secret_words, st.text("0123456789", min_size=4, max_size=4), st.sampled_from(list(Fact)))
 def test_planted_secrets_show_in_no_state(word: str, digits: str, asked: Fact) -> None:
     hashes = FactHashes(
@@ -149,6 +178,7 @@ def test_planted_secrets_show_in_no_state(word: str, digits: str, asked: Fact) -
     assert phonetic_key(word, "ru") not in shown or phonetic_key(word, "ru") == ""
 
 
+@settings(deadline=None)
 @given(secret_words, st.integers(10**15, 10**16 - 1), talk, talk)
 def test_planted_secrets_show_in_no_dossier(word: str, card: int, before: str, after: str) -> None:
     text = f"{before} {word} {after} {card} {before}"

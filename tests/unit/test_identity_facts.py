@@ -159,6 +159,51 @@ def test_a_thief_with_the_card_gets_no_free_guess_at_the_code_word() -> None:
     assert shut.matched == {Fact.LAST_FOUR}
 
 
+def test_a_name_that_is_known_gives_no_free_guess_at_the_code_word() -> None:
+    assert judge(Fact.CODE_WORD, "ромашка Олег Дроздов").side_guess
+    assert judge(Fact.FULL_NAME, "ромашка Олег Дроздов").side_guess
+
+
+def test_a_code_word_of_two_words_is_no_side_guess() -> None:
+    attempt = judge(Fact.CODE_WORD, "sun flower", language="en")
+    assert attempt == Attempt(matched=frozenset({Fact.CODE_WORD}))
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("я не помню цифры, кодовое слово подсолнух", "ru"),
+        ("не помню цифры кодовое слово подсолнух", "ru"),
+        ("послушайте я вчера два раза диктовала оператору кодовое слово подсолнух", "ru"),
+        ("I don't have the card on me but the code word is sunflower", "en"),
+    ],
+)
+def test_what_is_announced_is_heard_whatever_stands_before_it(said: str, language: Language) -> None:
+    attempt = judge(Fact.LAST_FOUR, said, language=language)
+    assert attempt.matched == {Fact.CODE_WORD}
+    assert not attempt.wrong
+
+
+def test_what_is_taken_back_behind_its_cue_is_no_answer() -> None:
+    assert judge(Fact.CODE_WORD, "кодовое слово не помню") == Attempt(declined=True)
+    assert judge(Fact.CODE_WORD, "у меня нет кодового слова") == Attempt(declined=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "language"), [("что?", "ru"), ("какое кодовое слово", "ru"), ("зачем вам это", "ru"), ("what?", "en")]
+)
+def test_a_question_back_is_no_answer(said: str, language: Language) -> None:
+    assert judge(Fact.CODE_WORD, said, language=language) == Attempt()
+
+
+def test_figures_that_read_as_a_date_too_are_what_was_asked_for() -> None:
+    seven = hashes_of(last_four={"0901"}, date_of_birth={"1966-12-01"})
+    said = "ноль девять ноль один"
+    attempt = assess(seven, KEY, Fact.LAST_FOUR, [said], keyed=False, language="ru", today=TODAY)
+    assert attempt.matched == {Fact.LAST_FOUR}
+    assert not attempt.wrong
+
+
 def test_a_dictionary_in_one_breath_is_no_answer() -> None:
     flood = " ".join(["ромашка", "тюльпан", "роза", "гвоздика", "подсолнух"])
     assert len(flood.split()) > MAX_CONTENT_WORDS

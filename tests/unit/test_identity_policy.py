@@ -36,7 +36,7 @@ def policy() -> Policy:
 
 def test_blocking_needs_the_customers_telephone_and_one_fact(policy: Policy) -> None:
     need = policy.requirement("block_card")
-    assert (need.level, need.facts, need.urgent) == (AssuranceLevel.IDENTIFIED, 1, True)
+    assert (need.level, need.facts) == (AssuranceLevel.IDENTIFIED, 1)
     assert need.ask == (Fact.LAST_FOUR, Fact.CODE_WORD, Fact.DATE_OF_BIRTH, Fact.FULL_NAME)
 
 
@@ -71,15 +71,15 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
     file = changed(
         tmp_path,
         ("failures_per_call: 3", "failures_per_call: 0"),
-        ("urgent: true", "urgnet: true"),
+        ("    foreign_telephone:", "    foreign_telefone:"),
         ("level: verified", "level: sure"),
     )
     with pytest.raises(ConfigError) as caught:
         load_policy(file)
     found = {problem.path: problem for problem in caught.value.problems}
     assert found["limits.failures_per_call"].line == line_of(file, "failures_per_call: 0")
-    assert found["operations.block_card.urgnet"].line == line_of(file, "urgnet")
-    assert "urgent" in found["operations.block_card.urgnet"].allowed
+    assert found["operations.block_card.foreign_telefone"].line == line_of(file, "telefone")
+    assert "foreign_telephone" in found["operations.block_card.foreign_telefone"].allowed
     assert found["operations.get_balance.level"].line == line_of(file, "level: sure")
     assert "verified" in found["operations.get_balance.level"].allowed
 
