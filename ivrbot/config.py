@@ -47,7 +47,6 @@ class CallSettings(Section):
 
     max_calls: int = Field(20, ge=1)
     max_call_s: int = Field(600, ge=30)
-    no_input_ms: int = Field(5000, ge=1000)
     language: Literal["ru", "en"] = "ru"
     language_by_called: dict[str, Literal["ru", "en"]] = Field(default_factory=dict)
     front: Literal["auto", "speech", "keys", "external_ivr"] = "auto"

@@ -70,7 +70,6 @@ class CallParts:
     calls: CallStore
     router: Router
     deadlines: BankDeadlines
-    no_input_ms: int
     max_call_s: int
     front: str
     now: Callable[[], datetime]

@@ -34,6 +34,7 @@ class TextChannel:
         self._print_line = print_line
         self._started_s = time.monotonic()
         self._closed = False
+        self.last_bot_line = ""
 
     def now_ms(self) -> int:
         """Time since the call began."""
@@ -64,6 +65,7 @@ class TextChannel:
     def show(self, who: str, text: str) -> None:
         """Print the bot's lines; the caller sees what he types."""
         if who == "bot":
+            self.last_bot_line = text
             self._print_line(who, text)
 
     def close(self) -> None:

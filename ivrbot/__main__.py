@@ -1,0 +1,5 @@
+"""`python -m ivrbot`."""
+
+from ivrbot.cli.main import main
+
+main()

@@ -1,0 +1,273 @@
+"""The composition root: the only module that names concrete engines.
+
+`open_core` builds everything that a call in text needs (dialogue, understanding, bank, storage, rollout);
+`open_speech` adds ears and a mouth; `Server` puts gateways and the web in front.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from ivrbot.analytics.recorder import Recorder
+from ivrbot.asr.choose import ByLanguage, choose_engine
+from ivrbot.bank.simulator import BankSimulator
+from ivrbot.call.authentication import CustomerLocks
+from ivrbot.call.banking import BankDeadlines
+from ivrbot.call.router import FRONT_BRANCH, Router
+from ivrbot.call.session import CallParts
+from ivrbot.config import PROJECT_ROOT, Settings
+from ivrbot.dialogue.engine import Dialogue
+from ivrbot.dialogue.loader import load_flows
+from ivrbot.dialogue.schema import FlowSet
+from ivrbot.errors import ConfigError, EngineUnavailable, Problem
+from ivrbot.identity.policy import Policy, load_policy
+from ivrbot.model.speech import LANGUAGES, Language
+from ivrbot.nlu.embedded import EmbeddedNlu
+from ivrbot.operators.desk import OperatorDesk
+from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
+from ivrbot.rollout.caller_key import load_caller_key
+from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.control import adopt
+from ivrbot.rollout.plan import Plan
+from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.telephony.asterisk import AmiAccount, AmiControl
+from ivrbot.tts.prompts import PromptStore
+from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
+from ivrbot.tts.rhvoice import RhvoiceEngine
+from ivrbot.tts.voice import BankVoice
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
+SENTENCE_ENCODER = Path("use-multilingual") / "embedding_model_quantized.onnx"
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def known_topics(flow_set: FlowSet) -> frozenset[str]:
+    """Every topic of the menu."""
+    return frozenset(topic for branch in flow_set.branches.branches.values() for topic in branch.topics)
+
+
+def load_rollout(path: Path, flow_set: FlowSet) -> Plan:
+    """Read and check a plan against the menu.
+
+    Raises:
+        ConfigError: every problem of the plan.
+    """
+    return load_plan(path, {*flow_set.branches.branches, FRONT_BRANCH})
+
+
+def fact_key(data_dir: Path) -> bytes:
+    """Key of the fact hashes, derived from the installation's secret.
+
+    Raises:
+        ConfigError: the secret's file is unreadable.
+    """
+    return hmac.new(load_caller_key(data_dir), b"fact-hashes", hashlib.sha256).digest()
+
+
+def open_bank(settings: Settings) -> BankSimulator:
+    """The bank's back end."""
+    return BankSimulator(settings.data_dir, fact_key(settings.data_dir))
+
+
+async def train_nlu(settings: Settings) -> EmbeddedNlu:
+    """Train the embedded classifier off the event loop (two to three seconds)."""
+    encoder = settings.models_dir / SENTENCE_ENCODER
+    with ThreadPoolExecutor(1, "nlu-training") as executor:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder))
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything of a process but sound and gateways."""
+
+    settings: Settings
+    plan_file: Path
+    flow_set: FlowSet
+    store: SqliteStore
+    recorder: Recorder
+    desk: OperatorDesk
+    parts: CallParts
+    pbx: AmiControl | None
+
+
+@asynccontextmanager
+async def open_core(
+    settings: Settings, *, plan_file: Path, database: str = "ivrbot.sqlite", nlu: NluEngine | None = None
+) -> AsyncIterator[Core]:
+    """Build the core and take it down again.
+
+    Args:
+        settings: of the process.
+        plan_file: the rollout plan.
+        database: file in the data folder.
+        nlu: a trained engine; None trains the embedded one.
+
+    Raises:
+        ConfigError: every problem of flows, assurance policy, plan or training data.
+        StorageUnavailable: the database cannot be opened.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    flow_set, policy, plan = _load_files(settings, plan_file)
+    caller_key = load_caller_key(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(SqliteStore(settings.data_dir / database))
+        await adopt(plan, store, f"start:{getpass.getuser()}", utc_now())
+        journal = settings.data_dir / f"{database}.journal.jsonl"
+        recorder = await stack.enter_async_context(Recorder(store, journal, utc_now))
+        if nlu is None:
+            nlu = await train_nlu(settings)
+        stack.push_async_callback(nlu.close)
+        bank = open_bank(settings)
+        stack.push_async_callback(bank.close)
+        pbx = _pbx(settings)
+        desk = OperatorDesk(store, [pbx] if pbx else [])
+        stack.push_async_callback(desk.close)
+        parts = CallParts(
+            flow_set=flow_set,
+            dialogue=Dialogue(flow_set, recorded=settings.call.recorded),
+            nlu=nlu,
+            bank=bank,
+            attempts=store,
+            policy=policy,
+            fact_key=fact_key(settings.data_dir),
+            locks=CustomerLocks(),
+            operators=desk,
+            calls=store,
+            router=Router(lambda: plan, flow_set.branches, store, caller_key, utc_now),
+            deadlines=BankDeadlines(settings.call.bank_slow_ms, settings.call.bank_deadline_ms),
+            max_call_s=settings.call.max_call_s,
+            front=settings.call.front,
+            now=utc_now,
+        )
+        yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx)
+
+
+def _load_files(settings: Settings, plan_file: Path) -> tuple[FlowSet, Policy, Plan]:
+    """All files at once, so that all their problems are told at once."""
+    problems: list[Problem] = []
+
+    def attempt(load: Callable[[], T]) -> T | None:
+        try:
+            return load()
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return None
+
+    flow_set = attempt(lambda: load_flows(settings.flows_dir))
+    policy = attempt(lambda: load_policy(settings.flows_dir / "assurance.yml"))
+    plan = attempt(lambda: load_rollout(plan_file, flow_set)) if flow_set else None
+    if flow_set is None or policy is None or plan is None:
+        raise ConfigError(problems)
+    return flow_set, policy, plan
+
+
+def _pbx(settings: Settings) -> AmiControl | None:
+    asterisk = settings.asterisk
+    if not asterisk.ami_host:
+        return None
+    if asterisk.ami_secret_file is None:
+        raise ConfigError(
+            [Problem("", None, "asterisk.ami_secret_file", "", "is required with asterisk.ami_host")]
+        )
+    try:
+        secret = asterisk.ami_secret_file.read_text("utf-8").strip()
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        path = str(asterisk.ami_secret_file)
+        raise ConfigError([Problem("", None, "asterisk.ami_secret_file", path, message)]) from error
+    return AmiControl(AmiAccount(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, secret))
+
+
+# --- speech -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Ears and mouth."""
+
+    asr: ByLanguage
+    voice: BankVoice
+    tts: TtsEngine | None
+
+    def hearing(self, language: Language) -> AsrEngine:
+        """Recogniser of a language."""
+        return self.asr.engines[language]
+
+
+def prompt_stores(settings: Settings) -> dict[Language, PromptStore]:
+    """Recorded prompts of all languages.
+
+    Raises:
+        ConfigError: missing or damaged recordings.
+    """
+    return {language: PromptStore(settings.tts.prompts_dir, language) for language in LANGUAGES}
+
+
+def tts_engine(settings: Settings, name: str) -> TtsEngine:
+    """A live speech engine by name ("rhvoice", "pyttsx3"); not started."""
+    if name == "pyttsx3":
+        return Pyttsx3Engine()
+    return RhvoiceEngine(settings.tts.voice_ru, settings.tts.voice_en)
+
+
+async def start_tts(settings: Settings) -> TtsEngine | None:
+    """The live engine of the settings; with "auto" the first that starts, None where there is none.
+
+    Raises:
+        EngineUnavailable: an engine asked for by name does not start.
+    """
+    if settings.tts.engine == "none":
+        return None
+    names = ("rhvoice", "pyttsx3") if settings.tts.engine == "auto" else (settings.tts.engine,)
+    for name in names:
+        engine = tts_engine(settings, name)
+        try:
+            await engine.start()
+        except EngineUnavailable as error:
+            await engine.close()
+            if settings.tts.engine != "auto":
+                raise
+            log.info("%s is not available: %s", name, error)
+        else:
+            return engine
+    return None
+
+
+@asynccontextmanager
+async def open_speech(settings: Settings) -> AsyncIterator[Speech]:
+    """Load recogniser and voices.
+
+    Raises:
+        MissingError: no recognition model.
+        EngineUnavailable: an engine does not load.
+        ConfigError: damaged prompts.
+    """
+    stores = prompt_stores(settings)
+    asr = choose_engine(settings.asr, settings.models_dir)
+    async with AsyncExitStack() as stack:
+        await asr.start()
+        stack.push_async_callback(asr.close)
+        engine = await start_tts(settings)
+        if engine is not None:
+            stack.push_async_callback(engine.close)
+        yield Speech(asr, BankVoice(stores, engine), engine)
