@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+import uvloop
 
 from ivrbot.config import MediaSettings
 from ivrbot.model.audio import Frame
@@ -65,3 +66,18 @@ async def line() -> AsyncIterator[AudioSocketLine]:
 
 class TestAudioSocketGateway(GatewayContract):
     """See the contract."""
+
+
+@pytest.mark.parametrize("promise", [name for name in dir(GatewayContract) if name.startswith("test_")])
+def test_the_same_on_uvloop(promise: str) -> None:
+    """On the loop of production, whose transports differ in detail."""
+
+    async def main() -> None:
+        line = AudioSocketLine()
+        line.port = await line.gateway.start()
+        try:
+            await getattr(GatewayContract(), promise)(line)
+        finally:
+            await line.gateway.stop()
+
+    uvloop.run(main())
