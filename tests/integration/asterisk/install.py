@@ -10,6 +10,7 @@ The archive's address is read from the machine's own apt sources, so a mirror se
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -87,6 +88,14 @@ def install(cache: Path = DEFAULT_CACHE) -> Installation:
         MissingError: a program, the archive's address or the network is missing.
     """
     cache = cache.resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        # two test runs may start at once; the second one waits and finds the work done
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _install(cache)
+
+
+def _install(cache: Path) -> Installation:
     root = cache / "root"
     wanted = hashlib.sha256(repr((SUITE, PACKAGES)).encode()).hexdigest()
     stamp = cache / STAMP
@@ -163,6 +172,7 @@ def _download(cache: Path, archive: Archive) -> list[Path]:
         "Dir::Cache::archives": apt / "archives",
         "Acquire::Check-Valid-Until": "false",
         "Acquire::Languages": "none",
+        "APT::Update::Error-Mode": "any",
         "APT::Install-Recommends": "false",
         "APT::Sandbox::User": "",
         "DPkg::Post-Invoke::": "true",
@@ -170,8 +180,8 @@ def _download(cache: Path, archive: Archive) -> list[Path]:
     command = ["apt-get", "-q", "-y"]
     for name, value in settings.items():
         command += ["-o", f"{name}={value}"]
-    _run([*command, "update"])
-    _run([*command, "--download-only", "install", *PACKAGES])
+    _run([*command, "update"], f"reading the package lists of {SUITE}")
+    _run([*command, "--download-only", "install", *PACKAGES], f"downloading {', '.join(PACKAGES)}")
     return sorted((apt / "archives").glob("*.deb"))
 
 
@@ -182,7 +192,7 @@ def _unpack(debs: list[Path], root: Path) -> None:
         # usrmerge: packages unpack into bin/ as well as usr/bin/, so the links must be there first
         (root / folder).symlink_to(f"usr/{folder}")
     for deb in debs:
-        _run(["dpkg-deb", "-x", str(deb), str(root)])
+        _run(["dpkg-deb", "-x", str(deb), str(root)], f"unpacking {deb.name}")
     sounds = root / "usr/share/asterisk/sounds"
     russian = sorted(sounds.glob("ru_RU*"))
     if not russian:
@@ -191,7 +201,7 @@ def _unpack(debs: list[Path], root: Path) -> None:
         (sounds / "ru").symlink_to(russian[0].name)
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], what: str) -> None:
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=APT_TIMEOUT_S, check=False
@@ -199,7 +209,7 @@ def _run(command: list[str]) -> None:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:", "dpkg"))]
         raise MissingError(
-            f"{Path(command[0]).name} {command[-1]} failed: " + "; ".join(lines[-3:] or [done.stderr[-300:]]),
+            f"{what} failed: " + "; ".join(lines[-3:] or [done.stderr[-300:]]),
             "check the network and the machine's apt sources, then run the same command again",
         )
 
