@@ -41,14 +41,15 @@ _PHRASES: dict[Language, _Phrases] = {
         "обязательно|отлично|давай|давайте|делай|делайте|действуйте|продолжай|продолжайте|хочу|надо|нужно|не "
         "возражаю|не против|без проблем|почему бы и нет|почему бы нет|почему нет|она самая|он самый|оно самое|"
         "все так|валяйте|годится|устраивает|подходит|пойдет|несомненно|еще бы|можно|так|верна|верны|ну да|а "
-        "как же|не ошиблись|не ошибаетесь|есть такое",
+        "как же|не ошиблись|не ошибаетесь|есть такое|само собой|само собой разумеется",
         no="неа|не а|неверно|неправильно|отнюдь|никак нет|ни в коем случае|ни за что|отказываюсь|против|"
         "никогда|ничего подобного|ошибка|ошиблись|нельзя|не надо|ненадо|не нужно|не стоит|не хочу|не верно|не "
         "правильно|не так|не та|не тот|не те|не то|не ту|не эта|не этот|не эту|не это|не эти|не моя|не мое|не "
         "мой|не согласен|не согласна|не подходит|не годится|не устраивает|не точно|не буду|не будем|не "
         "подтверждаю|не совсем|не хотел|не хотела|не давайте|не пойдет|не она|не он|не оно|не делайте|не могу "
-        "согласиться|вовсе не|не обязательно|другая|другую|другой карты|с чего вы взяли|не верна|не хорошо|не "
-        "нужен|не нужна",
+        "согласиться|вовсе не|нет конечно|конечно нет|конечно не|точно нет|нет точно|разумеется нет|нет "
+        "разумеется|не обязательно|другая|другую|другой карты|с чего вы взяли|не верна|не хорошо|не нужен|не "
+        "нужна",
         neither="точно не знаю|надо же|надо подумать|как можно|можно ли|верно ли|правильно ли|так что|так вот|"
         "ну так|а так|хорошо бы|когда надо|что нужно|что надо|что правильно",
         unsure="не знаю|не уверен|не уверена|наверное|наверно|может быть|может|возможно|не помню|сомневаюсь|не "
@@ -61,8 +62,8 @@ _PHRASES: dict[Language, _Phrases] = {
         "of course|ok|okay|fine|indeed|true|affirmative|confirm|confirmed|agree|agreed|go ahead|please do|do "
         "it|i do|it is|that's it|that is it|that's the one|that is the one|why not|no problem|no objection|no "
         "objections|by all means|you bet|sounds good|aye|it does|i would|proceed|continue|carry on|all right|"
-        "alright|that's right|not wrong|i don't mind|don't mind|not a problem|surely|you're right|no mistake|"
-        "no doubt",
+        "alright|that's right|not wrong|i don't mind|don't mind|not a problem|surely|you're right|no mistake|i "
+        "think so|i believe so|you got it|no doubt",
         no="no|nope|nah|wrong|incorrect|never|negative|no way|false|not|don't|do not|dont|isn't|doesn't|"
         "disagree|by no means|mistake|won't|not right|not correct|not true|not okay|not ok|not fine|not "
         "exactly|not that|not that one|not this|not this one|don't do it|don't do that|don't agree|do not "
@@ -79,7 +80,8 @@ _PHRASES: dict[Language, _Phrases] = {
 }
 _LONGEST = 5
 _PARTICLE = "да"
-_PARTICLE_PAUSED = "да,"
+# Before a pause the particles are answers of their own.
+_PAUSED = {"да": "да,", "не": "неа"}
 # "у меня нет карты", "i have no card": the word says that something is missing, not "no".
 _HAVING: dict[Language, frozenset[str]] = {
     "ru": frozenset(listed("меня него нее нас них там тут здесь его карты денег больше почему или")),
@@ -104,12 +106,12 @@ def _match(words: Sequence[str], at: int, phrases: _Phrases) -> tuple[_Sign, int
 
 
 def _answer_words(tokens: Sequence[Token], language: Language) -> list[str]:
-    """Give the words that count; "да," keeps its comma, since "да, не ..." and "да не ..." differ."""
+    """Give the words that count; a paused "да" is marked, since "да, не ..." and "да не ..." differ."""
     words: list[str] = []
     for token, following in zip(tokens, (*tokens[1:], None), strict=False):
         if token.kind is Kind.WORD and token.text not in _FILLERS[language]:
-            paused = token.text == _PARTICLE and following is not None and following.kind is Kind.MARK
-            words.append(_PARTICLE_PAUSED if paused else token.text)
+            paused = following is not None and following.kind is Kind.MARK
+            words.append(_PAUSED.get(token.text, token.text) if paused else token.text)
     return words
 
 
@@ -152,8 +154,7 @@ def parse_yes_no(text: str, language: Language, verbs: Collection[str] = ()) -> 
 
     Returns:
         True, False, or None where nothing was answered or both were. Bare "да нет" is None: it means "no" in
-        talk, but
-        two answers in a hurry sound the same; "да нет, не надо" is False. "нет, другая карта" is False.
+        talk, but two answers in a hurry sound the same; "да нет, не надо" is False. "нет, другая карта" is False.
     """
     tokens = tokenise(text, language)
     words = _answer_words(tokens, language)

@@ -76,7 +76,7 @@ def _taken_back(tail: Sequence[str], language: Language) -> bool:
 
 
 def _refused(candidate: Candidate[T], tokens: Sequence[Token], language: Language) -> bool:
-    before = _words(tokens[: candidate.start])
+    before = _words(tokens[max(0, candidate.start - 3) : candidate.start])
     return bool(before) and before[-1] in _NOT[language]
 
 

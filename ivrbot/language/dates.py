@@ -1,8 +1,7 @@
 """Dates as callers say them: birth dates and days of operations.
 
 Takes recogniser text and today's date, gives a date. Day before month in Russian; in English figures whose
-order is
-open ("03/05/1989") are ambiguous unless written with dots.
+order is open ("03/05/1989") are ambiguous unless written with dots.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ _SPANS: dict[Language, tuple[tuple[re.Pattern[str], int], ...]] = {
 }
 _DAY_OF_MONTH: dict[Language, frozenset[str]] = {"ru": frozenset({"числа", "число"}), "en": frozenset()}
 _LINKS: dict[Language, frozenset[str]] = {
-    "ru": frozenset(listed("месяца месяц года год г число числа день")),
+    "ru": frozenset(listed("месяца месяц года год г число числа день рождения")),
     "en": frozenset(listed("of the in on day year")),
 }
 _EARLIEST_YEAR = 1900
@@ -225,6 +224,9 @@ def _with_month(chain: Sequence[_Field], at: int, today: date) -> tuple[date | N
     after = chain[at + 1 : at + 3]
     if before is not None and before.number > 31 and len(after) == 1 and not after[0].is_month:
         return _make(after[0].number, month, before.number, before.digits, today), at - 1, at + 2
+    first = chain[at - 2] if at > 1 and not after else None
+    if before is not None and first is not None and first.number > 31 and 1 <= before.number <= 31:
+        return _make(before.number, month, first.number, first.digits, today), at - 2, at + 1
     if before is not None and 1 <= before.number <= 31:
         year = after[0] if after and not after[0].is_month else None
         made = _make(before.number, month, year.number if year else None, year.digits if year else 0, today)
@@ -265,14 +267,16 @@ def _chain_candidates(
     span = (chain[0].start, chain[-1].end)
     if len(chain) == 3:
         return [Candidate(_numeric(chain, tokens, language, today), *span)]
+    # What is no date still counts as a try to correct one ("нет, семьдесят третьего").
+    nothing: list[Candidate[date]] = [Candidate(None, *span)]
     if with_year:
-        return []
+        return nothing
     following = tokens[span[1]].text if span[1] < len(tokens) else ""
     if len(chain) == 1 and (following in _DAY_OF_MONTH[language] or chain[0].ordinal):
         return [Candidate(_last_day(chain[0].number, today), *span)]
     if len(chain) == 2 and _day_and_month(chain, tokens, language):
         return [Candidate(_make(chain[0].number, chain[1].number, None, 0, today), *span)]
-    return []
+    return nothing
 
 
 def _day_and_month(chain: Sequence[_Field], tokens: Sequence[Token], language: Language) -> bool:

@@ -36,8 +36,8 @@ class NumberWord:
         value: what it stands for; a half is possible ("полторы").
         rank: place in the grammar.
         ordinal: "пятого", "fifth"; ends a number.
-        bare_scale: for scales and hundreds, whether the form may stand without a number ("тысяча" yes, "тысяч"
-        no).
+        bare_scale: for scales and hundreds, whether the form may stand without a number ("тысяча", not "тысяч").
+        singular: a scale in the singular of a language that has a plural for it.
         countable: a digit as a noun ("нулей", "семерки") that a number before it multiplies.
     """
 
@@ -45,6 +45,7 @@ class NumberWord:
     rank: Rank
     ordinal: bool = False
     bare_scale: bool = True
+    singular: bool = False
     countable: bool = False
 
 

@@ -50,6 +50,8 @@ _OTHER: dict[Language, re.Pattern[str]] = {
     ),
 }
 _PREFIXED = frozenset({"$", "€", "₽"})
+# One unit of currency, said without a number.
+_ONE_MAJOR = frozenset({"рубль"})
 # "одна", "one" alone is rather a pronoun than a sum.
 _PRONOUN_VALUE = Fraction(1)
 
@@ -126,7 +128,13 @@ def _parts(tokens: Sequence[Token], language: Language) -> list[_Part]:
             scale = run[0].word is not None and run[0].word.value >= 100
             unit = _Unit.NONE if scale or len(tokens) == 1 else _Unit.OTHER
         parts.append(_Part(value, unit, start, end))
-    return parts
+    taken = {at for part in parts for at in range(part.start, part.end)}
+    parts += [
+        _Part(Fraction(1), _Unit.MAJOR, at, at + 1)
+        for at, token in enumerate(tokens)
+        if token.text in _ONE_MAJOR and at not in taken
+    ]
+    return sorted(parts, key=lambda part: part.start)
 
 
 def _is_ordinal(run: Run) -> bool:
@@ -155,6 +163,13 @@ def _sums(parts: Sequence[_Part], tokens: Sequence[Token]) -> list[tuple[Candida
             if _between_is_bare(tokens, end, minor.start):
                 value = _joined(value, minor.value)
                 end = minor.end
+                at += 1
+        elif part.unit is _Unit.MAJOR and at < len(parts) and parts[at].unit is _Unit.NONE:
+            loose = parts[at]
+            if loose.start == end:
+                # "рубль двадцать", "five dollars fifty": two figures are kopecks or cents, else it is unclear.
+                value = _joined(value, loose.value) if loose.value is not None and loose.value >= 10 else None
+                end = loose.end
                 at += 1
         sums.append((Candidate(_minor(value), part.start, end), part.unit is not _Unit.NONE))
     return sums

@@ -21,7 +21,9 @@ LEXICONS: dict[Language, NumberLexicon] = {"ru": _RU, "en": _EN}
 
 _SOFT_MARKS = frozenset(",.;:-/")
 _PAUSES = frozenset(",.;:")
-_MAX_READINGS = 16
+# More than this is babble, not a code: it has no reading, and hearing it costs no time.
+_MAX_READINGS = 64
+_MAX_ATOMS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,9 @@ class _Sum:
             return False
         if not self.group and not word.bare_scale:
             return False
+        # "ноль шесть тысяча девятьсот": the singular follows 1, 21, 31 ... only, so it begins the next number.
+        if word.singular and self.group and (self.group % 10 != 1 or self.group % 100 == 11):
+            return False
         self.total += (self.group or Fraction(1)) * word.value
         self.group = Fraction(0)
         self.last_scale = word.value
@@ -298,8 +303,11 @@ def _numbers_at(run: Sequence[Atom], at: int) -> Iterator[tuple[str, int]]:
             return
         if following.word.rank < Rank.TIMES_HUNDRED:
             return
-    stops = [index for index in range(at + 1, len(run)) if run[index].paused]
-    for stop in [*stops, len(run)]:
+    longest = read_number(run, at)
+    if longest is None:
+        return
+    stops = [index for index in range(at + 1, longest.end) if run[index].paused]
+    for stop in [*stops, longest.end]:
         number = read_number(run, at, stop)
         if number is not None and not number.ordinal and number.value.denominator == 1:
             yield str(int(number.value)), number.end
@@ -318,12 +326,15 @@ def digit_readings(run: Sequence[Atom]) -> frozenset[str]:
     Words are read as the largest number that they form, except across a pause, where both readings count. Digit
     strings count as written, and as words would where a recogniser wrote each word apart ("40 2").
     """
+    if len(run) > _MAX_ATOMS:
+        return frozenset()
     found: list[set[str]] = [set() for _ in range(len(run) + 1)]
     found[0].add("")
     for at in range(len(run)):
         if not found[at]:
             continue
         for digits, end in _numbers_at(run, at):
-            if len(found[end]) < _MAX_READINGS:
-                found[end].update(before + digits for before in found[at])
+            found[end].update(before + digits for before in found[at])
+            if len(found[end]) > _MAX_READINGS:
+                return frozenset()
     return frozenset(found[-1])

@@ -138,7 +138,7 @@ def _cardinals() -> dict[str, NumberWord]:
         rank = Rank.TIMES_HUNDRED if value == 100 else Rank.SCALE
         for forms, bare in ((alone, True), (counted, False)):
             for form in forms.split():
-                found[form] = NumberWord(Fraction(value), rank, bare_scale=bare)
+                found[form] = NumberWord(Fraction(value), rank, bare_scale=bare, singular=bare)
     return found
 
 

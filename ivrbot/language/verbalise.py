@@ -1,8 +1,8 @@
 """Values -> fragments to be said: digits, money, counts, dates, in the right gender, number and case.
 
 Takes values, gives tuples of fragment texts out of a closed inventory (`fragments`), which the prompt store
-renders
-beforehand. Hundreds, tens and units are fragments of their own, so that a few hundred cover everything.
+renders beforehand. Hundreds, tens and units are fragments of their own, so that a few hundred cover everything;
+"ё" is written, since voices need it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ NOUNS: dict[Language, dict[str, Noun]] = {
         "digit": Noun("цифра", "цифры", "цифр", "f"),
         "person": Noun("человек", "человека", "человек"),
         "percent": Noun("процент", "процента", "процентов"),
-        "account": Noun("счет", "счета", "счетов"),
+        "account": Noun("счёт", "счёта", "счетов"),
     },
     "en": {
         "card": _noun("card", "cards"),
@@ -125,9 +125,7 @@ def _word(number: int, language: Language, gender: Gender = "m") -> str:
     """Name a number that is one fragment (0-20, tens, hundreds)."""
     if language == "en":
         return str(num2words(number, lang="en"))
-    # Without animate=False the accusative trap of the library would not matter here; only the nominative is
-    # asked for.
-    return str(num2words(number, lang="ru", case="n", gender=gender)).replace("ё", "е")
+    return str(num2words(number, lang="ru", case="n", gender=gender))
 
 
 @lru_cache(maxsize=4096)
@@ -136,7 +134,7 @@ def _ordinal(number: int, language: Language, case: Case) -> str:
     if language == "en":
         return str(num2words(number, lang="en", to="ordinal"))
     said = num2words(number, lang="ru", to="ordinal", case="n" if case == "nominative" else "g", gender="n")
-    return str(said).replace("ё", "е")
+    return str(said)
 
 
 def _parts(number: int) -> tuple[int, ...]:

@@ -128,6 +128,9 @@ def test_codes_of_other_and_open_length() -> None:
         ("не пять тысяч, а шесть тысяч рублей", 600_000),
         ("пятьдесят копеек", 50),
         ("ноль рублей тридцать копеек", 30),
+        ("сто рублей пятьдесят", 10_050),
+        ("рубль двадцать", 120),
+        ("рублей пятьсот", 50_000),
     ],
 )
 def test_sums_are_heard(text: str, minor: int) -> None:
@@ -172,6 +175,8 @@ def test_unclear_sums_are_none(text: str) -> None:
         ("двадцать первое мая две тысячи первого", date(2001, 5, 21)),
         ("тридцать первого декабря двухтысячного", date(2000, 12, 31)),
         ("седьмое ноября пятого года", date(2005, 11, 7)),
+        ("восемьдесят девятый год, пятое марта", date(1989, 3, 5)),
+        ("двадцать три ноль шесть тысяча девятьсот девяностый", date(1990, 6, 23)),
         ("двадцать третьего июня, нет, двадцать четвёртого июня семидесятого года", date(1970, 6, 24)),
     ],
 )
@@ -209,6 +214,18 @@ def test_unclear_dates_are_none(text: str) -> None:
 def test_a_birth_date_needs_its_year() -> None:
     assert parse_date("пятого марта", "ru", TODAY, with_year=True) is None
     assert parse_date("вчера", "ru", TODAY, with_year=True) is None
+
+
+def test_a_correction_of_a_part_is_asked_again() -> None:
+    text = "первое апреля семьдесят второго, нет, семьдесят третьего"
+    assert parse_date(text, "ru", TODAY, with_year=True) is None
+
+
+def test_endless_babble_has_no_reading() -> None:
+    """Bounded work: a reading per pause would double with every number."""
+    assert parse_digits("двадцать, пять, " * 500, "ru", 4) is None
+    assert parse_phone("двадцать, пять, " * 500, "ru") is None
+    assert parse_amount("пять, " * 500, "ru") is None
 
 
 @pytest.mark.parametrize(
@@ -260,6 +277,8 @@ def test_other_telephone_numbers() -> None:
         ("да нет, не надо", False),
         ("ни в коем случае", False),
         ("нет-нет", False),
+        ("нет конечно", False),
+        ("не, другую", False),
         ("вы ошиблись", False),
         ("да нет", None),
         ("да, нет", None),
@@ -297,6 +316,7 @@ def test_the_verb_asked_about_answers_too() -> None:
         ("ещё раз", Universal.REPEAT),
         ("что вы сказали?", Universal.REPEAT),
         ("я не расслышала", Universal.REPEAT),
+        ("что?", Universal.REPEAT),
         ("подождите минутку", Universal.WAIT),
         ("секундочку, сейчас найду", Universal.WAIT),
         ("назад", Universal.BACK),
@@ -309,6 +329,8 @@ def test_the_verb_asked_about_answers_too() -> None:
         ("оператор не нужен", None),
         ("не надо оператора", None),
         ("мне нужна помощь с кредитом", None),
+        ("нужна справка", None),
+        ("человек украл карту", None),
         ("верните деньги назад", None),
         ("минуту назад списали деньги", None),
         ("спасибо", None),
