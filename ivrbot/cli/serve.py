@@ -1,0 +1,66 @@
+"""`ivrbot serve`: a supervisor and the worker that answers calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ivrbot import app
+from ivrbot.cli.console import guarded, settings_here
+from ivrbot.cli.supervisor import Supervisor, heartbeat_fd
+from ivrbot.config import Settings
+from ivrbot.worker import run_worker
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Demo rollout plan: every branch to the bot.")
+@click.option("--worker", is_flag=True, hidden=True)
+@guarded
+def serve(demo: bool, worker: bool) -> None:
+    """Answer calls until SIGTERM; prints `ready` when they are accepted."""
+    settings = settings_here()
+    if worker:
+        _work(settings, demo)
+        return
+    command = [sys.executable, "-m", "ivrbot", "serve", "--worker", *(["--demo"] if demo else [])]
+    sys.exit(Supervisor(command).run())
+
+
+def _work(settings: Settings, demo: bool) -> None:
+    plan_file = app.DEMO_PLAN if demo else settings.rollout.plan
+    pipe = heartbeat_fd()
+
+    def beat() -> None:
+        if pipe is not None:
+            os.write(pipe, b".")
+
+    def ready(web_port: int, media_port: int) -> None:
+        click.echo(_greeting(settings, plan_file, web_port, media_port), err=True)
+        click.echo("ready")
+        sys.stdout.flush()
+
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    asyncio.run(run_worker(settings, plan_file, beat=beat, ready=ready))
+
+
+def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: int) -> str:
+    web = f"http://{settings.web.host}:{web_port}"
+    return "\n".join(
+        [
+            "ivrbot answers calls.",
+            f"  place a call in the browser:  {web}/phone",
+            "  with recorded speech:         ivrbot call --wav one.wav two.wav --caller +79161234567",
+            "  in text:                      ivrbot call --text --caller +79161234567",
+            f"  operator's desk:              {web}/desk",
+            f"  Asterisk connects to:         {settings.media.host}:{media_port} (AudioSocket)",
+            f"  rollout plan:                 {plan_file}",
+        ]
+    )

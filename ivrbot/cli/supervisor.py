@@ -1,0 +1,100 @@
+"""Watches the worker: a process whose event loop has stopped beating is killed, a dead one is replaced.
+
+Takes the command that starts a worker, gives its exit code after an orderly end. Killing closes the worker's
+sockets, and the PBX goes on with its dialplan: callers reach operators within seconds, whatever the worker was stuck in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+SILENT_S: Final = 2.0
+"""A worker that misses its heartbeat for so long is killed."""
+START_S: Final = 180.0
+"""Loading models may take so long before the first heartbeat."""
+BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
+LASTING_S: Final = 60.0
+"""A worker that lived so long starts the count of failures anew."""
+HEARTBEAT_VARIABLE: Final = "IVRBOT_HEARTBEAT_FD"
+PERMANENT_EXITS: Final = frozenset({0, 2, 3})
+"""Done, invalid files, something missing: starting again would not help."""
+
+
+class Supervisor:
+    """Keeps one worker alive.
+
+    Args:
+        command: starts a worker; the number of its heartbeat pipe comes in an environment variable.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = list(command)
+        self._stopping = False
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Supervise until the worker ends in order or for good; gives its exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._pass_on)
+        failures = 0
+        while True:
+            started_s = time.monotonic()
+            code = self._watch_one()
+            if self._stopping or code in PERMANENT_EXITS:
+                return max(code, 0)
+            failures = 1 if time.monotonic() - started_s > LASTING_S else failures + 1
+            pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] if failures > 1 else 0.0
+            log.error("the worker ended with %d; a new one starts in %.0f s", code, pause_s)
+            time.sleep(pause_s)
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        self._stopping = True
+        if self._worker is not None and self._worker.poll() is None:
+            self._worker.send_signal(signal.SIGTERM)
+
+    def _watch_one(self) -> int:
+        reader, writer = os.pipe()
+        try:
+            environment = {**os.environ, HEARTBEAT_VARIABLE: str(writer)}
+            worker = subprocess.Popen(self._command, pass_fds=(writer,), env=environment)
+        finally:
+            os.close(writer)
+        self._worker = worker
+        if self._stopping:
+            worker.send_signal(signal.SIGTERM)
+        try:
+            self._listen(reader, worker)
+            return worker.wait()
+        finally:
+            os.close(reader)
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+
+    def _listen(self, reader: int, worker: subprocess.Popen[bytes]) -> None:
+        """Until the pipe closes (the worker is gone) or falls silent (then it is killed)."""
+        patience_s = START_S
+        while True:
+            readable, _, _ = select.select([reader], [], [], patience_s)
+            if not readable:
+                log.error("the worker gave no sign of life for %.0f s and is killed", patience_s)
+                worker.kill()
+                return
+            if not os.read(reader, 4096):
+                return
+            patience_s = SILENT_S
+
+
+def heartbeat_fd() -> int | None:
+    """The pipe that a worker beats on, None when it runs without a supervisor."""
+    number = os.environ.get(HEARTBEAT_VARIABLE, "")
+    return int(number) if number.isdigit() else None

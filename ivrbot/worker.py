@@ -1,0 +1,106 @@
+"""One process that answers calls: gateways and the web in front of the core, a heartbeat, an orderly end.
+
+`run_worker` returns when a stop was asked for and running calls have finished (or `drain_s` has passed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ivrbot import app
+from ivrbot.call.door import CallDesk
+from ivrbot.config import Settings
+from ivrbot.errors import ConfigError, Problem
+from ivrbot.telephony.audiosocket import AudioSocketGateway
+from ivrbot.telephony.pacer import Pacer
+from ivrbot.web.server import WebParts, WebServer
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 0.25
+
+
+def load_api_token(data_dir: Path) -> str:
+    """Token of machine clients, made on first use and readable by its owner only.
+
+    Raises:
+        ConfigError: the file cannot be read or made.
+    """
+    path = data_dir / "api.token"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            draft = path.with_name(f"api.token.{secrets.token_hex(4)}")
+            draft.touch(0o600)
+            draft.write_text(secrets.token_urlsafe(32) + "\n", "ascii")
+            draft.replace(path)
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigError([Problem(str(path), None, "", "", f"cannot be read: {error.strerror}")]) from error
+
+
+async def run_worker(
+    settings: Settings, plan_file: Path, *, beat: Callable[[], None], ready: Callable[[int, int], None]
+) -> None:
+    """Answer calls until SIGTERM or SIGINT.
+
+    Args:
+        settings: of the process.
+        plan_file: the rollout plan.
+        beat: called every `HEARTBEAT_S` from the event loop; a stalled loop stops calling it.
+        ready: told the web port and the media port when calls are accepted.
+
+    Raises:
+        ConfigError: invalid files, or a port that cannot be used.
+        MissingError: no recognition model.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with (
+        app.open_core(settings, plan_file=plan_file) as core,
+        app.open_speech(settings) as speech,
+        asyncio.TaskGroup() as group,
+    ):
+        desk = CallDesk(
+            core.parts,
+            asr=speech.hearing,
+            voice=speech.voice,
+            settings=settings.call,
+            record=core.recorder.emit,
+            registered_only=settings.media.registered_only,
+        )
+        pacer = Pacer()
+        gateway = AudioSocketGateway(desk, pacer, settings.media)
+        parts = WebParts(settings.web, load_api_token(settings.data_dir), desk, core, pacer)
+        web = WebServer(parts)
+        background = [group.create_task(_beat(beat), name="heartbeat")]
+        if core.pbx is not None:
+            background.append(group.create_task(core.pbx.run(), name="pbx"))
+        try:
+            media_port = await gateway.start()
+            web_port = await web.start()
+            desk.open(group)
+            ready(web_port, media_port)
+            await stop.wait()
+            log.info("stopping: new calls go elsewhere, %d running", len(desk.live))
+            if not await desk.drain(settings.call.drain_s):
+                log.warning("calls were still running at the end of the drain time")
+        finally:
+            await gateway.stop()
+            await web.stop()
+            for task in background:
+                task.cancel()
+
+
+async def _beat(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(HEARTBEAT_S)
