@@ -15,11 +15,13 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from ivrbot.errors import ConfigError, Problem
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
+MAX_NODES = 20_000
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -62,7 +64,7 @@ def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> YamlFile:
     """Read one YAML document.
 
     Raises:
-        ConfigError: missing, too large, not UTF-8, not YAML, empty, or with aliases.
+        ConfigError: missing, too large, not UTF-8, not YAML, empty, with aliases, or nested too deep.
     """
     try:
         if path.stat().st_size > max_bytes:
@@ -73,10 +75,7 @@ def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> YamlFile:
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", "", "is not UTF-8 text")]) from error
     try:
-        for event in YAML().parse(text):
-            if isinstance(event, AliasEvent):
-                line = event.start_mark.line + 1
-                raise ConfigError([Problem(str(path), line, "", f"*{event.anchor}", "aliases are not allowed")])
+        _refuse_bombs(path, text)
         data = YAML().load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -87,6 +86,24 @@ def read_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> YamlFile:
     if data is None:
         raise ConfigError([Problem(str(path), 1, "", "", "file is empty")])
     return YamlFile(path, data)
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Stop before aliases are followed, and before a deep or crowded file keeps the parser busy for minutes.
+
+    Raises:
+        ConfigError: says where.
+    """
+    depth = 0
+    for count, event in enumerate(YAML().parse(text)):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        line = event.start_mark.line + 1
+        if isinstance(event, AliasEvent):
+            raise ConfigError([Problem(str(path), line, "", f"*{event.anchor}", "aliases are not allowed")])
+        if depth > MAX_DEPTH:
+            raise ConfigError([Problem(str(path), line, "", "", f"is nested more than {MAX_DEPTH} deep")])
+        if count > MAX_NODES:
+            raise ConfigError([Problem(str(path), line, "", "", f"holds more than {MAX_NODES} values")])
 
 
 def validate(file: YamlFile, schema: type[ModelT]) -> ModelT:

@@ -47,10 +47,18 @@ class Recorder:
         skipped: torn journal lines met so far.
     """
 
-    def __init__(self, store: EventStore, journal_path: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        journal_path: Path,
+        clock: Callable[[], datetime],
+        *,
+        retry_s: float = RETRY_S,
+    ) -> None:
         self._store = store
         self._journal = EventJournal(journal_path)
         self._clock = clock
+        self._retry_s = retry_s
         self._queue: deque[CallEvent] = deque()
         self._next_seq: OrderedDict[CallId, int] = OrderedDict()
         self._subscriptions: list[Subscription] = []
@@ -189,7 +197,7 @@ class Recorder:
             if self._stop.is_set() and (not self._queue or not kept):
                 return
             if not kept:
-                await _wait(self._stop, RETRY_S)
+                await _wait(self._stop, self._retry_s)
             elif not self._queue and not moved:
                 await self._wait_for_news()
 
@@ -199,7 +207,7 @@ class Recorder:
         self._news.clear()
         if self._stop.is_set():
             return
-        if await _wait(self._news, RETRY_S if self._journal.pending() else None):
+        if await _wait(self._news, self._retry_s if self._journal.pending() else None):
             await _wait(self._hurry, GROUP_S)
 
     async def _write_group(self) -> bool:
@@ -225,7 +233,7 @@ class Recorder:
                 await self._store.append(events)
         except (StorageUnavailable, TimeoutError) as error:
             log.warning("the store takes no events (%s): they go to the journal", error or "too slow")
-            self._store_down_until = loop.time() + RETRY_S
+            self._store_down_until = loop.time() + self._retry_s
             return False
         except Exception:  # a group must not be lost, nor stop the writer, for one event in it
             log.exception("the store refused a group of %d events", len(events))
@@ -260,7 +268,7 @@ class Recorder:
             events, offset, torn = await asyncio.to_thread(self._journal.read, self._replayed_to, REPLAY_EVENTS)
         except OSError as error:
             log.error("the journal cannot be read: %s", error.strerror)
-            self._store_down_until = asyncio.get_running_loop().time() + RETRY_S
+            self._store_down_until = asyncio.get_running_loop().time() + self._retry_s
             return False
         if events and not await self._to_store(events):
             return False
