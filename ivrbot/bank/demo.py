@@ -15,7 +15,7 @@ CURRENCY = "RUB"
 
 @dataclass(frozen=True, slots=True)
 class DemoCard:
-    """A card; `balance_minor` of a credit card is minus what is owed.
+    """A card; `balance_minor` is the account's: of a credit card, minus what is owed.
 
     Attributes:
         reference: of the blocking, when `status` is "blocked".

@@ -357,16 +357,16 @@ def _shown_card(card: sqlite3.Row) -> dict[str, Any]:
 
 
 def _balance(card: sqlite3.Row) -> dict[str, Value]:
+    """What the customer can spend, which is what "how much is on my card" asks; of a credit card its debt too."""
     values: dict[str, Value] = {
         "card": card["last4"],
         "kind": card["kind"],
-        "balance_minor": card["balance_minor"],
+        "balance_minor": card["limit_minor"] + card["balance_minor"],
         "currency": CURRENCY,
     }
     if card["limit_minor"]:
         values["limit_minor"] = card["limit_minor"]
         values["owed_minor"] = -card["balance_minor"]
-        values["available_minor"] = card["limit_minor"] + card["balance_minor"]
     return values
 
 

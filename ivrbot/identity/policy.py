@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
+from pydantic import BaseModel, ConfigDict, Field
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.bank import BankOperation, Fact
 from ivrbot.model.call import AssuranceLevel
+from ivrbot.yamlfile import read_yaml, validate
 
 MAX_FILE_BYTES = 64_000
 
-_Location = tuple[int | str, ...]
+_Found = tuple[tuple[str, ...], str, str]
+"""Field, what stands there, what is wrong with it."""
 
 
 class _Section(BaseModel):
@@ -97,100 +95,22 @@ def load_policy(path: Path) -> Policy:
     Raises:
         ConfigError: every problem, with line numbers.
     """
-    document = _read(path)
-    try:
-        policy = Policy.model_validate(_plain(document))
-    except ValidationError as error:
-        raise ConfigError(_schema_problems(error, path, document)) from error
-    if problems := _cross_check(policy, path, document):
-        raise ConfigError(problems)
+    file = read_yaml(path, max_bytes=MAX_FILE_BYTES)
+    policy = validate(file, Policy)
+    if problems := _cross_check(policy):
+        raise ConfigError(file.problem(where, message, value=value) for where, value, message in problems)
     return policy
 
 
-def _read(path: Path) -> Any:
-    """Parse with line numbers; aliases are refused because a few of them can stand for gigabytes."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise ConfigError([Problem(str(path), None, "", "", reason)]) from error
-    if len(raw) > MAX_FILE_BYTES:
-        problem = Problem(str(path), None, "", f"{len(raw)} bytes", "file too long", f"{MAX_FILE_BYTES} bytes")
-        raise ConfigError([problem])
-    try:
-        text = raw.decode("utf-8")
-        aliases = [event for event in YAML(typ="rt").parse(text) if isinstance(event, AliasEvent)]
-        if aliases:
-            raise ConfigError(
-                Problem(str(path), event.start_mark.line + 1, "", f"*{event.anchor}", "aliases are not allowed")
-                for event in aliases
-            )
-        return YAML(typ="rt").load(text)
-    except (YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        message = getattr(error, "problem", None) or "not readable as UTF-8 YAML"
-        line = mark.line + 1 if mark is not None else None
-        raise ConfigError([Problem(str(path), line, "", "", str(message))]) from error
-
-
-def _plain(node: Any) -> Any:
-    """Ruamel's annotated containers as plain ones."""
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node
-
-
-def _line(document: Any, location: _Location) -> int | None:
-    """1-based line of a field, or of the closest thing around it that has one."""
-    node, line = document, None
-    for part in location:
-        marks = getattr(node, "lc", None)
-        try:
-            if marks is None:
-                break
-            line = (marks.key(part)[0] if isinstance(node, dict) else marks.item(part)[0]) + 1
-            node = node[part]
-        except (KeyError, IndexError, TypeError):
-            break
-    return line
-
-
-def _schema_problems(error: ValidationError, path: Path, document: Any) -> list[Problem]:
-    problems = []
-    for item in error.errors():
-        location = tuple(item["loc"])
-        unknown = item["type"] == "extra_forbidden"
-        missing = item["type"] == "missing"
-        allowed = ", ".join(_field_names(location)) if unknown else str(item.get("ctx", {}).get("expected", ""))
-        value = "" if missing else str(item["input"])[:60]
-        message = "unknown field" if unknown else item["msg"]
-        name = ".".join(str(part) for part in location)
-        problems.append(Problem(str(path), _line(document, location), name, value, message, allowed))
-    return problems
-
-
-def _field_names(location: _Location) -> list[str]:
-    """Names allowed beside the last part of a location."""
-    if location[0] == "limits" and len(location) > 1:
-        return sorted(Limits.model_fields)
-    if location[0] == "operations" and len(location) == 3:
-        return sorted(Requirement.model_fields)
-    if location[0] == "operations" and len(location) == 4:
-        return sorted(ForeignTelephone.model_fields)
-    return sorted(Policy.model_fields)
-
-
-def _cross_check(policy: Policy, path: Path, document: Any) -> list[Problem]:
+def _cross_check(policy: Policy) -> list[_Found]:
     """What the schema alone cannot see."""
-    found: list[tuple[_Location, str, str]] = [
+    found: list[_Found] = [
         (("operations",), operation.value, "an operation of the bank has no requirement")
         for operation in BankOperation
         if operation.value not in policy.operations
     ]
     for name, need in policy.operations.items():
-        at: _Location = ("operations", name)
+        at = ("operations", name)
         if need.level is AssuranceLevel.NONE and (need.facts or need.ask or need.foreign_telephone):
             found.append(((*at, "level"), need.level, "facts are asked for although no level is needed"))
         floor = policy.verified_facts if need.level.rank >= AssuranceLevel.VERIFIED.rank else 0
@@ -199,16 +119,11 @@ def _cross_check(policy: Policy, path: Path, document: Any) -> list[Problem]:
             found += _demand_problems(
                 (*at, "foreign_telephone"), foreign.facts, foreign.ask, policy.verified_facts
             )
-    return [
-        Problem(str(path), _line(document, where), ".".join(str(part) for part in where), value, message)
-        for where, value, message in found
-    ]
+    return found
 
 
-def _demand_problems(
-    at: _Location, facts: int, ask: Sequence[Fact], floor: int
-) -> list[tuple[_Location, str, str]]:
-    found: list[tuple[_Location, str, str]] = []
+def _demand_problems(at: tuple[str, ...], facts: int, ask: Sequence[Fact], floor: int) -> list[_Found]:
+    found: list[_Found] = []
     if len(set(ask)) < len(ask):
         found.append(((*at, "ask"), ", ".join(ask), "a fact stands twice"))
     if len(set(ask)) < facts:

@@ -172,7 +172,7 @@ class BankContract:
     async def test_a_credit_card_tells_debt_and_what_is_left(self, bank: Bank) -> None:
         values = (await ask(bank, ANNA, BankOperation.GET_BALANCE, card="9030")).values
         assert (values["owed_minor"], values["limit_minor"]) == (20_180_40, 150_000_00)
-        assert values["available_minor"] == 150_000_00 - 20_180_40
+        assert values["balance_minor"] == 150_000_00 - 20_180_40
 
     async def test_a_balance_of_one_of_several_cards_must_name_it(self, bank: Bank) -> None:
         with pytest.raises(BankRejected):

@@ -79,7 +79,6 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
     found = {problem.path: problem for problem in caught.value.problems}
     assert found["limits.failures_per_call"].line == line_of(file, "failures_per_call: 0")
     assert found["operations.block_card.foreign_telefone"].line == line_of(file, "telefone")
-    assert "foreign_telephone" in found["operations.block_card.foreign_telefone"].allowed
     assert found["operations.get_balance.level"].line == line_of(file, "level: sure")
     assert "verified" in found["operations.get_balance.level"].allowed
 
@@ -88,7 +87,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
     ("swap", "message"),
     [
         (("ask: [last_four, code_word, date_of_birth, full_name]", "ask: [last_four, last_four]"), "stands twice"),
-        (("facts: 1", "facts: 4\n    ask_more: 1"), "unknown field"),
+        (("facts: 1", "facts: 4\n    ask_more: 1"), "unknown key"),
         (
             (
                 "  get_balance:\n    level: verified\n    facts: 2",
@@ -115,10 +114,10 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, swap: tuple[str, str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "valid"),
+        ("", "empty"),
         ("limits: [", "expected"),
         ("a: &x [1, 2]\nb: [*x, *x]\n", "aliases"),
-        ("#" * 70_000, "too long"),
+        ("#" * 70_000, "larger than"),
         ("a: 1\na: 2\n", "duplicate"),
     ],
 )
