@@ -107,6 +107,8 @@ async def test_the_bot_answers_hears_and_ends_the_call(set_up: SetUp) -> None:
     start = await caller.answered()
     call = await stage.bot.call()
     caller.phone.say(TONE)
+    spoken_from, spoken_to = await caller.phone.listen(start)
+    assert spoken_to - spoken_from == pytest.approx(1.0, abs=0.3)
     caller.phone.press("42#")
     await caller.phone.said()
     await until(lambda: call.keys == "42#", 3)

@@ -99,7 +99,7 @@ def test_a_tone_survives_a_law() -> None:
 
 def test_the_timeline_keeps_gaps_and_does_not_lay_bursts_over_each_other() -> None:
     def packet(at_s: float, value: int) -> Packet:
-        return Packet(at_s, 0, 0, struct.pack("<160h", *[value] * 160))
+        return Packet(at_s, 0, 0, struct.pack("<160h", *[value] * 160), value)
 
     heard = Heard([packet(10.0, 1), packet(10.0, 2), packet(10.1, 3)])
     sound = struct.unpack("<1600h", heard.timeline(10.0, 10.2))
@@ -108,3 +108,12 @@ def test_the_timeline_keeps_gaps_and_does_not_lay_bursts_over_each_other() -> No
     assert sound[320:800] == (0,) * 480
     assert sound[800:960] == (3,) * 160
     assert sound[960:] == (0,) * 640
+
+
+def test_voice_is_told_from_line_noise() -> None:
+    def packet(at_s: float, value: int) -> Packet:
+        return Packet(at_s, 0, 0, struct.pack("<160h", *[value] * 160), value)
+
+    heard = Heard([packet(1.0, 5000), packet(2.0, 8), packet(2.1, 3000), packet(2.5, 3000), packet(2.52, 8)])
+    assert heard.voice(1.5) == (2.1, 2.52)
+    assert heard.voice(2.52) is None

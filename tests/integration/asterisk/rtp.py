@@ -18,6 +18,7 @@ from typing import cast
 import numpy as np
 
 from tests.integration.asterisk import g711
+from tests.integration.asterisk.wait import until
 
 FRAME_MS = 20
 FRAME_SAMPLES = 160
@@ -26,6 +27,8 @@ ALAW, EVENTS = 8, 101
 KEYS = "0123456789*#"
 KEY_FRAMES = 8
 END_REPEATS = 3
+VOICE_LEVEL = 200.0
+"""Root mean square above which a packet is sound and not line noise (A-law silence is 8)."""
 EVENT_VOLUME = 10
 SILENT_FRAME = bytes([g711.SILENCE]) * FRAME_SAMPLES
 
@@ -39,12 +42,14 @@ class Packet:
         sequence: RTP sequence number.
         timestamp: RTP timestamp, in samples.
         pcm: sound, PCM16 8 kHz.
+        level: its root mean square, 0 to 32767.
     """
 
     at_s: float
     sequence: int
     timestamp: int
     pcm: bytes
+    level: float
 
 
 @dataclass(slots=True)
@@ -87,11 +92,23 @@ class Heard:
             for a, b in pairs
         ]
 
+    def voice(self, since_s: float) -> tuple[float, float] | None:
+        """First and last moment at which something louder than line noise was heard since a moment.
+
+        Returns:
+            Arrival of the first and end of the last loud packet, by the loop's clock; None without one.
+        """
+        loud = [p for p in self.packets if p.at_s >= since_s and p.level > VOICE_LEVEL]
+        return (loud[0].at_s, loud[-1].at_s + FRAME_MS / 1000) if loud else None
+
     def loudness(self, since_s: float = 0.0) -> float:
         """Root mean square of the samples that arrived after a moment, 0 to 32767."""
-        chosen = [p.pcm for p in self.packets if p.at_s >= since_s]
-        samples = np.frombuffer(b"".join(chosen), dtype="<i2").astype(np.float64)
-        return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
+        return _root_mean_square(b"".join(p.pcm for p in self.packets if p.at_s >= since_s))
+
+
+def _root_mean_square(pcm: bytes) -> float:
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    return float(np.sqrt(np.mean(samples**2))) if len(samples) else 0.0
 
 
 class Phone(asyncio.DatagramProtocol):
@@ -133,7 +150,8 @@ class Phone(asyncio.DatagramProtocol):
             self.heard.other += 1
             return
         at_s = asyncio.get_running_loop().time()
-        self.heard.packets.append(Packet(at_s, sequence, timestamp, g711.decode(data[12:])))
+        pcm = g711.decode(data[12:])
+        self.heard.packets.append(Packet(at_s, sequence, timestamp, pcm, _root_mean_square(pcm)))
 
     def connect(self, host: str, port: int) -> None:
         """Begin to send, to the address of the answer's SDP. Once."""
@@ -161,6 +179,32 @@ class Phone(asyncio.DatagramProtocol):
         """Wait until all that was queued has been sent; gives that moment of the loop's clock."""
         await self._idle.wait()
         return asyncio.get_running_loop().time()
+
+    async def listen(self, since_s: float, quiet_ms: int = 700, timeout_s: float = 20.0) -> tuple[float, float]:
+        """Wait until the other side has spoken and has then been quiet for a while.
+
+        Args:
+            since_s: moment of the loop's clock from which on it may have spoken (what `said` gave).
+            quiet_ms: silence that ends its turn; longer than the pauses inside a prompt.
+            timeout_s: patience.
+
+        Returns:
+            Beginning and end of what it said, by the loop's clock: the beginning minus `since_s` is the response
+            gap, the network of this machine included.
+
+        Raises:
+            TimeoutError: it said nothing, or went on and on.
+        """
+        loop = asyncio.get_running_loop()
+
+        def over() -> bool:
+            voice = self.heard.voice(since_s)
+            return voice is not None and loop.time() - voice[1] > quiet_ms / 1000
+
+        await until(over, timeout_s)
+        voice = self.heard.voice(since_s)
+        assert voice is not None
+        return voice
 
     async def close(self) -> None:
         """Stop the clock, close the socket."""
