@@ -20,7 +20,7 @@ from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.text import is_pronounceable, pause_between_ms
 
 WITHIN_NUMBER_MS: Final = 30
-"""Between the words of a number, on top of the recordings' own margins; with more, a number falls apart into several."""
+"""Between the words of a number, on top of the recordings' own margins; with more, a number falls apart."""
 BETWEEN_DIGITS_MS: Final = 80
 """Between the digits of a code: with less, some run together."""
 AROUND_VALUE_MS: Final = 70
