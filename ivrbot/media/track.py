@@ -6,16 +6,23 @@ queue up behind each other, pieces that come late leave a hole.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm
+
+BRIDGED_MS: Final = 60
+"""Lateness within sound that is closed up instead of being heard as a click."""
+_BRIDGED_BYTES: Final = BRIDGED_MS * SAMPLE_RATE_HZ // 1000 * SAMPLE_BYTES
 
 
 class Track:
     """Growing 8 kHz PCM16 mono sound, sample 0 at time 0."""
 
-    __slots__ = ("_sound",)
+    __slots__ = ("_ends_in_sound", "_sound")
 
     def __init__(self) -> None:
         self._sound = bytearray()
+        self._ends_in_sound = False
 
     @property
     def end_s(self) -> float:
@@ -30,16 +37,19 @@ class Track:
     def add(self, pcm: bytes, at_s: float) -> None:
         """Lay a piece down.
 
-        A silent piece that would have to wait is left out, so that the track catches up with its arrivals in
-        pauses, as a telephone's jitter buffer does.
+        As in a telephone's jitter buffer, pauses are where time is made up for: a silent piece that would have to
+        wait is left out, and a little lateness within sound is ignored. What follows silence lies exactly where it
+        arrived, so that onsets can be measured.
 
         Args:
             pcm: whole samples.
             at_s: when it arrived, on the line's clock.
         """
+        is_sound = any(pcm)
         hole = round(at_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES - len(self._sound)
-        if hole > 0:
-            self._sound.extend(bytes(hole))
-        elif -hole >= len(pcm) and not any(pcm):
+        if -hole >= len(pcm) and not is_sound:
             return
+        if hole > (_BRIDGED_BYTES if self._ends_in_sound and is_sound else 0):
+            self._sound.extend(bytes(hole))
         self._sound.extend(pcm)
+        self._ends_in_sound = is_sound

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, cast
 
-from ivrbot.errors import LegClosed, MissingError
+from ivrbot.errors import LegClosed, MissingError, ProtocolError
+from ivrbot.media.level import SPEECH_DBFS, rms_dbfs
 from ivrbot.media.track import Track
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame, Pcm
 from ivrbot.model.call import CallId
@@ -52,6 +53,7 @@ class AudioSocketCall(asyncio.Protocol):
         self._said, self._heard = Track(), Track()
         self._audio = bytearray()
         self._start_s = 0.0
+        self._voice_ms = -1
         self._closed = asyncio.Event()
         self._said_all = asyncio.Event()
         self._said_all.set()
@@ -122,6 +124,25 @@ class AudioSocketCall(asyncio.Protocol):
         """Wait until everything given to `send` has left, or the call is over."""
         await self._said_all.wait()
 
+    async def wait_answered(self, since_ms: int, *, quiet_ms: int, deadline_s: float) -> bool:
+        """Wait until the other side has spoken and then been quiet for a while, as a person does before his turn.
+
+        Args:
+            since_ms: only what is heard after this moment of the line counts (`elapsed_ms`).
+            quiet_ms: pause that ends the other side's turn.
+            deadline_s: how long to wait at most.
+
+        Returns:
+            Whether there was an answer and the line still stands.
+        """
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + deadline_s
+        while not self.cause and loop.time() < give_up_s:
+            if self._voice_ms > since_ms and self.elapsed_ms - self._voice_ms >= quiet_ms:
+                return True
+            await asyncio.sleep(FRAME_MS / 1000)
+        return False
+
     # --- what was said and heard ---
 
     @property
@@ -159,6 +180,8 @@ class AudioSocketCall(asyncio.Protocol):
             if isinstance(message, Audio):
                 self._audio += message.pcm
                 self._heard.add(message.pcm, now_s)
+                if any(message.pcm) and rms_dbfs(message.pcm) >= SPEECH_DBFS:
+                    self._voice_ms = round(now_s * 1000)
             elif isinstance(message, Hangup):
                 self._end("hangup")
             elif isinstance(message, Error):
@@ -169,6 +192,10 @@ class AudioSocketCall(asyncio.Protocol):
                 self._transport.abort()
 
     def eof_received(self) -> None:
+        try:
+            self._parser.finish()
+        except ProtocolError:
+            self._end("protocol_error")
         self._end("hangup")
 
     def connection_lost(self, exc: Exception | None) -> None:

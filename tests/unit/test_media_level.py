@@ -82,3 +82,14 @@ def test_a_track_lays_pieces_where_they_arrived() -> None:
     track.add(tone(20), 0.5)
     assert track.pcm == silence(100) + tone(40) + silence(360) + tone(20)
     assert track.end_s == pytest.approx(0.52)
+
+
+def test_a_track_closes_small_holes_in_sound_but_places_onsets_exactly() -> None:
+    track = Track()
+    track.add(silence(20), 0.0)
+    track.add(tone(20), 0.025)  # after silence: where it arrived
+    track.add(tone(20), 0.055)  # 10 ms late in sound: closed up
+    track.add(silence(20), 0.065)  # on time again: the hole is in the pause
+    track.add(tone(20), 0.2)
+    track.add(tone(20), 0.5)  # too late to be called continuous
+    assert track.pcm == silence(25) + tone(40) + silence(20) + silence(115) + tone(20) + silence(280) + tone(20)
