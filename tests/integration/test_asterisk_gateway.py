@@ -1,0 +1,171 @@
+"""The product's AudioSocket gateway behind a real Asterisk: sound both ways, keys, polite end, many calls."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import struct
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ivrbot.config import MediaSettings
+from ivrbot.errors import LegRefused
+from ivrbot.model.audio import Frame
+from ivrbot.ports import Leg, MediaSink
+from ivrbot.telephony.audiosocket import AudioSocketGateway
+from ivrbot.telephony.pacer import Pacer
+from tests.integration.asterisk import g711
+from tests.integration.asterisk.bot import Registrar
+from tests.integration.asterisk.install import Installation
+from tests.integration.asterisk.server import AsteriskServer, Site
+from tests.integration.asterisk.sip import Caller, OperatorPhone, place_crowd
+from tests.integration.asterisk.wait import until
+
+pytestmark = pytest.mark.integration
+
+TONE = b"".join(struct.pack("<h", int(8000 * math.sin(math.tau * 440 * n / 8000))) for n in range(8000))
+
+
+class Echo:
+    """Says what it hears."""
+
+    def __init__(self, leg: Leg) -> None:
+        self.leg = leg
+        self.keys = ""
+        self.cause = ""
+        self.frames = 0
+        self._queue: deque[Frame] = deque(maxlen=50)
+
+    def on_frame(self, frame: Frame) -> None:
+        self.frames += 1
+        self._queue.append(frame)
+
+    def on_key(self, key: str) -> None:
+        self.keys += key
+
+    def on_closed(self, cause: str) -> None:
+        self.cause = cause
+
+    def next_frame(self) -> Frame | None:
+        return self._queue.popleft() if self._queue else None
+
+
+class Door:
+    """Admits registered calls, each once."""
+
+    def __init__(self, api: Registrar) -> None:
+        self._api = api
+        self.calls: dict[str, Echo] = {}
+        self.full = False
+
+    def admit(self, leg: Leg) -> MediaSink:
+        registered = {form["uuid"] for form in self._api.registrations}
+        if self.full or leg.call_id in self.calls or leg.call_id not in registered:
+            raise LegRefused("full, not registered, or seen before")
+        echo = self.calls[leg.call_id] = Echo(leg)
+        return echo
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    installation: Installation
+    api: Registrar
+    door: Door
+    gateway: AudioSocketGateway
+    operator: OperatorPhone
+    server: AsteriskServer
+
+
+@asynccontextmanager
+async def running(installation: Installation, logs: Path) -> AsyncIterator[Stage]:
+    async with (
+        Registrar(outcome="transfer:balance|check_balance|d-1|0") as api,
+        OperatorPhone(installation) as phone,
+    ):
+        door = Door(api)
+        gateway = AudioSocketGateway(door, Pacer(), MediaSettings(port=0))
+        port = await gateway.start()
+        site = Site(api=api.address, media=f"127.0.0.1:{port}", operators={"operator1": phone.port})
+        try:
+            async with AsteriskServer(installation, site, keep_in=logs) as server:
+                yield Stage(installation, api, door, gateway, phone, server)
+        finally:
+            await gateway.stop()
+
+
+async def test_sound_and_keys_pass_and_closing_the_leg_hands_over(
+    asterisk_installation: Installation, tmp_path: Path
+) -> None:
+    async with (
+        running(asterisk_installation, tmp_path) as stage,
+        Caller(asterisk_installation, stage.server.site.sip_port) as caller,
+    ):
+        answered = await caller.answered()
+        caller.phone.say(TONE)
+        spoken_from, spoken_to = await caller.phone.listen(answered)
+        caller.phone.press("10#")
+        await until(lambda: bool(stage.door.calls), 2)
+        (echo,) = stage.door.calls.values()
+        await until(lambda: echo.keys == "10#", 3)
+        echo.leg.close()
+        ring = await stage.operator.rung(3)
+        assert ring.headers["x-bot-topic"] == "check_balance"
+        assert ring.headers["x-bot-call-id"] == echo.leg.call_id
+        await until(lambda: echo.cause == "closed", 2)
+        assert not caller.was_hung_up_on()
+        # a second of sound came back, and from the first packet on none was lost
+        assert spoken_to - spoken_from == pytest.approx(1.0, abs=0.3)
+        numbers = [packet.sequence for packet in caller.phone.heard.packets]
+        assert (numbers[-1] - numbers[0]) & 0xFFFF == len(numbers) - 1
+
+
+async def test_a_caller_who_hangs_up_ends_the_leg(asterisk_installation: Installation, tmp_path: Path) -> None:
+    async with running(asterisk_installation, tmp_path) as stage:
+        async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
+            await caller.answered()
+            await until(lambda: bool(stage.door.calls), 2)
+        (echo,) = stage.door.calls.values()
+        await until(lambda: echo.cause != "", 3)
+        assert echo.cause == "hangup"
+        await until(lambda: stage.gateway.legs == 0, 3)
+
+
+async def test_a_bot_that_refuses_the_leg_leads_to_an_operator(
+    asterisk_installation: Installation, tmp_path: Path
+) -> None:
+    async with running(asterisk_installation, tmp_path) as stage:
+        stage.door.full = True
+        async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
+            await stage.operator.rung(3)
+            assert not caller.was_hung_up_on()
+
+
+async def test_twenty_calls_at_once_lose_nothing(asterisk_installation: Installation, tmp_path: Path) -> None:
+    async with running(asterisk_installation, tmp_path) as stage:
+        port = stage.server.site.sip_port
+        async with (
+            Caller(asterisk_installation, port, number="+79990000000") as caller,
+            asyncio.TaskGroup() as tasks,
+        ):
+            crowd = tasks.create_task(
+                place_crowd(asterisk_installation, port, g711.encode(TONE), calls=19, hold_ms=10_000)
+            )
+            await caller.answered()
+            await crowd
+            heard = caller.phone.heard
+        result = crowd.result()
+        assert (result.answered, result.dropped, result.exit_code) == (19, 0, 0)
+        assert len(stage.door.calls) == 20
+        assert min(echo.frames for echo in stage.door.calls.values()) > 9 * 50
+        numbers = [packet.sequence for packet in heard.packets]
+        assert (numbers[-1] - numbers[0]) & 0xFFFF == len(numbers) - 1
+        late = sorted(heard.jitter_ms())
+        print(
+            f"\njitter of the bot's sound at 20 calls, ms: p50 {late[len(late) // 2]:.2f} "
+            f"p99 {late[int(0.99 * len(late))]:.2f} max {late[-1]:.2f}, {len(late)} packets"
+        )
