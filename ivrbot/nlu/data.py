@@ -101,7 +101,7 @@ def _read_folder(folder: Path, problems: list[Problem]) -> Iterator[Example]:
 def _read_file(file: Path, problems: list[Problem]) -> Iterator[Example]:
     name = str(file)
     try:
-        document = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+        document: Any = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else None
         problems.append(Problem(name, line, "", "", f"not valid YAML: {error.problem or error}"))
@@ -135,6 +135,7 @@ def _read_item(name: str, items: Any, index: int, item: Any, problems: list[Prob
         return
     if _OTHER_KEYS & set(item):
         return
+    position = getattr(item, "lc").value  # noqa: B009 - ruamel's mapping knows lines, its type does not say so
     intent = item.get("intent")
     if not isinstance(intent, str) or not intent:
         problems.append(Problem(name, line, path, str(intent), "intent has no name", "intent: name"))
@@ -149,7 +150,7 @@ def _read_item(name: str, items: Any, index: int, item: Any, problems: list[Prob
         problems.append(Problem(name, line, f"{path}.examples", "", "not a text block", "examples: |"))
         return
     # The block's first line follows the line of "|".
-    first = item.lc.value("examples")[0] + 2
+    first = int(position("examples")[0]) + 2
     yield from _read_examples(name, intent, examples, first, problems)
 
 

@@ -48,7 +48,7 @@ class SentenceEncoder:
             self._session: Any = onnxruntime.InferenceSession(
                 str(model_path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001 - onnxruntime raises its own unrelated classes
+        except Exception as error:  # onnxruntime raises classes of its own
             raise EngineUnavailable(f"sentence encoder {model_path}: {error}") from error
         self._input: str = self._session.get_inputs()[0].name
 

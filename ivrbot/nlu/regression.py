@@ -1,0 +1,85 @@
+"""Multinomial logistic regression over one dense and one sparse block of features.
+
+scikit-learn's takes one matrix only; with the embedding stored sparsely beside the TF-IDF it needs six times the
+time. Same objective: mean cross-entropy plus |W|^2 / (2 C n), intercepts free, minimised by L-BFGS.
+Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", section 4.4; Byrd et al. 1995.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+_MAX_ITERATIONS: Final = 200
+
+Matrix = NDArray[np.float32]
+
+
+class SoftmaxRegression:
+    """Fitted once, then read-only."""
+
+    def __init__(self, c: float, tolerance: float) -> None:
+        """Takes the settings.
+
+        Args:
+            c: inverse strength of regularisation, as in scikit-learn.
+            tolerance: largest gradient component at which to stop.
+        """
+        self._c = c
+        self._tolerance = tolerance
+        self.classes: tuple[str, ...] = ()
+        self._dense_weights: Matrix = np.zeros((0, 0), np.float32)
+        self._sparse_weights: Matrix = np.zeros((0, 0), np.float32)
+        self._bias: Matrix = np.zeros(0, np.float32)
+
+    def fit(self, dense: Matrix, sparse: Any, labels: Sequence[str]) -> None:
+        """Minimises the objective.
+
+        Args:
+            dense: shape (n, d), d may be 0.
+            sparse: SciPy CSR matrix of shape (n, s).
+            labels: n class names, at least two different ones.
+        """
+        self.classes = tuple(sorted(set(labels)))
+        index = {name: position for position, name in enumerate(self.classes)}
+        target = np.array([index[label] for label in labels])
+        rows, classes = np.arange(len(labels)), len(self.classes)
+        d, s = dense.shape[1], sparse.shape[1]
+        transposed = sparse.T.tocsr()
+        decay = 1.0 / (self._c * len(labels))
+
+        def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            weights = flat.reshape(d + s + 1, classes).astype(np.float32)
+            share = _softmax(dense @ weights[:d] + sparse @ weights[d:-1] + weights[-1])
+            loss = -float(np.log(np.maximum(share[rows, target], 1e-12)).mean(dtype=np.float64))
+            loss += 0.5 * decay * float(np.square(weights[:-1]).sum(dtype=np.float64))
+            share[rows, target] -= 1.0
+            share /= len(labels)
+            gradient = np.empty_like(weights)
+            gradient[:d] = dense.T @ share
+            gradient[d:-1] = transposed @ share
+            gradient[:-1] += np.float32(decay) * weights[:-1]
+            gradient[-1] = share.sum(axis=0)
+            return loss, gradient.ravel().astype(np.float64)
+
+        options = {"maxcor": 4, "maxiter": _MAX_ITERATIONS, "gtol": self._tolerance, "ftol": 1e-9}
+        start = np.zeros((d + s + 1) * classes)
+        solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        weights = solution.x.reshape(d + s + 1, classes).astype(np.float32)
+        self._dense_weights, self._sparse_weights = weights[:d].copy(), weights[d:-1].copy()
+        self._bias = weights[-1].copy()
+
+    def probabilities(self, dense: Matrix, sparse: Any) -> NDArray[np.float64]:
+        """Array of shape (n, number of classes); rows add up to 1."""
+        logits = dense @ self._dense_weights + sparse @ self._sparse_weights + self._bias
+        return _softmax(logits.astype(np.float64))
+
+
+def _softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    exponentials: NDArray[Any] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exponentials /= exponentials.sum(axis=1, keepdims=True)
+    return exponentials

@@ -1,0 +1,133 @@
+"""The embedded engine's decisions, its regression, and how well it understands sentences it has never seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from ivrbot.errors import ConfigError
+from ivrbot.nlu.classifier import TextClassifier
+from ivrbot.nlu.embedded import REJECT_BELOW_WITHOUT_ENCODER, EmbeddedNlu
+from ivrbot.nlu.evaluate import engine_from_rows, evaluate, read_rows, report
+from ivrbot.nlu.regression import SoftmaxRegression
+from tests.unit.nlu_engines import TEST_DATA, classifier, encoder_path
+
+
+@pytest.fixture
+async def engine():
+    engine = EmbeddedNlu(classifier(None), reject_below=REJECT_BELOW_WITHOUT_ENCODER)
+    yield engine
+    await engine.close()
+
+
+async def test_low_confidence_is_out_of_scope(engine) -> None:
+    strict = EmbeddedNlu(classifier(None), reject_below=1.0)
+    loose = EmbeddedNlu(classifier(None), reject_below=0.0)
+    text = "у меня украли карту"
+    assert loose.parse_now(text, "ru").intent == "block_card"
+    rejected = strict.parse_now(text, "ru")
+    assert rejected.intent == "out_of_scope"
+    assert rejected.ranking[0].name == "block_card"
+    assert rejected.confidence == pytest.approx(1 - rejected.ranking[0].confidence)
+    await strict.close()
+    await loose.close()
+
+
+async def test_a_refused_topic_gives_way_to_the_one_asked_for(engine) -> None:
+    assert (await engine.parse("не надо блокировать карту", "ru")).intent == "out_of_scope"
+    rows = [("block_card", "блокируйте карту"), ("block_card", "карту"), ("card_reissue", "перевыпустите")]
+    small = engine_from_rows([*rows, ("greet", "алло")] * 3, "ru", None)
+    assert small.parse_now("блокируйте карту карту", "ru").intent == "block_card"
+    result = small.parse_now("не блокируйте карту а карту перевыпустите", "ru")
+    assert (result.ranking[0].name, result.intent) == ("block_card", "card_reissue")
+    await small.close()
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_held_out_sentences_by_words_alone(engine, language) -> None:
+    result = await evaluate(read_rows(TEST_DATA / f"nlu_heldout_{language}.tsv"), engine, language)
+    assert result.accuracy >= 0.78, result.mistakes
+    assert result.oos_recall is not None
+    assert result.oos_recall >= 0.75
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_held_out_sentences(language) -> None:
+    engine = EmbeddedNlu(classifier(encoder_path()))
+    result = await evaluate(read_rows(TEST_DATA / f"nlu_heldout_{language}.tsv"), engine, language)
+    await engine.close()
+    assert result.accuracy >= 0.88, result.mistakes
+    assert result.oos_recall is not None
+    assert result.oos_recall >= 0.8
+
+
+def test_regression_agrees_with_scikit_learn() -> None:
+    rng = np.random.default_rng(5)
+    labels = [f"class{index % 3}" for index in range(90)]
+    centres = rng.normal(size=(3, 8))
+    points = (centres[[index % 3 for index in range(90)]] + rng.normal(size=(90, 8))).astype(np.float32)
+    ours = SoftmaxRegression(c=2.0, tolerance=1e-6)
+    ours.fit(points[:, :3].copy(), csr_matrix(points[:, 3:]), labels)
+    theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(points, labels)
+    found = ours.probabilities(points[:, :3].copy(), csr_matrix(points[:, 3:]))
+    assert ours.classes == tuple(theirs.classes_)
+    assert np.abs(found - theirs.predict_proba(points)).max() < 5e-3
+
+
+def test_training_is_repeatable() -> None:
+    examples = {
+        "ru": (["карту украли", "украли карту", "какой баланс", "баланс карты"] * 2, ["a", "a", "b", "b"] * 2)
+    }
+    rows = []
+    for _ in range(2):
+        trained = TextClassifier(None)
+        trained.fit(examples, copies=3)
+        rows.append(trained.probabilities(["карту украли вчера"]))
+    assert np.array_equal(*rows)
+
+
+async def test_engine_from_rows_is_the_same_classifier() -> None:
+    rows = [
+        ("weather", "is it raining"),
+        ("weather", "will it rain today"),
+        ("music", "play a song"),
+        ("music", "play music"),
+    ]
+    engine = engine_from_rows(rows * 3, "en", None)
+    assert (await engine.parse("play some song", "en")).intent == "music"
+    await engine.close()
+
+
+def test_report_figures() -> None:
+    rows = [("a", "1"), ("a", "2"), ("b", "3"), ("out_of_scope", "4")]
+    found = report(rows, ["a", "b", "b", "a"], total_ms=8.0)
+    assert (found.n, found.accuracy, found.oos_recall, found.ms_per_parse) == (4, 0.5, 0.0, 2.0)
+    assert found.per_intent["a"].precision == 0.5
+    assert found.per_intent["b"].f1 == pytest.approx(2 / 3)
+    assert found.macro_f1 == pytest.approx((0.5 + 2 / 3 + 0) / 3)
+    assert found.mistakes == (("a", "b", "2"), ("out_of_scope", "a", "4"))
+    json = found.as_json()
+    assert set(json) >= {"n", "accuracy", "macro_f1", "oos_recall", "per_intent", "ms_per_parse"}
+
+
+def test_report_needs_rows() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        report([], [])
+
+
+def test_rows_are_read_with_every_problem(tmp_path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("# comment\na\tодин\n\nbroken\n\tno intent\nb\tдва\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_rows(path)
+    assert [problem.line for problem in caught.value.problems] == [4, 5]
+    path.write_text("a\tодин\n", encoding="utf-8")
+    assert read_rows(path) == (("a", "один"),)
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="no rows"):
+        read_rows(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_rows(tmp_path / "absent.tsv")

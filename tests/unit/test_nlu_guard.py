@@ -1,0 +1,81 @@
+"""The guard: refusals and denials are seen, symptoms and reproaches are not taken for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivrbot.nlu.data import load_training_data
+from ivrbot.nlu.guard import is_asserted, is_negated
+from tests.unit.nlu_engines import NLU_DATA
+
+NEGATED = [
+    ("ru", "block_card", "не блокируйте карту"),
+    ("ru", "block_card", "Не надо, пожалуйста, ничего блокировать"),
+    ("ru", "block_card", "блокировать карту не нужно"),
+    ("ru", "block_card", "я её не теряла"),
+    ("ru", "card_reissue", "перевыпускать я её не собираюсь"),
+    ("ru", "check_balance", "не говорю что мне не нужен баланс"),
+    ("ru", "card_limits", "не трогайте мои лимиты"),
+    ("ru", "loan_info", "не предлагайте мне больше кредитов"),
+    ("ru", "operator", "не переключайте меня"),
+    ("ru", "report_fraud", "никто меня не обманывал"),
+    ("en", "block_card", "please do not freeze anything"),
+    ("en", "block_card", "I haven't really lost it"),
+    ("en", "loan_info", "I really don't need any loan"),
+    ("en", "operator", "no need for an operator"),
+    ("en", "deposit_info", "i'm not interested in deposits"),
+]
+ASSERTED = [
+    ("ru", "block_card", "заблокируйте карту не ждите"),
+    ("ru", "block_card", "почему вы до сих пор не заблокировали карту"),
+    ("ru", "block_card", "не могу заблокировать карту"),
+    ("ru", "block_card", "не могли бы вы заблокировать карту"),
+    ("ru", "block_card", "не заблокируете ли карту"),
+    ("ru", "block_card", "карта не блокируется"),
+    ("ru", "block_card", "я её не теряла у меня её украли"),
+    ("ru", "block_card", "Карту украли. Не надо меня переводить."),
+    ("ru", "block_card", "не кладите трубку заблокируйте карту"),
+    ("ru", "check_balance", "не подскажите баланс"),
+    ("ru", "operator", "не хочу с роботом разговаривать дайте оператора"),
+    ("ru", "operator", "мне не нужен робот мне нужен человек"),
+    ("ru", "salary_status", "зарплата не пришла"),
+    ("ru", "online_bank_access", "приложение не работает"),
+    ("ru", "loan_info", "не могу платить кредит"),
+    ("ru", "pin_change", "не помню пин"),
+    ("en", "block_card", "why don't you block my card"),
+    ("en", "block_card", "they don't block my card"),
+    ("en", "operator", "i don't want a robot get me an operator"),
+    ("en", "salary_status", "i don't see my salary"),
+    ("en", "dispute_transaction", "the shop won't refund me"),
+    ("en", "pin_change", "i don't know my pin"),
+]
+
+
+@pytest.mark.parametrize(("language", "intent", "text"), NEGATED)
+def test_refused_or_denied(language, intent, text) -> None:
+    assert is_negated(text, language, intent)
+
+
+@pytest.mark.parametrize(("language", "intent", "text"), ASSERTED)
+def test_asked_for(language, intent, text) -> None:
+    assert not is_negated(text, language, intent)
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_never_fires_on_a_training_example_of_its_own_intent(language) -> None:
+    examples = load_training_data(NLU_DATA)[language].examples
+    wrong = [example.text for example in examples if is_negated(example.text, language, example.intent)]
+    assert wrong == []
+
+
+def test_intents_without_cues_are_left_alone() -> None:
+    assert not is_negated("нет не надо", "ru", "deny")
+    assert not is_negated("", "ru", "block_card")
+    assert not is_asserted("что угодно", "ru", "deny")
+
+
+def test_contrast_is_seen() -> None:
+    text = "не блокируйте карту а перевыпустите её"
+    assert is_negated(text, "ru", "block_card")
+    assert is_asserted(text, "ru", "card_reissue")
+    assert not is_asserted(text, "ru", "report_fraud")
