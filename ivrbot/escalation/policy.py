@@ -18,10 +18,13 @@ EMERGENCY_TOPICS = frozenset({"block_card", FRAUD_TOPIC})
 NORMAL_PRIORITY = 0
 FRONT_OF_QUEUE = 10
 
-# With these the caller did not choose the operator: something broke or he could not prove who he is.
+# With these the caller did not choose the operator: something broke, or the bot could not help him.
 _FAILURES = frozenset(
     {
         EscalationReason.AUTHENTICATION_FAILED,
+        EscalationReason.NO_MATCH,
+        EscalationReason.NO_INPUT,
+        EscalationReason.TIME_LIMIT,
         EscalationReason.BANK_UNAVAILABLE,
         EscalationReason.BANK_REJECTED,
         EscalationReason.BANK_OUTCOME_UNKNOWN,
@@ -68,8 +71,9 @@ def hand_over(
 ) -> Handover:
     """Decide where an escalated call goes.
 
-    Fraud, and blocking that failed (locked out, bank or engine down), go to the front of the block_card queue. A
-    caller who simply asked, or who belongs to the control arm, waits as everybody does, or the arms would differ.
+    Fraud, and blocking that failed (locked out, not understood, bank or engine down), go to the front of the
+    block_card queue. A caller who simply asked, or who belongs to the control arm, waits as everybody does, or the
+    arms would differ.
 
     Args:
         reason: why the call is handed over.
@@ -121,6 +125,6 @@ def _suggestion(reason: EscalationReason, topic: str) -> Suggestion:
     }
     if found := by_reason.get(reason):
         return found
-    if reason in _FAILURES:
-        return Suggestion.APOLOGISE
-    return Suggestion.ASK_TOPIC if topic in ("", "operator") else Suggestion.SERVE_TOPIC
+    if topic in ("", "operator"):
+        return Suggestion.ASK_TOPIC
+    return Suggestion.APOLOGISE if reason in _FAILURES else Suggestion.SERVE_TOPIC

@@ -29,6 +29,8 @@ BRANCHES: dict[str, dict[str, object]] = {
         (Reason.AUTHENTICATION_FAILED, "check_balance", "balance", 0),
         (Reason.BANK_OUTCOME_UNKNOWN, "block_card", "block_card", FRONT_OF_QUEUE),
         (Reason.ASR_FAILURE, "block_card", "block_card", FRONT_OF_QUEUE),
+        (Reason.NO_MATCH, "block_card", "block_card", FRONT_OF_QUEUE),
+        (Reason.NO_INPUT, "", "other", 0),
         (Reason.ASR_FAILURE, "salary_status", "balance", 0),
     ],
 )
@@ -59,6 +61,8 @@ def test_a_flow_may_name_a_queue_but_only_a_listed_one() -> None:
         (Reason.CALLER_UPSET, "check_balance", Suggestion.LISTEN_FIRST),
         (Reason.TTS_FAILURE, "check_balance", Suggestion.APOLOGISE),
         (Reason.CALLER_ASKED, "operator", Suggestion.ASK_TOPIC),
+        (Reason.NO_MATCH, "", Suggestion.ASK_TOPIC),
+        (Reason.NO_MATCH, "block_card", Suggestion.BLOCK_NOW),
         (Reason.CONTROL_ARM, "check_balance", Suggestion.SERVE_TOPIC),
     ],
 )
