@@ -34,6 +34,10 @@ class Track:
         """Everything so far."""
         return Pcm(bytes(self._sound))
 
+    def since(self, at_s: float) -> Pcm:
+        """The end of it, from a moment on; copies no more than that."""
+        return Pcm(bytes(self._sound[max(0, round(at_s * SAMPLE_RATE_HZ)) * SAMPLE_BYTES :]))
+
     def add(self, pcm: bytes, at_s: float) -> None:
         """Lay a piece down.
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 from ivrbot.errors import LegClosed, MissingError, ProtocolError
 from ivrbot.media.level import SPEECH_DBFS, rms_dbfs
 from ivrbot.media.track import Track
-from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame, Pcm
+from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES, Frame, Pcm
 from ivrbot.model.call import CallId
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 from ivrbot.telephony.wire.audiosocket import (
@@ -162,7 +162,7 @@ class AudioSocketCall(asyncio.Protocol):
 
     def heard_since(self, at_ms: int) -> Pcm:
         """The end of `heard_track` from a moment on."""
-        return Pcm(self.heard_track[at_ms * SAMPLE_RATE_HZ // 1000 * SAMPLE_BYTES :])
+        return self._heard.since(at_ms / 1000)
 
     @property
     def elapsed_ms(self) -> int:

@@ -82,6 +82,9 @@ def test_a_track_lays_pieces_where_they_arrived() -> None:
     track.add(tone(20), 0.5)
     assert track.pcm == silence(100) + tone(40) + silence(360) + tone(20)
     assert track.end_s == pytest.approx(0.52)
+    assert track.since(0.49) == silence(10) + tone(20)
+    assert track.since(-1) == track.pcm
+    assert track.since(9) == b""
 
 
 def test_a_track_closes_small_holes_in_sound_but_places_onsets_exactly() -> None:
