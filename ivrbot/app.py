@@ -51,6 +51,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MAIN_DATABASE = "ivrbot.sqlite"
+TEXT_DATABASE = "text-calls.sqlite"
+DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
+
 DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
 SENTENCE_ENCODER = Path("use-multilingual") / "embedding_model_quantized.onnx"
 
@@ -88,6 +92,14 @@ def open_bank(settings: Settings) -> BankSimulator:
     return BankSimulator(settings.data_dir, fact_key(settings.data_dir))
 
 
+async def forget_failures(settings: Settings) -> None:
+    """Forget failed authentications, in calls of every kind; goes with a reset of the demo bank."""
+    for name in DATABASES:
+        if (settings.data_dir / name).is_file():
+            async with SqliteStore(settings.data_dir / name) as store:
+                await store.forget_failures()
+
+
 async def train_nlu(settings: Settings) -> EmbeddedNlu:
     """Train the embedded classifier off the event loop (two to three seconds)."""
     encoder = settings.models_dir / SENTENCE_ENCODER
@@ -112,7 +124,7 @@ class Core:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, *, plan_file: Path, database: str = "ivrbot.sqlite", nlu: NluEngine | None = None
+    settings: Settings, *, plan_file: Path, database: str = MAIN_DATABASE, nlu: NluEngine | None = None
 ) -> AsyncIterator[Core]:
     """Build the core and take it down again.
 

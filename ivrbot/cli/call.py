@@ -79,7 +79,7 @@ async def _text_call(
             click.echo(f"{who}: {text}")
 
     plan_file = plan or app.DEMO_PLAN
-    async with app.open_core(settings, plan_file=plan_file, database="text-calls.sqlite") as core:
+    async with app.open_core(settings, plan_file=plan_file, database=app.TEXT_DATABASE) as core:
         await core.store.register(registration, app.utc_now())
 
         def emit(type_: EventType, t_ms: int, data: dict[str, JsonValue]) -> None:

@@ -72,7 +72,7 @@ def guarded(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
     @wraps(work)
     def run(*args: P.args, **kwargs: P.kwargs) -> ResultT:
         try:
-            return work(*args, **kwargs)
+            return _ungrouped(work, *args, **kwargs)
         except ConfigError as error:
             fail(INVALID, *(str(problem) for problem in error.problems))
         except (MissingError, EngineUnavailable) as error:
@@ -81,3 +81,17 @@ def guarded(work: Callable[P, ResultT]) -> Callable[P, ResultT]:
             fail(FAILED, f"{error.code}: {error}")
 
     return run
+
+
+def _ungrouped(work: Callable[P, ResultT], *args: P.args, **kwargs: P.kwargs) -> ResultT:
+    """A task group wraps what went wrong in its body; one expected error is told as itself."""
+    try:
+        return work(*args, **kwargs)
+    except BaseExceptionGroup as group:
+        expected, others = group.split(IvrbotError)
+        if expected is None or others is not None:
+            raise
+        leaf: BaseException = expected
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        raise leaf from group

@@ -1,7 +1,8 @@
 """Watches the worker: a process whose event loop has stopped beating is killed, a dead one is replaced.
 
 Takes the command that starts a worker, gives its exit code after an orderly end. Killing closes the worker's
-sockets, and the PBX goes on with its dialplan: callers reach operators within seconds, whatever the worker was stuck in.
+sockets, and the PBX goes on with its dialplan: callers reach operators within seconds, whatever the worker was
+stuck in.
 """
 
 from __future__ import annotations
