@@ -144,6 +144,10 @@ class SqliteStore:
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
         await self._write(partial(statements.add_failure, subject=subject, call_id=call_id, at=at))
 
+    async def forget_failures(self) -> None:
+        """Forget all failed authentications (demo and tests)."""
+        await self._write(statements.forget_failures)
+
     # threads
 
     async def _write(self, work: Callable[[Connection], ResultT]) -> ResultT:
@@ -202,6 +206,7 @@ def _engine(path: Path, *, pool_size: int, begin: str) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        hide_parameters=True,  # values (callers' numbers) stay out of error texts and so out of logs
         json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
     )
 

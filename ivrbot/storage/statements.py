@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ivrbot.errors import StorageConflict
@@ -278,6 +278,11 @@ def failures_since(conn: Connection, subject: str, since: datetime) -> int:
 def add_failure(conn: Connection, subject: str, call_id: CallId, at: datetime) -> None:
     """Remember a failure."""
     conn.execute(insert(schema.auth_failures).values(subject=subject, call_id=call_id, at=at))
+
+
+def forget_failures(conn: Connection) -> None:
+    """Delete every remembered failure."""
+    conn.execute(delete(schema.auth_failures))
 
 
 def erase_caller(conn: Connection, call_id: CallId) -> None:
