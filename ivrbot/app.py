@@ -34,6 +34,7 @@ from ivrbot.errors import ConfigError, EngineUnavailable, Problem
 from ivrbot.identity.policy import Policy, load_policy
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
+from ivrbot.nlu.encoder import ENCODER_FILE
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
 from ivrbot.rollout.caller_key import load_caller_key
@@ -56,7 +57,6 @@ TEXT_DATABASE = "text-calls.sqlite"
 DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
 
 DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
-SENTENCE_ENCODER = Path("use-multilingual") / "embedding_model_quantized.onnx"
 
 
 def utc_now() -> datetime:
@@ -102,7 +102,7 @@ async def forget_failures(settings: Settings) -> None:
 
 async def train_nlu(settings: Settings) -> EmbeddedNlu:
     """Train the embedded classifier off the event loop (two to three seconds)."""
-    encoder = settings.models_dir / SENTENCE_ENCODER
+    encoder = settings.models_dir / ENCODER_FILE
     with ThreadPoolExecutor(1, "nlu-training") as executor:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder))

@@ -18,7 +18,7 @@ _LONGEST_PHRASE_WORDS: Final = 12
 
 _MARKUP = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?|<\|[^|]*\|>")
 _SPACES = re.compile(r"\s+")
-_WORD = re.compile(r"\w+(?:[-']\w+)*")
+_WORD = re.compile(r"[^\W_]+")
 
 _INVENTED_ANYWHERE = re.compile(
     r"субтитр|корректор [а-я]\.|редактор [а-я]\.|dimatorzok|amara\.org|subtitles? by|captions? by|captioning"
@@ -54,6 +54,18 @@ _INVENTED_WHOLE = frozenset(
 def clean(text: str) -> str:
     """Drop markup such as [music] and superfluous blanks."""
     return _SPACES.sub(" ", _MARKUP.sub(" ", text)).strip()
+
+
+def unloop(text: str) -> str:
+    """Say once what is nothing but one phrase over and over: the decoder hangs on a word that was spoken."""
+    tokens = text.split()
+    bare = [" ".join(_words(token)) for token in tokens]
+    for size in range(1, len(tokens) // 3 + 1):
+        last = len(tokens) - len(tokens) % size
+        # The last repetition may be cut off.
+        if all(bare[index] == bare[index % size] for index in range(last)):
+            return " ".join(tokens[:size])
+    return text
 
 
 def is_invented(text: str) -> bool:

@@ -18,14 +18,12 @@ from typing import Final
 from ivrbot.asr import guards
 from ivrbot.asr.agreement import AgreedPrefix
 from ivrbot.asr.whisper_model import (
-    FULL_WINDOW_FRAMES,
     MAX_AUDIO_MS,
     MIN_AUDIO_MS,
     TAIL_FRAMES,
     DecodeOptions,
     Reading,
     WhisperModel,
-    check_folder,
 )
 from ivrbot.asr.workers import Load, WorkerPool
 from ivrbot.errors import EngineError, EngineUnavailable
@@ -39,9 +37,11 @@ PARTIAL_MIN_FRAMES: Final = 600
 MAX_WAITING_PER_INSTANCE: Final = 4
 _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 
+SECOND_PASS_TAIL_FRAMES: Final = 700
+
 _FIRST = DecodeOptions()
 _FIRST_N_BEST = DecodeOptions(beam=5, hypotheses=5)
-_SECOND = DecodeOptions(full_window=True, beam=5, hypotheses=5)
+_SECOND = DecodeOptions(tail_frames=SECOND_PASS_TAIL_FRAMES, beam=5, hypotheses=5)
 _PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
 _N_BEST = frozenset((Expect.SECRET, Expect.NAME))
 
@@ -58,6 +58,7 @@ class WhisperEngine:
         second_pass_ms: int = 1500,
         partials: bool = True,
         observe_queue_s: Callable[[float], None] = lambda _: None,
+        loader: Callable[[Path], WhisperModel] = WhisperModel,
     ) -> None:
         """Describe the engine; `start` loads it.
 
@@ -68,8 +69,10 @@ class WhisperEngine:
             second_pass_ms: longest second pass that a caller may be kept waiting for, 0 for none.
             partials: whether readings of unfinished utterances are made on idle instances.
             observe_queue_s: told each decode's waiting time in seconds.
+            loader: makes one instance from the folder.
         """
         self._folder = folder
+        self._loader = loader
         self._instances = instances
         self._deadline_s = deadline_ms / 1000.0
         self._second_pass_ms = second_pass_ms
@@ -100,7 +103,6 @@ class WhisperEngine:
         Raises:
             EngineUnavailable: library or model is missing or damaged.
         """
-        check_folder(self._folder)
         await self._pool.start(self._load, self._instances)
 
     def open(self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]) -> WhisperStream:
@@ -130,7 +132,7 @@ class WhisperEngine:
         options = _FIRST_N_BEST if expect in _N_BEST else _FIRST
         reading = await self._pool.run(lambda model: self._timed(model, pcm, language, options), self._deadline_s)
         cpu_ms = reading.cpu_ms
-        if _unsure(reading, audio_ms) and self._second_pass_fits(until):
+        if _unsure(reading, audio_ms) and self._second_pass_fits(audio_ms, until):
             try:
                 second = await self._pool.run(
                     lambda model: model.transcribe(pcm, language, _SECOND), until - time.monotonic()
@@ -160,7 +162,7 @@ class WhisperEngine:
         self._pool.load.dropped_ms += dropped_ms
 
     def _load(self) -> WhisperModel:
-        model = WhisperModel(self._folder)
+        model = self._loader(self._folder)
         for _ in range(2):
             self._timed(model, silence(1000), "en", _FIRST)
         return model
@@ -174,8 +176,9 @@ class WhisperEngine:
         self._ms_per_frame = latest if not self._ms_per_frame else 0.7 * self._ms_per_frame + 0.3 * latest
         return reading
 
-    def _second_pass_fits(self, until: float) -> bool:
-        expected_ms = self._ms_per_frame * FULL_WINDOW_FRAMES
+    def _second_pass_fits(self, audio_ms: int, until: float) -> bool:
+        # Beam 5 costs about a fifth more than the window alone would.
+        expected_ms = 1.2 * self._ms_per_frame * (audio_ms // 10 + SECOND_PASS_TAIL_FRAMES)
         left_ms = (until - time.monotonic()) * 1000.0
         return not self._pool.waiting and expected_ms <= min(self._second_pass_ms, left_ms)
 
@@ -281,7 +284,7 @@ def _transcript(reading: Reading, audio_ms: int, cpu_ms: float) -> Transcript:
     hypotheses: dict[str, Hypothesis] = {}
     if reading.no_speech <= guards.NO_SPEECH_LIMIT:
         for raw, log_prob in reading.texts:
-            text = guards.clean(raw)
+            text = guards.unloop(guards.clean(raw))
             if guards.is_invented(text) or (audio_ms and guards.is_repetitive(text, audio_ms / 1000.0)):
                 continue
             hypotheses.setdefault(text.casefold(), Hypothesis(text, round(math.exp(min(0.0, log_prob)), 3)))

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -134,6 +135,7 @@ class Authenticator:
         customer_id = self.state.customer_id
         hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
         counts = await self._counts(customer_id)
+        self.state = replace(self.state, counts=counts)
         attempt = assess(
             hashes,
             self._key,

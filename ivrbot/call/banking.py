@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected
+from ivrbot.identity.ladder import LadderState
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
 from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import BankReply, CallBank, Value
@@ -30,7 +31,7 @@ async def run_bank_act(
     *,
     write: bool,
     call_id: CallId,
-    customer_id: str,
+    ladder: LadderState,
     deadlines: BankDeadlines,
     on_slow: Callable[[], Awaitable[None]],
 ) -> BankReply:
@@ -43,7 +44,15 @@ async def run_bank_act(
     operation = BankOperation(act.action.removeprefix("bank_"))
     stated = ",".join(f"{name}={value}" for name, value in sorted(act.arguments.items()))
     key = f"{call_id}:{operation}:{stated}" if write else ""
-    request = BankRequest(operation, customer_id, {k: v for k, v in act.arguments.items() if v is not None}, key)
+    request = BankRequest(
+        operation,
+        ladder.customer_id or "",
+        {name: value for name, value in act.arguments.items() if value is not None},
+        key,
+        level=ladder.level,
+        facts_used=tuple(fact.value for fact in ladder.facts),
+        call_id=call_id,
+    )
     try:
         answer = await _with_deadline(bank, request, deadlines, on_slow)
     except BankRejected:

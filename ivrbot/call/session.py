@@ -285,7 +285,7 @@ class CallSession:
             act,
             write=spec.write,
             call_id=self._call.call_id,
-            customer_id=self._ladder.state.customer_id or "",
+            ladder=self._ladder.state,
             deadlines=self._parts.deadlines,
             on_slow=self._say_checking,
         )

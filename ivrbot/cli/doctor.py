@@ -20,6 +20,7 @@ from ivrbot.errors import ConfigError, IvrbotError, MissingError
 from ivrbot.identity.policy import load_policy
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.models import store as model_store
+from ivrbot.nlu.encoder import ENCODER_FILE
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.microphone import load_sounddevice
 from ivrbot.tts.prompts import PromptStore
@@ -65,7 +66,7 @@ async def _recognition(settings: Settings) -> str:
 async def _understanding(settings: Settings) -> str:
     engine = await app.train_nlu(settings)
     await engine.close()
-    encoder = (settings.models_dir / app.SENTENCE_ENCODER).is_file()
+    encoder = (settings.models_dir / ENCODER_FILE).is_file()
     return f"{engine.name}, {'with' if encoder else 'WITHOUT'} sentence embeddings"
 
 

@@ -10,6 +10,7 @@ from ivrbot import app
 from ivrbot.cli.console import json_option, language_option, print_json, quiet_settings, run_async
 from ivrbot.model.speech import Language, NluResult
 from ivrbot.nlu.embedded import load_encoder
+from ivrbot.nlu.encoder import ENCODER_FILE
 from ivrbot.nlu.evaluate import engine_from_rows, evaluate, read_rows
 
 
@@ -65,7 +66,7 @@ async def evaluate_file(file: Path, lang: Language, train_file: Path | None, as_
     if train_file is None:
         engine = await app.train_nlu(settings)
     else:
-        encoder = load_encoder(settings.models_dir / app.SENTENCE_ENCODER)
+        encoder = load_encoder(settings.models_dir / ENCODER_FILE)
         engine = engine_from_rows(read_rows(train_file), lang, encoder)
     try:
         report = await evaluate(rows, engine, lang)

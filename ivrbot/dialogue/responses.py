@@ -113,7 +113,8 @@ def _filled(
 
 def _shown(spec: SlotSpec, value: Value) -> str:
     if spec.kind == "money" and isinstance(value, int):
-        return f"{value // 100:,}".replace(",", " ") + f",{value % 100:02d} ₽"
+        whole, part = divmod(abs(value), 100)
+        return ("−" if value < 0 else "") + f"{whole:,}".replace(",", "\u00a0") + f",{part:02d} ₽"
     return "" if value is None else str(value)
 
 

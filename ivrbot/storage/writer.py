@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, IntegrityError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from ivrbot.errors import IvrbotError, StorageConflict, StorageUnavailable
 
@@ -123,20 +130,31 @@ class GroupWriter:
         Raises:
             DatabaseError: the database itself failed: the whole group with it.
         """
+        savepoint = conn.begin_nested()
         try:
-            with conn.begin_nested():
-                job.result = job.work(conn)
-        except IntegrityError as error:
-            job.future.set_exception(StorageConflict(str(error.orig)))
-        except (OperationalError, InternalError):
-            raise
+            job.result = job.work(conn)
+            savepoint.commit()
         except Exception as error:
-            if type(error) is DatabaseError:  # "file is not a database", "malformed": no one job's fault
-                raise
-            job.future.set_exception(error)
-        else:
-            return True
-        return False
+            if _is_databases_fault(error):
+                raise  # SQLite may have rolled back everything already: the savepoint is not to be touched
+            savepoint.rollback()
+            job.future.set_exception(_refusal(error))
+            return False
+        return True
+
+
+def _is_databases_fault(error: Exception) -> bool:
+    """Full disk, lock, damaged file: no one job's fault."""
+    return isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError
+
+
+def _refusal(error: Exception) -> Exception:
+    """What whoever asked for one refused job is told."""
+    if isinstance(error, IntegrityError):
+        return StorageConflict(str(error.orig))
+    if isinstance(error, StatementError) and isinstance(error.orig, Exception):
+        return error.orig  # a value that no column takes
+    return error
 
 
 def unavailable(error: Exception) -> IvrbotError:

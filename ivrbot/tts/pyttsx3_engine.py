@@ -7,8 +7,11 @@ figures never (`ivrbot.tts.voice`).
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from ivrbot.errors import EngineBadOutput
 from ivrbot.model.audio import Pcm, duration_ms
@@ -29,10 +32,10 @@ class Pyttsx3Engine:
 
     def __init__(self, allow_russian: bool = False, stall_s: float = 10.0) -> None:
         self._languages: frozenset[Language] = frozenset({"en", "ru"} if allow_russian else {"en"})
-        self._folder = tempfile.TemporaryDirectory(prefix="ivrbot-tts-")
+        self._folder = Path(tempfile.gettempdir(), f"ivrbot-tts-{secrets.token_hex(8)}")
         options = {
             "voices": ",".join(_VOICES[name] for name in sorted(self._languages)),
-            "folder": self._folder.name,
+            "folder": str(self._folder),
         }
         self._worker = SpeechWorker("pyttsx3", options, stall_s=stall_s)
 
@@ -57,6 +60,7 @@ class Pyttsx3Engine:
         Raises:
             EngineUnavailable: the library does not load.
         """
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         await self._worker.start()
 
     def languages(self) -> frozenset[Language]:
@@ -84,4 +88,4 @@ class Pyttsx3Engine:
     async def close(self) -> None:
         """End the worker."""
         await self._worker.close()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)

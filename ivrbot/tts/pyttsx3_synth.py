@@ -1,9 +1,10 @@
 """pyttsx3 over espeak-ng inside the worker process.
 
 Takes text, gives 8 kHz PCM16 through a sink, a whole text at once. The library comes from the package
-espeakng-loader and is loaded beforehand under the name that pyttsx3 looks for. What is worked around: the first
-`runAndWait` returns before the file exists, an unwritable path hangs (hence a folder of our own), an unknown voice
-silently becomes English (hence the check), messages go to standard output (the worker's is /dev/null).
+espeakng-loader and is loaded beforehand under the name that pyttsx3 looks for. What is worked around: `runAndWait`
+starts espeak-ng's own thread and returns before it has written the file (hence `Synchronize`), an unwritable path
+hangs (hence a folder of our own), an unknown voice silently becomes English (hence the check), messages go to
+standard output (the worker's is /dev/null).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import os
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from ivrbot.tts.worker_process import Sink
 
 _WORDS_PER_MINUTE = 165
 _PIECE_BYTES = 8820  # 200 ms at espeak-ng's 22,050 Hz
-_ATTEMPTS = 3
 
 
 class Pyttsx3Synth:
@@ -28,7 +29,7 @@ class Pyttsx3Synth:
 
     def __init__(self, options: dict[str, str]) -> None:
         self._folder = Path(options["folder"])
-        self._engine = _load()
+        self._engine, self._synchronize = _load()
         self._engine.setProperty("rate", _WORDS_PER_MINUTE)
         present = {str(voice.id) for voice in self._engine.getProperty("voices")}
         self._gains: dict[str, float] = {}
@@ -55,12 +56,10 @@ class Pyttsx3Synth:
         file = self._folder / "speech.wav"
         file.unlink(missing_ok=True)
         self._engine.setProperty("voice", voice)
-        for _ in range(_ATTEMPTS):
-            self._engine.save_to_file(text, str(file))
-            self._engine.runAndWait()
-            if file.is_file():
-                break
-        else:
+        self._engine.save_to_file(text, str(file))
+        self._engine.runAndWait()
+        self._synchronize()
+        if not file.is_file():
             raise EngineBadOutput("espeak-ng wrote no file")
         with wave.open(str(file), "rb") as wav:
             pcm, rate_hz = wav.readframes(wav.getnframes()), wav.getframerate()
@@ -68,7 +67,7 @@ class Pyttsx3Synth:
         return pcm, rate_hz
 
 
-def _load() -> Any:
+def _load() -> tuple[Any, Callable[[], object]]:
     try:
         import espeakng_loader
         import pyttsx3
@@ -77,6 +76,9 @@ def _load() -> Any:
     os.environ["ESPEAK_DATA_PATH"] = espeakng_loader.get_data_path()
     try:
         ctypes.CDLL(espeakng_loader.get_library_path() + ".1", mode=ctypes.RTLD_GLOBAL)
-        return pyttsx3.init("espeak")
+        engine = pyttsx3.init("espeak")
     except (OSError, RuntimeError) as error:
         raise EngineUnavailable(f"espeak-ng does not load: {error}") from error
+    from pyttsx3.drivers import _espeak
+
+    return engine, _espeak.Synchronize

@@ -1,0 +1,71 @@
+# ivrbot: set-up, start, tests. `make run` and `make test` are all that a newcomer needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Model folder shared by everything below; the product's own default.
+DATA_DIR ?= $(or $(IVRBOT_DATA_DIR),var)
+
+.PHONY: run setup models test check format test-integration bench demo prompts lock clean
+
+run: $(VENV)/.runtime models
+	$(BIN)/ivrbot serve --demo
+
+setup: $(VENV)/.runtime $(VENV)/.dev
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ivrbot needs Python 3.11 or newer; set PYTHON=python3.11 or the like" >&2; exit 3; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "no virtual environment could be made: on Debian, apt-get install python3-venv" >&2; exit 3; }
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+models: $(VENV)/.runtime
+	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull
+
+test: setup
+	$(BIN)/python -m pytest -m "not integration and not models"
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/ivrbot flows check
+	$(BIN)/ivrbot rollout check
+	$(BIN)/ivrbot rollout check deploy/demo-rollout.yaml
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-integration: setup models
+	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
+	$(BIN)/python tools/integration_parts.py
+	$(BIN)/python -m pytest -m "integration or models"
+
+bench: setup models
+	$(BIN)/python -m benchmarks.media
+	$(BIN)/python -m benchmarks.assignment
+
+prompts: setup
+	$(BIN)/ivrbot prompts render
+
+lock: $(BIN)/python
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev --extra microphone \
+	  -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .cache var .pytest_cache .mypy_cache .ruff_cache
