@@ -114,7 +114,7 @@ def test_share_one_takes_even_the_number_that_rounds_to_one(plan: Plan, monkeypa
 def test_who_is_not_drawn_meets_an_operator_and_is_in_no_arm(
     plan: Plan, state: BranchState | None, changes: dict[str, object], reason: str
 ) -> None:
-    answer = decided(plan, state, **changes)
+    answer = decided(plan, state, **changes)  # type: ignore[arg-type]
     assert (answer.route, answer.arm, answer.propensity, answer.reason) == (Route.OPERATOR, None, 0.0, reason)
 
 
