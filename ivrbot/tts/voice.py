@@ -23,8 +23,10 @@ WITHIN_NUMBER_MS: Final = 30
 """Between the words of a number, on top of the recordings' own margins; with more, a number falls apart."""
 BETWEEN_DIGITS_MS: Final = 80
 """Between the digits of a code: with less, some run together."""
-AROUND_VALUE_MS: Final = 70
+BEFORE_VALUE_MS: Final = 70
 """Between running text and a value."""
+AFTER_VALUE_MS: Final = 160
+"""Between a value and running text: the pause of a comma, so that the value stands by itself."""
 BETWEEN_PHRASES_MS: Final = 120
 """Between two pieces of running text."""
 
@@ -106,7 +108,7 @@ def _pause_ms(left: Piece, right: Piece, language: Language) -> int:
         digits = _DIGITS[language]
         within_ms = BETWEEN_DIGITS_MS if {left.text, right.text} <= digits else WITHIN_NUMBER_MS
     elif "fragment" in kinds:
-        within_ms = AROUND_VALUE_MS
+        within_ms = AFTER_VALUE_MS if left.kind == "fragment" else BEFORE_VALUE_MS
     else:
         within_ms = BETWEEN_PHRASES_MS
     return pause_between_ms(left.text, right.text, within_ms)

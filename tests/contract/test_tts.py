@@ -16,7 +16,7 @@ from ivrbot.tts.measure import speak_to_pcm
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
 from tests.caller_speech import rhvoice_root
-from tests.contract.tts import SENTENCES, TtsContract, pid_of, spoken
+from tests.contract.tts import SENTENCES, TtsContract, TtsProcessContract, pid_of, spoken
 from tests.fakes.tts import FakeTts
 
 
@@ -29,7 +29,7 @@ class TestFake(TtsContract):
         await engine.close()
 
 
-class TestPyttsx3(TtsContract):
+class TestPyttsx3(TtsProcessContract):
     @pytest.fixture
     async def engine(self) -> AsyncIterator[TtsEngine]:
         engine = Pyttsx3Engine()
@@ -76,7 +76,7 @@ class TestPyttsx3(TtsContract):
 
 
 @pytest.mark.integration
-class TestRhvoice(TtsContract):
+class TestRhvoice(TtsProcessContract):
     """Where RHVoice is not on the machine it is fetched (141 MB), hence the mark."""
 
     @pytest.fixture
