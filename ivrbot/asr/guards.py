@@ -16,7 +16,7 @@ _MIN_REPEATS: Final = {1: 7, 2: 5, 3: 4, 4: 3}
 _MIN_REPEATS_LONG: Final = 3
 _LONGEST_PHRASE_WORDS: Final = 12
 
-_MARKUP = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?|<\|[^|]*\|>")
+_MARKUP = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪|♪|<\|[^|]*\|>")
 _SPACES = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -57,13 +57,17 @@ def clean(text: str) -> str:
 
 
 def unloop(text: str) -> str:
-    """Say once what is nothing but one phrase over and over: the decoder hangs on a word that was spoken."""
+    """Say once what is nothing but one phrase in a loop: the decoder hangs on a phrase that was spoken.
+
+    Repetitions that a caller may mean ("ноль ноль ноль ноль") stay.
+    """
     tokens = text.split()
     bare = [" ".join(_words(token)) for token in tokens]
-    for size in range(1, len(tokens) // 3 + 1):
-        last = len(tokens) - len(tokens) % size
+    for size in range(1, len(tokens) // _MIN_REPEATS_LONG + 1):
+        whole = len(tokens) - len(tokens) % size
         # The last repetition may be cut off.
-        if all(bare[index] == bare[index % size] for index in range(last)):
+        same = all(bare[index] == bare[index % size] for index in range(whole))
+        if same and whole // size >= _MIN_REPEATS.get(size, _MIN_REPEATS_LONG):
             return " ".join(tokens[:size])
     return text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ivrbot.dialogue.schema import Branches
-from ivrbot.model.call import CallRegistration
+from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.experiment import Arm, Assignment, Route
 from ivrbot.rollout.assignment import normalise_caller
 from ivrbot.rollout.control import ControlStore
@@ -57,6 +57,16 @@ class Router:
         self._caller_key = caller_key
         self._now = now
 
+    @property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self._plan()
+
+    @property
+    def known_branches(self) -> frozenset[str]:
+        """Everything that can be handed over: the menu's branches and the front."""
+        return frozenset((*self._branches.branches, FRONT_BRANCH))
+
     async def route(self, call: CallRegistration, topic: str) -> Routing:
         """Decide for a stated topic. Never raises: whatever fails, the caller goes to an operator."""
         branch, entry = self._branches.branch_of(topic), self._branches.topic(topic)
@@ -68,15 +78,25 @@ class Router:
         """Which front the caller meets: "speech" (treatment) or "keys"."""
         return "speech" if (await self._draw(call, FRONT_BRANCH)).to_bot else "keys"
 
-    async def _draw(self, call: CallRegistration, branch: str) -> Routing:
-        assignment = await route_call(
+    async def assign(self, branch: str, *, caller: str, call_id: CallId) -> Assignment:
+        """Draw a call in a branch and store the exposure; the same call gets the same answer again.
+
+        Args:
+            branch: one of `known_branches`.
+            caller: number in any form, "" when withheld.
+            call_id: of the call.
+        """
+        return await route_call(
             self._plan(),
             self._store,
             branch,
-            caller=normalise_caller(call.caller),
-            call_id=call.call_id,
+            caller=normalise_caller(caller),
+            call_id=call_id,
             caller_key=self._caller_key,
             at=self._now(),
         )
+
+    async def _draw(self, call: CallRegistration, branch: str) -> Routing:
+        assignment = await self.assign(branch, caller=call.caller, call_id=call.call_id)
         reason = "control" if assignment.arm is Arm.CONTROL else assignment.reason
         return Routing(assignment.route is Route.BOT, reason, assignment)

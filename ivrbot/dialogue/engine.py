@@ -274,7 +274,8 @@ class Dialogue:
     def _ask_fact(self, state: DialogueState, fact: str, first: list[Say]) -> Result:
         collect, hint = _FACT_COLLECT[fact], self._hint(state)
         question = Say(f"utter_ask_fact_{fact}")
-        state = replace(state, waiting="fact", fact=fact, collect=collect, asked=(question,), hint_given=True)
+        state = replace(state, waiting="fact", fact=fact, collect=collect, asked=(question,))
+        state = replace(state, hint_given=state.hint_given or bool(hint))
         return state, (*first, *hint, question, collect)
 
     def _routed(self, state: DialogueState, reply: Routed) -> Result:

@@ -1,0 +1,75 @@
+"""Runs a story against the real core (flows, understanding, ladder, demo bank, SQLite) in text.
+
+A story is a list of turns: what the caller does, and which responses the bot then gives, by name. `keys:` are telephone
+keys, `silence` is a time-out, `hangup` ends the call.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ivrbot import app
+from ivrbot.call.session import CallSession
+from ivrbot.call.text import TextChannel
+from ivrbot.config import Settings
+from ivrbot.model.call import CallEnd, CallId, CallRegistration
+from ivrbot.model.events import EventType, JsonValue
+from ivrbot.ports import NluEngine
+from ivrbot.yamlfile import read_yaml
+
+
+@dataclass
+class Played:
+    """What happened in a call."""
+
+    responses: list[list[str]] = field(default_factory=lambda: [[]])
+    lines: list[str] = field(default_factory=list)
+    events: list[tuple[EventType, dict[str, JsonValue]]] = field(default_factory=list)
+    end: CallEnd | None = None
+
+
+@asynccontextmanager
+async def core(data_dir: Path, nlu: NluEngine, plan: Path = app.DEMO_PLAN, **changes: Any) -> AsyncIterator[app.Core]:
+    """The real core in a folder of its own."""
+    settings = Settings(data_dir=data_dir, **changes)
+    async with app.open_core(settings, plan_file=plan, nlu=nlu) as built:
+        yield built
+
+
+async def play(parts: app.Core, caller: str, turns: list[str], language: str = "ru", topic: str = "") -> Played:
+    """Hold one call; the end of the turns hangs up."""
+    played = Played()
+    waiting = iter(turns)
+
+    async def next_line() -> str | None:
+        line = next(waiting, None)
+        played.responses.append([])
+        return None if line is None or line == "hangup" else "" if line == "silence" else line
+
+    channel = TextChannel(next_line, lambda _who, text: played.lines.append(text))
+    call_id = CallId(str(uuid.uuid4()))
+    registration = CallRegistration(call_id, caller=caller, gateway="text", language=language)  # type: ignore[arg-type]
+    await parts.store.register(registration, app.utc_now())
+
+    def emit(type_: EventType, t_ms: int, data: dict[str, JsonValue]) -> None:
+        parts.recorder.emit(call_id, type_, t_ms, data)
+        played.events.append((type_, data))
+        if type_ is EventType.BOT_SAID:
+            played.responses[-1].append(str(data["response"]))
+
+    session = CallSession(parts.parts, registration, language, channel, emit, topic)  # type: ignore[arg-type]
+    played.end = await session.run()
+    return played
+
+
+def load_stories(folder: Path) -> list[Any]:
+    """All stories of all files, as (name, story)."""
+    stories = []
+    for path in sorted(folder.glob("*.yml")):
+        stories.extend((f"{path.stem}: {story['story']}", story) for story in read_yaml(path).data["stories"])
+    return stories

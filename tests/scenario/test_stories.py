@@ -1,0 +1,50 @@
+"""Every story ends as it says, with the bank in the state it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivrbot.nlu.embedded import EmbeddedNlu
+from tests.scenario.runner import core, load_stories, play
+from tests.unit.nlu_engines import classifier, encoder_path
+
+STORIES = load_stories(Path(__file__).parent)
+
+
+async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
+    turns = [str(turn["user"]) for turn in story["turns"]]
+    async with core(data_dir, nlu) as built:
+        played = await play(built, story["caller"], turns, story.get("language", "ru"))
+        customer = (await built.parts.bank.show(story.get("bank_caller", story["caller"])))  # type: ignore[attr-defined]
+    for index, turn in enumerate(story["turns"]):
+        if "bot" in turn:
+            assert played.responses[index + 1] == list(turn["bot"]), f"after {turn['user']!r}"
+    end = played.end
+    assert end is not None
+    found: dict[str, Any] = {
+        "disposition": end.disposition.value,
+        "reason": end.reason,
+        "topic": end.topic,
+        "escalated_to": end.escalated_to,
+        "priority": end.dossier.priority if end.dossier else None,
+    }
+    assert {key: found[key] for key in story["end"]} == dict(story["end"])
+    cards = {card["last4"]: card["status"] for card in customer[0]["cards"]} if customer else {}
+    for last4, status in story.get("cards", {}).items():
+        assert cards[last4] == status
+    for text in story.get("said", ()):
+        assert any(text in line for line in played.lines), f"nobody said {text!r}"
+
+
+@pytest.mark.parametrize(("name", "story"), STORIES, ids=[name for name, _ in STORIES])
+async def test_story(name: str, story: Any, tmp_path: Path) -> None:
+    await check_story(story, tmp_path, EmbeddedNlu(classifier(None)))
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(("name", "story"), STORIES, ids=[name for name, _ in STORIES])
+async def test_story_with_sentence_embeddings(name: str, story: Any, tmp_path: Path) -> None:
+    await check_story(story, tmp_path, EmbeddedNlu(classifier(encoder_path())))
