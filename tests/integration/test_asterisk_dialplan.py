@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
+from ivrbot.telephony.wire.ami import AmiParser, encode_action
 from tests.integration.asterisk import g711
 from tests.integration.asterisk.bot import BotPeer, Registrar
 from tests.integration.asterisk.install import Installation
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.integration
 
 PERSON_WITHIN_S = 3.0
 """The product's promise for a bot that dies."""
+DIALLED_WITHIN_S = 6.0
+"""The same where the clock starts with dialling: the start of the caller's telephone counts too."""
 AUDIBLE = 500.0
 ANNOUNCEMENT = 100.0
 TONE = b"".join(struct.pack("<h", int(8000 * math.sin(math.tau * 440 * n / 8000))) for n in range(8000))
@@ -166,27 +169,27 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(set_up: SetUp) -> Non
 async def test_a_call_that_is_not_admitted_goes_past_the_bot(set_up: SetUp, admit: str, why: str) -> None:
     stage = await set_up(admit=admit)
     caller = await stage.dial()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.operator.rung(DIALLED_WITHIN_S)
     assert ring.headers["x-bot-reason"] == why
     await caller.answered()
     assert stage.bot.calls == []
     assert stage.server.queue_log()[-1][2] == "other"
 
 
-async def test_an_api_that_is_down_slow_or_refuses_goes_past_the_bot(set_up: SetUp) -> None:
+async def test_an_api_that_is_slow_refuses_or_is_down_goes_past_the_bot(set_up: SetUp) -> None:
     stage = await set_up(delay_s=5.0)
-    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
-        ring = await stage.operator.rung(PERSON_WITHIN_S)
-        assert ring.headers["x-bot-reason"] == "not_registered"
-        await caller.answered()
+
+    async def reaches_an_operator(ring: int) -> None:
+        async with Caller(stage.installation, stage.server.site.sip_port):
+            await until(lambda: len(stage.operator.rings()) == ring, DIALLED_WITHIN_S)
+
+    await reaches_an_operator(1)
     stage.api.delay_s, stage.api.token = 0.0, "another"
-    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
-        await caller.answered()
+    await reaches_an_operator(2)
     assert stage.api.refused == 1
     await stage.api.stop()
-    async with Caller(stage.installation, stage.server.site.sip_port) as caller:
-        await caller.answered()
-    await until(lambda: len(stage.operator.rings()) == 3, 5)
+    await reaches_an_operator(3)
+    assert {ring.headers["x-bot-reason"] for ring in stage.operator.rings()} == {"not_registered"}
     assert stage.bot.calls == []
 
 
@@ -194,7 +197,7 @@ async def test_a_refused_media_port_leads_to_a_person(set_up: SetUp) -> None:
     stage = await set_up(outcome=None)
     await stage.bot.refuse()
     caller = await stage.dial()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.operator.rung(DIALLED_WITHIN_S)
     assert ring.headers["x-bot-reason"] == "bot_lost"
     await stage.operator.talking()
     assert not caller.was_hung_up_on()
@@ -287,6 +290,37 @@ async def test_a_hostile_caller_stays_text(set_up: SetUp) -> None:
     (form,) = stage.api.registrations
     assert form["caller"] == "+79161"
     assert form["uuid"] == (await stage.bot.call()).call_id
+
+
+async def test_a_caller_without_a_number_is_welcome(set_up: SetUp) -> None:
+    stage = await set_up()
+    await stage.dial_and_talk_to_the_bot(number="anonymous")
+    (form,) = stage.api.registrations
+    assert form["caller"] == ""
+
+
+async def test_the_bots_account_cannot_place_calls_or_run_commands(set_up: SetUp) -> None:
+    site = (await set_up()).server.site
+    account = (("Username", "ivrbot"), ("Secret", site.ami_secret))
+    attempts = {
+        "Originate": (("Channel", "PJSIP/trunk/sip:1@127.0.0.1"), ("Application", "Playback"), ("Data", "x")),
+        "Command": (("Command", "core show channels"),),
+        "GetConfig": (("Filename", "pjsip.conf"),),
+    }
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.ami_port)
+    parser = AmiParser()
+    writer.write(encode_action("Login", account))
+    for action, fields in attempts.items():
+        writer.write(encode_action(action, (("ActionID", action), *fields)))
+    answers: dict[str, str] = {}
+    async with asyncio.timeout(5):
+        while not attempts.keys() <= answers.keys():
+            data = await reader.read(4096)
+            assert data, "the manager hung up"
+            answers |= {m.get("ActionID"): m.get("Message") for m in parser.feed(data)}
+    writer.close()
+    await writer.wait_closed()
+    assert {answers[action] for action in attempts} == {"Permission denied"}
 
 
 async def test_values_set_by_ami_stay_text(set_up: SetUp) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import uuid
@@ -160,6 +161,7 @@ class Registrar:
     refused: int = 0
     _runner: web.AppRunner | None = None
     _port: int = 0
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Registrar:
         app = web.Application()
@@ -179,6 +181,7 @@ class Registrar:
 
     async def stop(self) -> None:
         """Stop listening. Idempotent."""
+        self._stopping.set()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -189,7 +192,7 @@ class Registrar:
         return f"http://{HOST}:{self._port}"
 
     async def _register(self, request: web.Request) -> web.Response:
-        await asyncio.sleep(self.delay_s)
+        await self._dawdle()
         if not self._known(request):
             return web.Response(status=401, text="unknown token")
         form = await request.post()
@@ -197,13 +200,18 @@ class Registrar:
         return web.Response(text=self.admit)
 
     async def _outcome(self, request: web.Request) -> web.Response:
-        await asyncio.sleep(self.delay_s)
+        await self._dawdle()
         if not self._known(request):
             return web.Response(status=401, text="unknown token")
         self.outcomes_asked.append(request.match_info["uuid"])
         if self.outcome is None:
             return web.Response(status=404, text="404: Not Found")
         return web.Response(text=self.outcome)
+
+    async def _dawdle(self) -> None:
+        # a plain sleep would outlive the server
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), self.delay_s)
 
     def _known(self, request: web.Request) -> bool:
         known = request.headers.get("Authorization") == f"Bearer {self.token}"

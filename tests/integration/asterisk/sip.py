@@ -339,7 +339,7 @@ async def place_crowd(
         await sipp.start(
             *(f"{HOST}:{sip_port}", "-m", str(calls), "-l", str(calls), "-r", str(per_second)),
             *("-key", "called", called, "-key", "caller_prefix", caller_prefix),
-            *("-min_rtp_port", "40000", "-max_rtp_port", "49999"),
+            *("-min_rtp_port", "12000", "-max_rtp_port", "19999"),
         )
         code = await sipp.finished(calls / per_second + hold_ms / 1000 + 30)
         messages = sipp.messages()
