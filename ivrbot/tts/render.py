@@ -33,14 +33,17 @@ from ivrbot.tts.text import clean, key_of, least_ms
 STUDIO: Final = "studio"
 """Engine name of recordings by a person: never rendered over, never removed while the text is needed."""
 
-_RHVOICE = "LGPL-2.1+ (data/* in the copyright file of Debian's rhvoice 1.8.0), Olga Yakovleva, RHVoice"
+_RHVOICE = (
+    "GPL-2+ by data/* in the copyright file of Debian's rhvoice 1.14 (LGPL-2.1+ in that of 1.8), "
+    "Olga Yakovleva, RHVoice"
+)
 VOICE_LICENCES: Final[Mapping[str, str]] = {
     "aleksandr": _RHVOICE,
     "irina": _RHVOICE,
     "anna": _RHVOICE,
-    "slt": _RHVOICE + "; trained on CMU ARCTIC, Carnegie Mellon University",
+    "slt": "CMU (copyright file of Debian's rhvoice 1.14), Artem Plaksin, Zvonimir Stanecic, from CMU ARCTIC",
 }
-"""Voices whose licence allows a bank to use them, with their source; others say "not stated"."""
+"""RHVoice's voices whose licence allows a bank to use them, with its source; others say "not stated"."""
 
 # a word said alone may be a little louder or softer than its neighbours; more than this would be heard as a jump
 _MOST_CORRECTION_DB = 3.0
@@ -87,7 +90,7 @@ async def render(
         language: of the texts.
         voice: name of the engine's voice; texts recorded with another one are rendered again.
         engine: started; must speak the language.
-        engine_version: goes into the manifest.
+        engine_version: goes into the manifest; by default what the engine says of itself, if it does.
         licence: of the voice; known voices need none.
 
     Raises:
@@ -98,8 +101,9 @@ async def render(
     old = {key_of(entry.text): entry for entry in read_manifest(store_dir, language).entries}
     folder = store_dir / language
     folder.mkdir(parents=True, exist_ok=True)
-    label = f"{engine.name} {engine_version}".strip()
-    licence = licence or VOICE_LICENCES.get(voice, "not stated")
+    label = f"{engine.name} {engine_version or getattr(engine, 'version', '')}".strip()
+    known = VOICE_LICENCES if engine.name == "rhvoice" else {}
+    licence = licence or known.get(voice, "not stated")
     entries: list[PromptEntry] = []
     rendered: list[str] = []
     for key, text in wanted.items():
@@ -108,6 +112,8 @@ async def render(
             pcm = await _speak(engine, text, language)
             entry = _store(folder, text, pcm, voice, label, licence)
             rendered.append(text)
+        elif entry.engine != STUDIO:
+            entry = entry.model_copy(update={"licence": licence})
         entries.append(entry)
     removed = tuple(entry.text for key, entry in old.items() if key not in wanted)
     _write_manifest(folder, Manifest(language=language, entries=tuple(entries)))

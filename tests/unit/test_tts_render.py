@@ -25,14 +25,15 @@ async def engine() -> FakeTts:
     return FakeTts()
 
 
-async def test_everything_is_rendered_and_right(tmp_path: Path, engine: FakeTts) -> None:
+async def test_everything_is_rendered_and_right(tmp_path: Path) -> None:
+    engine = FakeTts(name="rhvoice")
     report = await render(tmp_path, TEXTS, "ru", "aleksandr", engine, engine_version="9")
     assert sorted(report.rendered) == sorted(["Здравствуйте!", "два", "Карта, которая кончается на"])
     assert check(tmp_path, TEXTS, "ru") == []
     assert PromptStore(tmp_path, "ru").missing(TEXTS) == ()
     entry = read_manifest(tmp_path, "ru").entries[0]
-    assert (entry.voice, entry.engine) == ("aleksandr", "fake 9")
-    assert "LGPL" in entry.licence
+    assert (entry.voice, entry.engine) == ("aleksandr", "rhvoice 9")
+    assert "GPL-2+" in entry.licence
 
 
 async def test_second_run_changes_no_byte(tmp_path: Path, engine: FakeTts) -> None:
@@ -100,6 +101,14 @@ def test_script_lists_every_text_once() -> None:
 def record(folder: Path, text: str, pcm: Pcm) -> None:
     folder.mkdir(exist_ok=True)
     write_wav(folder / script([text])[0].file, pcm)
+
+
+async def test_licence_follows_the_voice(tmp_path: Path, engine: FakeTts) -> None:
+    await render(tmp_path, TEXTS, "ru", "aleksandr", engine)
+    assert {entry.licence for entry in read_manifest(tmp_path, "ru").entries} == {"not stated"}
+    report = await render(tmp_path, TEXTS, "ru", "aleksandr", engine, licence="bought")
+    assert report.rendered == ()
+    assert {entry.licence for entry in read_manifest(tmp_path, "ru").entries} == {"bought"}
 
 
 async def test_studio_recordings_replace_and_stay(tmp_path: Path, engine: FakeTts) -> None:
