@@ -19,6 +19,7 @@ from ivrbot.config import Settings
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
+from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.server import WebParts, WebServer
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,18 @@ async def run_worker(
         )
         pacer = Pacer()
         gateway = AudioSocketGateway(desk, pacer, settings.media)
-        parts = WebParts(settings.web, load_api_token(settings.data_dir), desk, core, pacer)
-        web = WebServer(parts)
+        web = WebServer(
+            WebParts(
+                settings=settings.web,
+                token=load_api_token(settings.data_dir),
+                calls=desk,
+                softphone=SoftphoneGateway(desk, pacer, desk.register, core.recorder.subscribe, settings.media),
+                store=core.store,
+                recorder=core.recorder,
+                operators=core.desk,
+                router=core.parts.router,
+            )
+        )
         background = [group.create_task(_beat(beat), name="heartbeat")]
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))

@@ -1,0 +1,456 @@
+"""Softphone gateway: a browser page calls in over one WebSocket.
+
+Takes WebSockets (handed over by the web server), gives each admitted one to the call door as a `Leg` and drives
+its `MediaSink`. Binary messages are PCM16 at 8 kHz in both directions, text messages are JSON objects with a
+`type`:
+
+    page -> bot   start {language, caller}, key {key}, hangup, say {text} (while with an operator)
+    bot -> page   ready {call_id}, transcript {who, text, t_ms}, error {code},
+                  ended {reason, disposition, escalated_to, dossier_id, waiting},
+                  operator_joined, said {who, text}, left {who}
+
+After an escalation the socket stays open until an operator at the desk page has taken the caller and one of them
+leaves, or nobody came for ten minutes.
+
+Source: RFC 6455 (section 10.2 for the Origin check).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from ivrbot.config import MediaSettings
+from ivrbot.errors import LegRefused, ProtocolError
+from ivrbot.media.framing import Framer
+from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
+from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
+from ivrbot.model.call import CallId, CallRegistration
+from ivrbot.model.events import CallEvent, EventType, JsonValue
+from ivrbot.model.speech import LANGUAGES, Language
+from ivrbot.ports import CallDoor, MediaSink
+from ivrbot.telephony.audiosocket import Allowance
+from ivrbot.telephony.operator_line import WAIT_FOR_OPERATOR_S, OperatorLine, OperatorLines, Side
+from ivrbot.telephony.pacer import PacedLeg, Pacer
+
+MAX_SOCKETS: Final = 64
+START_S: Final = 30.0
+"""A page that was opened must place its call by then."""
+MAX_MESSAGE_BYTES: Final = 16 * 1024
+INBOUND_BURST_FRAMES: Final = 50
+MAX_MESSAGES_AT_ONCE: Final = 500
+OUTBOX_FRAMES: Final = 10
+"""200 ms between the clock and the socket; of more, the newest is dropped."""
+OUTBOX_MESSAGES: Final = 200
+WRITE_BUFFER_BYTES: Final = OUTBOX_FRAMES * FRAME_BYTES
+KERNEL_BUFFER_BYTES: Final = 32 * 1024
+ENDING_S: Final = 5.0
+"""How long the page waits to be told how its call ended."""
+CLOSE_S: Final = 2.0
+
+_SOUND_BYTES_PER_S: Final = FRAME_BYTES * 1000 / FRAME_MS
+_MESSAGES_PER_S: Final = 250.0
+_PARTED: Final = frozenset({None, 1000, 1001, 1005})
+"""Close codes of a page that hung up or was closed (RFC 6455, section 7.4.1)."""
+_KEYS: Final = frozenset("0123456789*#")
+_NUMBER: Final = frozenset("+0123456789")
+_MAX_NUMBER_CHARS: Final = 20
+_log = logging.getLogger(__name__)
+
+Register = Callable[[CallRegistration], Awaitable[bool]]
+"""Announces a call; False when callers are to go to operators. Raises LegRefused for a used id."""
+Follow = Callable[[CallId], AbstractAsyncContextManager[AsyncIterator[CallEvent]]]
+"""Events of one call from now on."""
+
+
+def is_own_origin(request: web.BaseRequest) -> bool:
+    """Whether a request comes from a page of this server, or from no page at all."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return True
+    try:
+        return bool(request.host) and urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:
+        return False
+
+
+def new_call_id() -> CallId:
+    """A random UUID."""
+    return CallId(str(uuid.uuid4()))
+
+
+class SoftphoneGateway:
+    """Opens legs from browser pages.
+
+    Args:
+        door: decides about every leg.
+        pacer: the clock of all outbound sound.
+        register: announces a call before its leg.
+        follow: events of a call, from which the page learns how it ended.
+        settings: patience with silent peers.
+        new_id: makes call ids.
+    """
+
+    def __init__(
+        self,
+        door: CallDoor,
+        pacer: Pacer,
+        register: Register,
+        follow: Follow,
+        settings: MediaSettings,
+        new_id: Callable[[], CallId] = new_call_id,
+    ) -> None:
+        self.door = door
+        self.pacer = pacer
+        self.register = register
+        self.follow = follow
+        self.new_id = new_id
+        self.lines = OperatorLines()
+        self._silent_peer_s = settings.silent_peer_s
+        self._legs: set[_Socket] = set()
+
+    @property
+    def legs(self) -> int:
+        """Open sockets, in a call or with an operator."""
+        return len(self._legs)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one WebSocket until it closes (mount it as an aiohttp handler).
+
+        Raises:
+            HTTPForbidden: the request comes from a page of another site.
+            HTTPServiceUnavailable: too many sockets.
+        """
+        if not is_own_origin(request):
+            LEGS_REFUSED.labels("origin").inc()
+            raise web.HTTPForbidden(text="foreign origin")
+        if len(self._legs) >= MAX_SOCKETS:
+            LEGS_REFUSED.labels("crowded").inc()
+            raise web.HTTPServiceUnavailable(text="too many connections")
+        # A ping goes out after `heartbeat` without traffic and is waited for half as long.
+        ws = web.WebSocketResponse(
+            heartbeat=self._silent_peer_s / 1.5,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            compress=False,
+            timeout=CLOSE_S,
+        )
+        await ws.prepare(request)
+        leg = _Socket(self, ws, request.transport)
+        self._legs.add(leg)
+        try:
+            await leg.serve()
+        finally:
+            self._legs.discard(leg)
+        return ws
+
+    async def stop(self) -> None:
+        """End every leg (cause "shutdown"). Idempotent."""
+        for leg in tuple(self._legs):
+            leg.end("shutdown")
+            leg.leave()
+
+
+class _Socket:
+    """One page: a leg (see ports.Leg) while the bot has it, then perhaps a line to an operator."""
+
+    def __init__(
+        self, gateway: SoftphoneGateway, ws: web.WebSocketResponse, transport: asyncio.Transport | None
+    ) -> None:
+        self._gateway = gateway
+        self._ws = ws
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._call_id = CallId("")
+        self._sink: MediaSink | None = None
+        self._paced: PacedLeg | None = None
+        self._cause = ""
+        self._line: OperatorLine | None = None
+        self._framer = Framer()
+        self._outbox: deque[str | bytes] = deque()
+        self._news = asyncio.Event()
+        self._started: asyncio.Future[CallRegistration] = self._loop.create_future()
+        self._ended = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._sound = Allowance(INBOUND_BURST_FRAMES * FRAME_BYTES, _SOUND_BYTES_PER_S, self._loop.time())
+        self._messages = Allowance(MAX_MESSAGES_AT_ONCE, _MESSAGES_PER_S, self._loop.time())
+        connection: Any = transport.get_extra_info("socket") if transport else None
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+
+    # --- Leg ---
+
+    @property
+    def call_id(self) -> CallId:
+        return self._call_id
+
+    def close(self) -> None:
+        self.end("closed")
+
+    def notify(self, message: dict[str, object]) -> None:
+        self._send(message)
+
+    # --- the socket's life ---
+
+    async def serve(self) -> None:
+        """Read, write and follow the call until the page is gone or there is nothing more to tell it."""
+        reader = asyncio.create_task(self._read(), name="softphone-read")
+        writer = asyncio.create_task(self._write(), name="softphone-write")
+        story = asyncio.create_task(self._live(), name="softphone-call")
+        try:
+            await asyncio.wait((reader, writer, story), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost = self._ws.close_code not in _PARTED
+            self.end("connection_lost" if lost else "hangup")
+            self.leave()
+            try:
+                async with asyncio.timeout(CLOSE_S):
+                    await asyncio.gather(writer, return_exceptions=True)
+                    await self._ws.close()
+            except TimeoutError:
+                if self._transport:
+                    self._transport.abort()
+            for task in (reader, writer, story):
+                task.cancel()
+            for result in await asyncio.gather(reader, writer, story, return_exceptions=True):
+                if isinstance(result, Exception):
+                    _log.error("a softphone's connection broke", exc_info=result)
+            if self._line:
+                self._gateway.lines.close(self._line)
+
+    def leave(self) -> None:
+        """Stop serving the page, with a call or without."""
+        self._gone.set()
+        self._news.set()
+        if not self._started.done():
+            self._started.cancel()
+
+    async def _live(self) -> None:
+        """The call from its start to the last thing that the page is told."""
+        try:
+            async with asyncio.timeout(START_S):
+                registration = await self._started
+        except TimeoutError:
+            LEGS_REFUSED.labels("no_start").inc()
+            self._error("no_start")
+            return
+        self._call_id = registration.call_id
+        async with self._gateway.follow(registration.call_id) as events:
+            if not await self._begin(registration):
+                return
+            await self._ended.wait()
+            ending = await _ending(events)
+        dossier_id = str(ending.get("dossier") or "")
+        waits = bool(dossier_id) and self._cause == "closed" and not self._gone.is_set()
+        if waits:
+            self._line = self._gateway.lines.open(dossier_id, self._deliver)
+        self._send(
+            {
+                "type": "ended",
+                "disposition": ending.get("disposition", ""),
+                "reason": ending.get("reason", ""),
+                "escalated_to": ending.get("escalated_to", ""),
+                "dossier_id": dossier_id,
+                "waiting": waits,
+            }
+        )
+        if self._line:
+            await self._with_operator(self._line)
+
+    async def _begin(self, registration: CallRegistration) -> bool:
+        """Register the call and ask the door; False after a refusal, of which the page has been told."""
+        try:
+            taken = await self._gateway.register(registration)
+            if self._gone.is_set() or not taken:
+                self._error("busy")
+                return False
+            self._sink = self._gateway.door.admit(self)
+        except LegRefused as error:
+            _log.warning("leg refused: %s", error)
+            LEGS_REFUSED.labels("door").inc()
+            self._error("refused")
+            return False
+        self._send({"type": "ready", "call_id": registration.call_id})
+        if not self._cause:
+            self._paced = self._gateway.pacer.add(self._sink.next_frame, self._play)
+        return True
+
+    async def _with_operator(self, line: OperatorLine) -> None:
+        try:
+            async with asyncio.timeout(WAIT_FOR_OPERATOR_S):
+                await _first(line.taken, line.over, self._gone)
+        except TimeoutError:
+            self._send({"type": "left", "who": "operator"})
+            return
+        await _first(line.over, self._gone)
+
+    def end(self, cause: str) -> None:
+        """End the leg once; `on_closed` follows in the loop's next round."""
+        if self._cause:
+            return
+        self._cause = cause
+        if self._paced:
+            self._gateway.pacer.remove(self._paced)
+        self._loop.call_soon(self._report)  # never from within a call of the sink
+
+    def _report(self) -> None:
+        if self._sink:
+            LEGS_CLOSED.labels(self._cause).inc()
+            self._sink.on_closed(self._cause)
+        self._ended.set()
+
+    # --- from the page ---
+
+    async def _read(self) -> None:
+        async for message in self._ws:
+            if not self._messages.take(1, self._loop.time()):
+                self._broken(f"more than {MAX_MESSAGES_AT_ONCE} messages at once")
+                return
+            try:
+                if message.type is WSMsgType.BINARY:
+                    self._hear(message.data)
+                elif message.type is WSMsgType.TEXT:
+                    self._obey(_parsed(message.data))
+            except ProtocolError as error:
+                self._broken(str(error))
+                return
+            if self._gone.is_set():
+                return
+
+    def _hear(self, pcm: bytes) -> None:
+        if len(pcm) % SAMPLE_BYTES:
+            raise ProtocolError("half a sample")
+        if not self._sound.take(len(pcm), self._loop.time()):
+            FRAMES_DROPPED.labels("inbound").inc(max(1, len(pcm) // FRAME_BYTES))
+        elif self._line:
+            self._line.sound(Side.CALLER, pcm)
+        elif self._sink and not self._cause:
+            for frame in self._framer.feed(pcm):
+                self._sink.on_frame(frame)
+
+    def _obey(self, message: dict[str, Any]) -> None:
+        match message.get("type"):
+            case "start":
+                if self._started.done():
+                    raise ProtocolError("a second start")
+                self._started.set_result(_registration(message, self._gateway.new_id()))
+            case "key":
+                self._press(message.get("key"))
+            case "hangup":
+                self._hang_up()
+            case "say":
+                if self._line:
+                    self._line.say(Side.CALLER, str(message.get("text", "")))
+            case _:
+                raise ProtocolError("unknown type of message")
+
+    def _press(self, key: object) -> None:
+        if key not in _KEYS:
+            raise ProtocolError("no such key")
+        if self._sink and not self._cause:
+            self._sink.on_key(str(key))
+
+    def _hang_up(self) -> None:
+        self.end("hangup")
+        if self._line:
+            self._gateway.lines.close(self._line)
+        if self._line or not self._sink:
+            self.leave()
+
+    def _broken(self, what: str) -> None:
+        _log.warning("softphone closed: %s", what)
+        self._error("protocol")
+        self.end("protocol_error")
+
+    # --- to the page ---
+
+    def _error(self, code: str) -> None:
+        self._send({"type": "error", "code": code})
+
+    def _deliver(self, message: dict[str, object] | bytes) -> None:
+        if isinstance(message, bytes):
+            self._play(message)
+        else:
+            self._send(message)
+
+    def _send(self, message: dict[str, object]) -> None:
+        if len(self._outbox) >= OUTBOX_MESSAGES + OUTBOX_FRAMES:
+            self._gone.set()  # a page that reads nothing at all
+        else:
+            self._outbox.append(json.dumps(message, ensure_ascii=False))
+        self._news.set()
+
+    def _play(self, pcm: bytes) -> None:
+        """Queue one frame, called by the clock. A page that does not read loses it."""
+        waiting = self._transport.get_write_buffer_size() if self._transport else 0
+        if waiting > WRITE_BUFFER_BYTES or len(self._outbox) >= OUTBOX_FRAMES:
+            FRAMES_DROPPED.labels("outbound").inc()
+            return
+        self._outbox.append(pcm)
+        self._news.set()
+
+    async def _write(self) -> None:
+        """Write what is queued; ends when the page is gone, after the last words to it."""
+        while True:
+            while self._outbox:
+                item = self._outbox.popleft()
+                try:
+                    if isinstance(item, str):
+                        await self._ws.send_str(item)
+                    else:
+                        await self._ws.send_bytes(item)
+                except ConnectionError:
+                    return
+            if self._gone.is_set():
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        message = json.loads(text)
+    except ValueError as error:
+        raise ProtocolError("not JSON") from error
+    if not isinstance(message, dict):
+        raise ProtocolError("not a JSON object")
+    return message
+
+
+def _registration(message: dict[str, Any], call_id: CallId) -> CallRegistration:
+    """What the page says about its call; numbers keep digits and a plus only."""
+    caller = "".join(char for char in str(message.get("caller") or "") if char in _NUMBER)[:_MAX_NUMBER_CHARS]
+    chosen = message.get("language")
+    language: Language | None = next((name for name in LANGUAGES if name == chosen), None)
+    return CallRegistration(call_id, caller=caller, gateway="softphone", language=language)
+
+
+async def _ending(events: AsyncIterator[CallEvent]) -> dict[str, JsonValue]:
+    """Data of the event that ends the call; {} when it does not come."""
+    try:
+        async with asyncio.timeout(ENDING_S):
+            async for event in events:
+                if event.type is EventType.CALL_ENDED:
+                    return dict(event.data)
+    except TimeoutError:
+        _log.warning("a call did not report its end")
+    return {}
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Until one of them is set."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

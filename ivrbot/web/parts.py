@@ -1,0 +1,38 @@
+"""What the web needs of the process, handed in by whoever starts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ivrbot.analytics.recorder import Recorder
+from ivrbot.call.door import CallDesk
+from ivrbot.call.router import Router
+from ivrbot.config import WebSettings
+from ivrbot.operators.desk import OperatorDesk
+from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.telephony.softphone import SoftphoneGateway
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """Parts of one process.
+
+    Attributes:
+        settings: where to listen.
+        token: what machine clients show.
+        calls: registrations, readiness, live calls.
+        softphone: serves the pages' WebSockets.
+        store: events, dossiers, outcomes, rollout states.
+        recorder: live events.
+        operators: dossiers of this process.
+        router: draws calls.
+    """
+
+    settings: WebSettings
+    token: str
+    calls: CallDesk
+    softphone: SoftphoneGateway
+    store: SqliteStore
+    recorder: Recorder
+    operators: OperatorDesk
+    router: Router

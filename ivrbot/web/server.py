@@ -1,0 +1,119 @@
+"""The web server: one port for the API, the pages, the live streams and the softphone's WebSockets.
+
+Takes the parts of a process, gives a running server. Connections are limited in number, so that idle ones cost
+calls nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from typing import Final
+
+from aiohttp import web
+
+from ivrbot.errors import ConfigError, Problem
+from ivrbot.web.access import Access, add_headers
+from ivrbot.web.calls_api import CallsApi
+from ivrbot.web.events import Streams
+from ivrbot.web.health import Health
+from ivrbot.web.parts import WebParts
+from ivrbot.web.rollout_api import RolloutApi
+
+__all__ = ["WebParts", "WebServer"]
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_CONNECTIONS: Final = 512
+KEEP_ALIVE_S: Final = 20.0
+STOP_S: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class WebServer:
+    """The listening side.
+
+    Args:
+        parts: what handlers need.
+    """
+
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+        self._streams = Streams()
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen.
+
+        Returns:
+            The port bound (the one chosen by the system when settings say 0).
+
+        Raises:
+            ConfigError: the address or port cannot be used.
+        """
+        runner = web.AppRunner(
+            self.application(), access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=STOP_S
+        )
+        await runner.setup()
+        host, port = self._parts.settings.host, self._parts.settings.port
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: _admitted(runner), host, port)
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError([_bind_problem(error, host, port)]) from error
+        self._runner = runner
+        bound: int = self._server.sockets[0].getsockname()[1]
+        _log.info("web listens on %s:%d", host, bound)
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening, end streams and sockets. Idempotent."""
+        if self._server is None or self._runner is None:
+            return
+        self._server.close()
+        await self._streams.stop()
+        await self._parts.softphone.stop()
+        await self._runner.cleanup()
+        self._server = self._runner = None
+
+    def application(self) -> web.Application:
+        """All handlers behind the guard."""
+        parts = self._parts
+        access = Access(parts.token, parts.settings.host)
+        application = web.Application(middlewares=[access.guard], client_max_size=MAX_BODY_BYTES)
+        application.on_response_prepare.append(add_headers)
+        application.add_routes(CallsApi(parts, self._streams).routes())
+        application.add_routes(RolloutApi(parts).routes())
+        application.add_routes(Health(parts).routes())
+        application.add_routes([web.get("/ws/softphone", parts.softphone.handle)])
+        return application
+
+
+def _admitted(runner: web.AppRunner) -> asyncio.BaseProtocol:
+    """The protocol of a new connection; beyond the limit one that closes it at once."""
+    server = runner.server
+    if server is None or len(server.connections) >= MAX_CONNECTIONS:
+        return _Full()
+    protocol: asyncio.BaseProtocol = server()
+    return protocol
+
+
+class _Full(asyncio.Protocol):
+    """Closes its connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _bind_problem(error: OSError, host: str, port: int) -> Problem:
+    where = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        allowed = "stop the program that holds it, or set web.port (IVRBOT_WEB__PORT) to a free one"
+        return Problem("", None, "web.port", where, "the port is in use", allowed)
+    if error.errno == errno.EACCES:
+        return Problem("", None, "web.port", where, "no permission to listen", "a port above 1023")
+    message = f"cannot listen: {error.strerror or error}"
+    return Problem("", None, "web.host", where, message, "an address of this machine")
