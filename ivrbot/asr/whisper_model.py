@@ -2,9 +2,9 @@
 
 Takes a model folder (CTranslate2 form: model.bin, config.json, tokenizer.json, a vocabulary). Measured choices:
 int8 and one thread per instance, several instances scale where several threads on one do not; the encoder sees
-the sound and three seconds of zero features instead of 30 s, a fifth of the work; the token <|notimestamps|> is left
-out and no prompt is given, because with a short window either of them makes the decoder talk nonsense; two beams,
-because the greedy decoder hangs in loops that cost more than the second beam.
+the sound and three seconds of zero features instead of 30 s, a fifth of the work; the token <|notimestamps|> is
+left out and no prompt is given, because with a short window either of them makes the decoder talk nonsense; two
+beams, because the greedy decoder hangs in loops that cost more than the second beam.
 Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", sections 2.3 and 4.5.
 """
 

@@ -1,0 +1,24 @@
+"""Word error rate: Levenshtein distance over words, after spelling is made equal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words without punctuation; ё counts as е."""
+    return [word.replace("ё", "е") for word in _WORD.findall(text.lower())]
+
+
+def distance(said: Sequence[str], heard: Sequence[str]) -> int:
+    """Least number of insertions, deletions and substitutions (Levenshtein 1966, row by row)."""
+    row = list(range(len(heard) + 1))
+    for index, word in enumerate(said, 1):
+        diagonal, row[0] = row[0], index
+        for column, other in enumerate(heard, 1):
+            best = min(row[column] + 1, row[column - 1] + 1, diagonal + (word != other))
+            diagonal, row[column] = row[column], best
+    return row[-1]

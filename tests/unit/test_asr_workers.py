@@ -1,0 +1,166 @@
+"""The pool of recognisers: bounded, with deadlines, and never losing an instance."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from ivrbot.asr.workers import WorkerPool
+from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
+from tests.fakes.waiting import until
+
+LONG_S = 30.0
+
+
+class Gate:
+    """A job that stays in its thread until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self._open = threading.Event()
+
+    def __call__(self, instance: int) -> int:
+        self.entered += 1
+        assert self._open.wait(LONG_S)
+        return instance
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest.fixture
+def freed() -> list[int]:
+    return []
+
+
+@pytest.fixture
+async def pool(freed: list[int]) -> AsyncIterator[WorkerPool[int]]:
+    pool: WorkerPool[int] = WorkerPool("test", max_waiting=2)
+    await pool.start(_numbers(), 2)
+    yield pool
+    await pool.close(freed.append)
+
+
+def _numbers() -> Callable[[], int]:
+    made = iter(range(10))
+    return lambda: next(made)
+
+
+async def test_jobs_get_instances_of_their_own(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(2)]
+    await until(lambda: gate.entered == 2)
+    gate.open()
+    assert sorted(await asyncio.gather(*jobs)) == [0, 1]
+    assert pool.idle == 2
+
+
+async def test_too_many_waiting_are_refused_at_once(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(4)]
+    await until(lambda: pool.waiting == 2)
+    with pytest.raises(EngineUnavailable, match="overloaded"):
+        await pool.run(gate, LONG_S)
+    assert pool.load.refused == 1
+    gate.open()
+    assert len(await asyncio.gather(*jobs)) == 4
+    assert pool.idle == 2
+    assert pool.load.max_queue_ms > 0
+
+
+async def test_a_late_result_is_dropped_and_its_instance_comes_back(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    with pytest.raises(EngineTimeout):
+        await pool.run(gate, 0.01)
+    assert pool.idle == 1
+    assert pool.load.timeouts == 1
+    gate.open()
+    await until(lambda: pool.idle == 2)
+
+
+async def test_a_deadline_covers_the_waiting_too(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(2)]
+    await until(lambda: gate.entered == 2)
+    with pytest.raises(EngineTimeout):
+        await pool.run(gate, 0.01)
+    assert pool.waiting == 0
+    gate.open()
+    await asyncio.gather(*jobs)
+    assert pool.idle == 2
+
+
+async def test_cancelled_waiters_leave_no_trace(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(4)]
+    await until(lambda: pool.waiting == 2)
+    for job in jobs[2:]:
+        job.cancel()
+    gate.open()
+    await asyncio.gather(*jobs, return_exceptions=True)
+    await until(lambda: pool.idle == 2)
+    assert gate.entered == 2
+
+
+async def test_cancelled_in_the_moment_of_its_turn(pool: WorkerPool[int]) -> None:
+    gates = [Gate(), Gate()]
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for gate in gates]
+    waiting = asyncio.create_task(pool.run(lambda instance: instance, LONG_S))
+    await until(lambda: pool.waiting == 1 and all(gate.entered for gate in gates))
+    jobs[0].add_done_callback(lambda _: waiting.cancel())
+    for gate in gates:
+        gate.open()
+    await asyncio.gather(*jobs, waiting, return_exceptions=True)
+    await until(lambda: pool.idle == 2)
+
+
+async def test_an_optional_job_never_waits(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(2)]
+    await until(lambda: gate.entered == 2)
+    assert await pool.run_if_idle(lambda instance: instance) is None
+    gate.open()
+    await asyncio.gather(*jobs)
+    assert await pool.run_if_idle(lambda instance: instance) in (0, 1)
+
+
+async def test_a_failed_job_says_so_and_frees_its_instance(pool: WorkerPool[int]) -> None:
+    def fail(_: int) -> None:
+        raise EngineBadOutput("broken")
+
+    with pytest.raises(EngineBadOutput, match="broken"):
+        await pool.run(fail, LONG_S)
+    assert pool.idle == 2
+
+
+async def test_close_refuses_those_who_wait_and_frees_every_instance_once(
+    pool: WorkerPool[int], freed: list[int]
+) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(3)]
+    await until(lambda: pool.waiting == 1)
+    closing = asyncio.create_task(pool.close(freed.append))
+    with pytest.raises(EngineUnavailable):
+        await jobs[2]
+    gate.open()
+    await closing
+    await pool.close(freed.append)
+    assert sorted(await asyncio.gather(*jobs[:2])) == sorted(freed) == [0, 1]
+    with pytest.raises(EngineUnavailable):
+        await pool.run(gate, LONG_S)
+
+
+async def test_an_instance_that_cannot_be_made(freed: list[int]) -> None:
+    def fail() -> int:
+        raise EngineUnavailable("no model")
+
+    pool: WorkerPool[int] = WorkerPool("test", 1)
+    with pytest.raises(EngineUnavailable, match="no model"):
+        await pool.start(fail, 2)
+    with pytest.raises(EngineUnavailable):
+        await pool.run(lambda instance: instance, LONG_S)
+    await pool.close(freed.append)
+    assert freed == []
