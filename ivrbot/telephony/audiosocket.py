@@ -26,6 +26,9 @@ from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor, MediaSink
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 from ivrbot.telephony.wire.audiosocket import (
+    FRAME_HEADER,
+    HEADER_BYTES,
+    WHOLE_FRAME_BYTES,
     Audio,
     Error,
     Hangup,
@@ -33,7 +36,6 @@ from ivrbot.telephony.wire.audiosocket import (
     Message,
     Parser,
     Uuid,
-    audio_frame,
     hangup_frame,
 )
 
@@ -196,6 +198,7 @@ class _Connection(asyncio.Protocol):
         self._framer = Framer()
         self._call_id = CallId("")
         self._sink: MediaSink | None = None
+        self._sink_in_step: MediaSink | None = None  # set while a whole frame may take the short way
         self._paced: PacedLeg | None = None
         self._write_paused = False
         self._cause = ""
@@ -237,9 +240,9 @@ class _Connection(asyncio.Protocol):
         if self._cause:
             return  # closing: read on, because closing a socket with unread bytes would reset the connection
         self._heard_s = self._loop.time()
-        if self._sink and (frame := self._parser.whole_frame(data)) and self._framer.is_empty:
+        if self._sink_in_step and len(data) == WHOLE_FRAME_BYTES and data.startswith(FRAME_HEADER):
             if self._sound.take(FRAME_BYTES, self._heard_s):
-                self._sink.on_frame(frame)
+                self._sink_in_step.on_frame(cast(Frame, data[HEADER_BYTES:]))
             else:
                 FRAMES_DROPPED.labels("inbound").inc()
             return
@@ -250,6 +253,8 @@ class _Connection(asyncio.Protocol):
             self._broken(ProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once"))
         if self._parser.error and not self._cause:
             self._broken(self._parser.error)
+        in_step = not self._cause and self._parser.is_idle and self._framer.is_empty
+        self._sink_in_step = self._sink if in_step else None
 
     def eof_received(self) -> None:
         if self._cause:
@@ -298,6 +303,7 @@ class _Connection(asyncio.Protocol):
 
     def _ends(self, cause: str) -> None:
         self._cause = cause
+        self._sink_in_step = None
         if self._timer:
             self._timer.cancel()
         if self._paced:
@@ -389,7 +395,7 @@ class _Connection(asyncio.Protocol):
         if self._write_paused:
             FRAMES_DROPPED.labels("outbound").inc()
         elif self._transport:
-            self._transport.write(audio_frame(frame))
+            self._transport.write(FRAME_HEADER + frame)
 
     def _watch(self) -> None:
         """Close the leg of a peer that fell silent; looks again when it could be due."""

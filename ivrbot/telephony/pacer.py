@@ -88,7 +88,11 @@ class Pacer:
         served = 0
         while True:
             for leg in tuple(self._phases[self._slot % PHASES]):
-                self._serve(leg)
+                try:
+                    frame = leg.next_frame()
+                    leg.write(SILENCE if frame is None else frame)
+                except Exception:  # noqa: BLE001 - see _drop
+                    self._drop(leg)
             self._advance()
             served += 1
             if self._due_s() > loop.time() or served > PHASES * (MAX_CATCH_UP_FRAMES + 1):
@@ -114,15 +118,13 @@ class Pacer:
             self._slot += frames * PHASES
             FRAMES_DROPPED.labels("pacing").inc(frames * self.legs)
 
-    def _serve(self, leg: PacedLeg) -> None:
-        try:
-            frame = leg.next_frame()
-            leg.write(SILENCE if frame is None else frame)
-        except Exception:  # noqa: BLE001 - see below
-            # The clock is shared, so one leg's defect must not silence the others. Without traffic the PBX takes
-            # the broken call back and goes on with its dialplan.
-            _log.exception("a leg could not be served")
-            self.remove(leg)
+    def _drop(self, leg: PacedLeg) -> None:
+        """Give a defective leg up: the clock is shared, so it must not silence the others.
+
+        Without traffic the PBX takes the call back and goes on with its dialplan.
+        """
+        _log.exception("a leg could not be served")
+        self.remove(leg)
 
 
 def _nothing() -> None:

@@ -409,6 +409,16 @@ async def test_other_frame_sizes_are_cut_anew(start: Start, size: int) -> None:
     assert {len(frame) for frame in sink.frames} == {FRAME_BYTES}
 
 
+async def test_whole_frames_wait_for_the_piece_before_them(start: Start) -> None:
+    bench = await start()
+    peer, sink = await bench.leg()
+    said = b"".join(marked_frames(4))
+    for begin, end in ((0, 320), (320, 420), (420, 740), (740, 1060), (1060, 1280)):
+        peer.send(audio_frame(said[begin:end]))
+        await until(lambda: len(sink.heard) >= end // 320 * 320)  # noqa: B023 - awaited within the turn
+    assert sink.heard == said
+
+
 async def test_sound_and_keys_stay_in_order(start: Start) -> None:
     bench = await start()
     peer, sink = await bench.leg()

@@ -57,20 +57,14 @@ def test_serialisers_write_the_documented_bytes() -> None:
     assert error_frame() == bytes.fromhex("ff0000")
 
 
-@given(st.binary(max_size=330))
-def test_the_short_cut_takes_whole_frames_only(data: bytes) -> None:
-    assert Parser().whole_frame(data) is None or Parser().feed(data) == [Audio(data[3:])]
-
-
-def test_the_short_cut_is_closed_within_a_frame_and_after_an_error() -> None:
-    frame = audio_frame(b"\7" * FRAME_BYTES)
+@pytest.mark.parametrize(
+    ("data", "is_idle"),
+    [("", True), ("00", False), ("1000", False), ("100002 00", False), ("100002 0000", True), ("7f0000", False)],
+)
+def test_a_parser_is_idle_between_messages_only(data: str, is_idle: bool) -> None:
     parser = Parser()
-    assert parser.whole_frame(frame) == b"\7" * FRAME_BYTES
-    parser.feed(b"\x10")
-    assert parser.whole_frame(frame) is None
-    broken = Parser()
-    broken.feed(b"\x7f\0\0")
-    assert broken.whole_frame(frame) is None
+    parser.feed(key_frame("1") + bytes.fromhex(data))
+    assert parser.is_idle is is_idle
 
 
 def test_every_kind_of_message_is_generated_here() -> None:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 from ivrbot.errors import ProtocolError
-from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES, Frame
+from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES
 from ivrbot.model.call import CallId
 
 KIND_HANGUP: Final = 0x00
@@ -28,8 +28,9 @@ MAX_AUDIO_BYTES: Final = 16_000
 
 _KEYS: Final = b"0123456789*#ABCD"
 _OTHER_RATES_HZ: Final = dict(enumerate((12_000, 16_000, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000), 0x11))
-_FRAME_HEADER: Final = bytes([KIND_AUDIO]) + FRAME_BYTES.to_bytes(2, "big")
-_WHOLE_FRAME_BYTES: Final = HEADER_BYTES + FRAME_BYTES
+FRAME_HEADER: Final = bytes([KIND_AUDIO]) + FRAME_BYTES.to_bytes(2, "big")
+WHOLE_FRAME_BYTES: Final = HEADER_BYTES + FRAME_BYTES
+"""What 20 ms of sound take on the wire; nearly all traffic is such frames, one in each TCP segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +113,10 @@ class Parser:
             self._rest = b""
         return messages
 
-    def whole_frame(self, data: bytes) -> Frame | None:
-        """Short cut for nearly all traffic: bytes that are 20 ms of sound and nothing else, between two messages.
-
-        Returns:
-            The sound, or None when `data` must go through `feed`.
-        """
-        if len(data) != _WHOLE_FRAME_BYTES or self._rest or self.error or not data.startswith(_FRAME_HEADER):
-            return None
-        return cast(Frame, data[HEADER_BYTES:])
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next byte begins a message."""
+        return not self._rest and self.error is None
 
     def finish(self) -> None:
         """Say that the peer has closed its side.
@@ -177,7 +173,7 @@ def audio_frame(pcm: bytes) -> bytes:
         ValueError: another length.
     """
     if len(pcm) == FRAME_BYTES:
-        return _FRAME_HEADER + pcm
+        return FRAME_HEADER + pcm
     if not 0 < len(pcm) <= MAX_AUDIO_BYTES or len(pcm) % SAMPLE_BYTES:
         raise ValueError(f"cannot send {len(pcm)} bytes of sound in one frame")
     return bytes([KIND_AUDIO]) + len(pcm).to_bytes(2, "big") + pcm
