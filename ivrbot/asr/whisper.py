@@ -115,7 +115,7 @@ class WhisperEngine:
 
     async def close(self) -> None:
         """Let running decodes end and free the models."""
-        await self._pool.close(WhisperModel.close)
+        await self._pool.close(lambda model: model.close())
 
     async def read(self, pcm: Pcm, language: Language, expect: Expect) -> Transcript:
         """Decode a whole utterance, with a second pass where it pays.

@@ -63,7 +63,7 @@ def source_of(name: str) -> Source:
     scheme = urllib.parse.urlsplit(name).scheme
     if scheme in ("http", "https"):
         return UrlSource(name)
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return FolderSource(Path(name))
     allowed = '"packages", an existing folder, or a URL that begins with http:// or https://'
     raise ConfigError([Problem("", None, "models.source", name, "no such source of models", allowed)])

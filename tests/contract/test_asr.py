@@ -18,6 +18,7 @@ from ivrbot.model.speech import Language
 from tests.contract.asr import AsrContract
 from tests.fakes.asr import FakeAsr
 
+KOREAN = cast("Language", "ko")
 SPEECH = Path(__file__).parent.parent / "data" / "speech_en.wav"
 
 
@@ -28,12 +29,29 @@ def model(name: str) -> Path:
     return folder
 
 
+# One load serves all tests of an engine.
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whisper() -> AsyncIterator[WhisperEngine]:
+    engine = WhisperEngine(model("whisper-base"), deadline_ms=60_000)
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def vosk() -> AsyncIterator[VoskEngine]:
+    engine = VoskEngine({KOREAN: model("vosk-ko")}, instances=1, deadline_ms=60_000)
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
 class _English:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def language(self) -> Language:
         return "en"
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def speech(self) -> Pcm:
         return read_wav(SPEECH)
 
@@ -48,14 +66,11 @@ class TestFake(_English, AsrContract):
 
 
 @pytest.mark.models
-@pytest.mark.asyncio(loop_scope="class")
+@pytest.mark.asyncio(loop_scope="module")
 class TestWhisper(_English, AsrContract):
-    @pytest_asyncio.fixture(scope="class", loop_scope="class")
-    async def engine(self) -> AsyncIterator[WhisperEngine]:
-        engine = WhisperEngine(model("whisper-base"), deadline_ms=60_000)
-        await engine.start()
-        yield engine
-        await engine.close()
+    @pytest.fixture
+    def engine(self, whisper: WhisperEngine) -> WhisperEngine:
+        return whisper
 
     async def test_understands_english(self, engine: WhisperEngine, speech: Pcm) -> None:
         from ivrbot.asr.transcribe import transcribe_file
@@ -68,17 +83,14 @@ class TestWhisper(_English, AsrContract):
 
 
 @pytest.mark.models
-@pytest.mark.asyncio(loop_scope="class")
+@pytest.mark.asyncio(loop_scope="module")
 class TestVosk(_English, AsrContract):
     """On the Korean model, the only one that comes in a package: it hears Korean words in anything."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def language(self) -> Language:
-        return cast("Language", "ko")
+        return KOREAN
 
-    @pytest_asyncio.fixture(scope="class", loop_scope="class")
-    async def engine(self, language: Language) -> AsyncIterator[VoskEngine]:
-        engine = VoskEngine({language: model("vosk-ko")}, instances=1, deadline_ms=60_000)
-        await engine.start()
-        yield engine
-        await engine.close()
+    @pytest.fixture
+    def engine(self, vosk: VoskEngine) -> VoskEngine:
+        return vosk

@@ -1,0 +1,188 @@
+"""When Whisper reads a second time, what it lets through, and how it answers from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ivrbot.asr.whisper import WhisperEngine
+from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
+from ivrbot.errors import EngineBadOutput, EngineUnavailable
+from ivrbot.model.audio import Pcm
+from ivrbot.model.speech import Expect, Language, Partial, Transcript
+
+SOUND = Pcm(b"\x10\x27\xf0\xd8" * 8000)  # 2 s
+
+
+def reading(text: str, log_prob: float = -0.3, no_speech: float = 0.1) -> Reading:
+    return Reading(((text, log_prob),), no_speech, 1.0)
+
+
+class ScriptedModel:
+    """Gives prepared readings for sounds; silence (the warm-up) reads as nothing."""
+
+    def __init__(self, *readings: Reading | Exception) -> None:
+        self.readings = list(readings)
+        self.options: list[DecodeOptions] = []
+        self.closed = 0
+
+    def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+        if not any(pcm):
+            return reading("", no_speech=1.0)
+        self.options.append(options)
+        found = self.readings.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@asynccontextmanager
+async def engine_on(
+    model: ScriptedModel, second_pass_ms: int = 60_000, partials: bool = False
+) -> AsyncIterator[WhisperEngine]:
+    load: Callable[[Path], WhisperModel] = lambda _: model  # type: ignore[assignment,return-value]  # noqa: E731
+    engine = WhisperEngine(
+        Path("nowhere"), instances=1, second_pass_ms=second_pass_ms, partials=partials, loader=load
+    )
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def read(engine: WhisperEngine, expect: Expect = Expect.OPEN) -> Transcript:
+    stream = engine.open("ru", expect, lambda _: None)
+    stream.feed(SOUND)
+    try:
+        return await stream.decode()
+    finally:
+        stream.close()
+
+
+async def test_a_sure_reading_is_read_once() -> None:
+    model = ScriptedModel(reading("заблокируйте карту"))
+    async with engine_on(model) as engine:
+        transcript = await read(engine)
+    assert transcript.text == "заблокируйте карту"
+    assert transcript.hypotheses[0].confidence == pytest.approx(0.741)
+    assert len(model.options) == model.closed == 1
+
+
+@pytest.mark.parametrize("first", [reading("заплакать", -0.9), reading("и так далее " * 8, -0.2)])
+async def test_doubt_and_loops_are_read_again_with_more_room(first: Reading) -> None:
+    model = ScriptedModel(first, reading("заблокировать", -0.4))
+    async with engine_on(model) as engine:
+        assert (await read(engine)).text == "заблокировать"
+    assert model.options[1].beam > model.options[0].beam
+    assert model.options[1].tail_frames > model.options[0].tail_frames
+
+
+async def test_no_time_no_second_reading() -> None:
+    model = ScriptedModel(reading("заплакать", -0.9))
+    async with engine_on(model, second_pass_ms=0) as engine:
+        assert (await read(engine)).text == "заплакать"
+
+
+async def test_a_failed_second_reading_leaves_the_first() -> None:
+    model = ScriptedModel(reading("заплакать", -0.9), EngineBadOutput("out of memory"))
+    async with engine_on(model) as engine:
+        assert (await read(engine)).text == "заплакать"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        reading("Субтитры сделал DimaTorzok"),
+        reading("заблокируйте", no_speech=0.7),
+        reading("здравствуйте, " + "и так далее, " * 9),
+        reading("[музыка]"),
+        reading(""),
+    ],
+)
+async def test_what_nobody_said_is_not_heard(found: Reading) -> None:
+    async with engine_on(ScriptedModel(found, found), second_pass_ms=0) as engine:
+        transcript = await read(engine)
+    assert transcript.hypotheses == ()
+    assert transcript.audio_ms == 2000
+
+
+async def test_equal_readings_are_one() -> None:
+    model = ScriptedModel(Reading((("Черёмуха.", -0.3), ("черёмуха.", -0.4), ("Черемша.", -0.5)), 0.1, 1.0))
+    async with engine_on(model) as engine:
+        transcript = await read(engine, Expect.SECRET)
+    assert [one.text for one in transcript.hypotheses] == ["Черёмуха.", "Черемша."]
+    assert model.options[0].hypotheses == 5
+
+
+async def test_a_failed_decode_may_be_tried_again() -> None:
+    model = ScriptedModel(EngineBadOutput("once"), reading("да"))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.YES_NO, lambda _: None)
+        stream.feed(SOUND)
+        with pytest.raises(EngineBadOutput):
+            await stream.decode()
+        assert (await stream.decode()).text == "да"
+        assert (await stream.decode()).text == "да"
+        stream.close()
+    assert len(model.options) == 2
+
+
+async def test_partials_are_what_two_readings_agree_on() -> None:
+    model = ScriptedModel(*(reading(text) for text in ("Я потеря", "Я потеряла", "Я потеряла карту", "да")))
+    partials: list[Partial] = []
+    async with engine_on(model, partials=True) as engine:
+        stream = engine.open("ru", Expect.OPEN, partials.append)
+        for _ in range(3):
+            stream.feed(Pcm(SOUND[:16_000]))
+            await stream.settle()
+        stream.close()
+    assert partials == [Partial(2000, "Я"), Partial(3000, "Я потеряла")]
+
+
+async def test_sound_beyond_the_limit_is_dropped_and_counted() -> None:
+    async with engine_on(ScriptedModel(reading("да"))) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        for _ in range(20):
+            stream.feed(SOUND)
+        transcript = await stream.decode()
+        stream.close()
+        assert transcript.audio_ms == 29_000
+        assert engine.load.dropped_ms == 11_000
+
+
+async def test_a_superseded_decode_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with engine_on(ScriptedModel(reading("да"), reading("да нет"))) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        early = asyncio.create_task(stream.decode())
+        await asyncio.sleep(0)
+        stream.feed(SOUND)
+        late = asyncio.create_task(stream.decode())
+        outcomes = await asyncio.gather(early, late, return_exceptions=True)
+        stream.close()
+    assert isinstance(outcomes[0], EngineUnavailable)
+    assert isinstance(outcomes[1], Transcript)
+
+
+@pytest.mark.parametrize("missing", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+    for name in {"model.bin", "config.json", "tokenizer.json", "vocabulary.txt"} - {missing}:
+        (tmp_path / name).touch()
+    with pytest.raises(EngineUnavailable, match=rf"{missing}.*models pull"):
+        WhisperModel(tmp_path)
+
+
+async def test_a_damaged_model_is_an_error(tmp_path: Path) -> None:
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (tmp_path / name).write_bytes(b"garbage")
+    engine = WhisperEngine(tmp_path)
+    with pytest.raises(EngineUnavailable, match="models pull"):
+        await engine.start()
