@@ -24,6 +24,7 @@ from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame
 from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor, MediaSink
+from ivrbot.telephony.allowance import Allowance
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 from ivrbot.telephony.wire.audiosocket import (
     FRAME_HEADER,
@@ -62,31 +63,6 @@ _NOT_ON_TELEPHONES: Final = "ABCD"
 _log = logging.getLogger(__name__)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Allowance:
-    """Bounded bucket: whether a peer may send so much of something now.
-
-    Starts full with `most`, fills up by `per_s` every second, never above `most`.
-    """
-
-    __slots__ = ("_left", "_most", "_per_s", "_then_s")
-
-    def __init__(self, most: int, per_s: float, now_s: float) -> None:
-        self._most = most
-        self._left = float(most)
-        self._per_s = per_s
-        self._then_s = now_s
-
-    def take(self, wanted: int, now_s: float) -> bool:
-        """Take `wanted`, or nothing when it is not there."""
-        left = self._left + (now_s - self._then_s) * self._per_s
-        self._left = left if left < self._most else self._most
-        self._then_s = now_s
-        if self._left < wanted:
-            return False
-        self._left -= wanted
-        return True
 
 
 class AudioSocketGateway:
