@@ -39,7 +39,7 @@ from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.ports import CallDoor, MediaSink
-from ivrbot.telephony.audiosocket import Allowance
+from ivrbot.telephony.allowance import Allowance
 from ivrbot.telephony.operator_line import WAIT_FOR_OPERATOR_S, OperatorLine, OperatorLines, Side
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 
