@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import subprocess
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
@@ -177,6 +178,8 @@ def _download(url: str) -> Iterator[bytes]:
         with urllib.request.urlopen(url, timeout=_URL_TIMEOUT_S) as response:
             yield from _chunks(response)
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         raise MissingError(f"{url} cannot be fetched ({error})", "Check the setting models.source") from error
 
 

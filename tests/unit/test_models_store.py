@@ -110,7 +110,7 @@ def left_over(models_dir: Path) -> list[str]:
 
 
 def test_from_a_folder(models_dir: Path, source: Path) -> None:
-    seen = []
+    seen: list[tuple[str, int, int]] = []
     folder = pull(
         "toy", models_dir, str(source), lambda name, done, total: seen.append((name, done, total)), KNOWN
     )
@@ -196,7 +196,7 @@ def test_a_whole_model_is_not_fetched_again(models_dir: Path, source: Path) -> N
 
 
 @pytest.mark.parametrize("origin", ["/no/such/folder", "ftp://example.com/", "file:///etc", ""])
-def test_an_unknown_source(models_dir: Path, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_source(models_dir: Path, origin: str) -> None:
     with pytest.raises(ConfigError, match=r"models\.source"):
         pull("toy", models_dir, origin, known=KNOWN)
 
