@@ -1,0 +1,122 @@
+"""The product itself as a process: `ivrbot serve --demo` on free ports, with a data folder of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from tests.integration.asterisk.install import REPOSITORY
+from tests.integration.asterisk.server import HOST, Site, clean_environment, free_port
+from tests.integration.asterisk.wait import until
+
+READY_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 15.0
+AMI_SECRET = "test-secret"
+
+
+class Product:
+    """One `serve`; an asynchronous context manager that waits until calls are accepted.
+
+    Attributes:
+        data_dir: database, journals, token.
+        log_path: everything that it wrote.
+    """
+
+    def __init__(self, data_dir: Path, models_dir: Path | None = None, **settings: str) -> None:
+        """Prepare.
+
+        Args:
+            data_dir: an empty folder.
+            models_dir: where the models lie; the repository's own folder by default.
+            settings: further `IVRBOT_...` variables, without the prefix ("CALL__MAX_CALLS").
+        """
+        self.data_dir = data_dir
+        self.log_path = data_dir / "serve.log"
+        self._web, self._media, self._ami = (free_port(socket.SOCK_STREAM) for _ in range(3))
+        self._models = models_dir or REPOSITORY / "var" / "models"
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Product:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def site(self, **operators: int) -> Site:
+        """Asterisk's side: addresses, token, AMI secret; operators' SIP ports by name."""
+        return Site(
+            api=f"http://{HOST}:{self._web}",
+            media=f"{HOST}:{self._media}",
+            token=(self.data_dir / "api.token").read_text().strip(),
+            operators=operators,
+            ami_port=self._ami,
+            ami_secret=AMI_SECRET,
+        )
+
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of the supervisor's children."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in children.split()]
+
+    def signal_workers(self, number: signal.Signals) -> None:
+        """Send a signal to the worker, as SIGKILL or SIGSTOP."""
+        for worker in self.workers:
+            os.kill(worker, number)
+
+    async def stop(self) -> None:
+        """End it with SIGTERM; after a while with SIGKILL. Idempotent."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+    async def _start(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        secret = self.data_dir / "ami.secret"
+        secret.write_text(AMI_SECRET)
+        environment = {
+            **clean_environment(),
+            "IVRBOT_DATA_DIR": str(self.data_dir),
+            "IVRBOT_WEB__PORT": str(self._web),
+            "IVRBOT_MEDIA__PORT": str(self._media),
+            "IVRBOT_ASTERISK__AMI_HOST": HOST,
+            "IVRBOT_ASTERISK__AMI_PORT": str(self._ami),
+            "IVRBOT_ASTERISK__AMI_SECRET_FILE": str(secret),
+            "IVRBOT_MODELS__DIR": str(self._models),
+            **{f"IVRBOT_{name}": value for name, value in self._settings.items()},
+        }
+        with self.log_path.open("wb") as log:
+            process = self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "ivrbot", "serve", "--demo"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=REPOSITORY,
+                start_new_session=True,
+            )
+        lines = self.log_path.read_text
+        await until(lambda: "ready" in lines().splitlines() or process.returncode is not None, READY_TIMEOUT_S)
+        if process.returncode is not None:
+            raise RuntimeError(f"serve ended with {process.returncode}:\n{lines()[-3000:]}")
