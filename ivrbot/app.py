@@ -174,6 +174,15 @@ async def open_core(
         yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx)
 
 
+def check_files(settings: Settings, plan_file: Path) -> None:
+    """Read every file that a person edits.
+
+    Raises:
+        ConfigError: every problem of all of them.
+    """
+    _load_files(settings, plan_file)
+
+
 def _load_files(settings: Settings, plan_file: Path) -> tuple[FlowSet, Policy, Plan]:
     """All files at once, so that all their problems are told at once."""
     problems: list[Problem] = []

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from ivrbot import app
 from ivrbot.call.door import CallDesk
 from ivrbot.config import Settings
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.ports import NluEngine
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
@@ -65,9 +66,34 @@ async def run_worker(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Outermost, so that the heart beats until everything is closed.
+    async with asyncio.TaskGroup() as vital:
+        heart: list[asyncio.Task[None]] = []
+
+        def begin(web_port: int, media_port: int) -> None:
+            heart.append(vital.create_task(_beat(beat), name="heartbeat"))
+            ready(web_port, media_port)
+
+        try:
+            app.check_files(settings, plan_file)
+            # Training and model loading take seconds each; they share the cores.
+            training = vital.create_task(app.train_nlu(settings), name="training")
+            await _answer_calls(settings, plan_file, training, stop, begin)
+        finally:
+            for task in heart:
+                task.cancel()
+
+
+async def _answer_calls(
+    settings: Settings,
+    plan_file: Path,
+    training: Awaitable[NluEngine],
+    stop: asyncio.Event,
+    ready: Callable[[int, int], None],
+) -> None:
     async with (
-        app.open_core(settings, plan_file=plan_file) as core,
         app.open_speech(settings) as speech,
+        app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
         asyncio.TaskGroup() as group,
     ):
         desk = CallDesk(
@@ -92,7 +118,7 @@ async def run_worker(
                 router=core.parts.router,
             )
         )
-        background = [group.create_task(_beat(beat), name="heartbeat")]
+        background: list[asyncio.Task[None]] = []
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:

@@ -28,7 +28,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """In continuous integration a skip is a failure: what was missing should have been installed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
-    if skipped and os.environ.get("IVRBOT_NO_SKIPS") and session.exitstatus == 0:
+    if skipped and os.environ.get("TESTS_NO_SKIPS") and session.exitstatus == 0:
         reporter.write_line(f"{skipped} tests were skipped, which is a failure here", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -25,7 +25,7 @@ START_S: Final = 180.0
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 LASTING_S: Final = 60.0
 """A worker that lived so long starts the count of failures anew."""
-HEARTBEAT_VARIABLE: Final = "IVRBOT_HEARTBEAT_FD"
+HEARTBEAT_VARIABLE: Final = "_IVRBOT_HEARTBEAT_FD"
 PERMANENT_EXITS: Final = frozenset({0, 2, 3})
 """Done, invalid files, something missing: starting again would not help."""
 
