@@ -46,14 +46,14 @@ class LiveEvents(Protocol):
 
 def event_row(event: CallEvent) -> dict[str, Any]:
     """The flat form of an event; its own data never overwrites type, time or number."""
-    return {
-        **event.data,
+    row: dict[str, Any] = {
         "type": event.type.value,
         "t_ms": event.t_ms,
         "seq": event.seq,
         "call_id": event.call_id,
         "at": event.at.isoformat(timespec="milliseconds"),
     }
+    return {**row, **event.data, **row}
 
 
 async def story(
