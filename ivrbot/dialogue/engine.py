@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from ivrbot.dialogue.conditions import parse_value
+from ivrbot.dialogue.questions import FACT_QUESTIONS, question_for
 from ivrbot.dialogue.reading import (
     TOPIC_CHANGE_CONFIDENCE,
     command_in,
@@ -18,6 +19,7 @@ from ivrbot.dialogue.reading import (
     read_slot,
     read_topic,
 )
+from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import END, FlowSet, SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Frame, Waiting
 from ivrbot.language.codes import parse_digits
@@ -43,7 +45,7 @@ from ivrbot.model.dialogue import (
     UserTurn,
     Value,
 )
-from ivrbot.model.speech import Expect, Language
+from ivrbot.model.speech import Language
 
 MAX_STEPS = 200
 MAX_FAILURES = 2
@@ -52,14 +54,6 @@ NO_TOPIC = "goodbye"
 
 Acts = tuple[DialogueAct, ...]
 Result = tuple[DialogueState, Acts]
-
-_FACT_COLLECT = {
-    "last_four": Collect("fact", Expect.DIGITS, max_digits=4, secret=True, timeout_ms=8000),
-    "date_of_birth": Collect("fact", Expect.DATE, max_digits=8, secret=True, timeout_ms=8000),
-    "code_word": Collect("fact", Expect.SECRET, secret=True, timeout_ms=8000),
-    "full_name": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
-    "phone": Collect("fact", Expect.DIGITS, secret=True, timeout_ms=15000),
-}
 
 _BANK_FAILURES = {
     "rejected": ("utter_bank_rejected", EscalationReason.BANK_REJECTED),
@@ -128,9 +122,9 @@ class Dialogue:
         if spec.kind == "topic":
             return self._topic_turn(state, turn)
         value = read_slot(spec, turn, state.language)
+        if spec.kind == "yes_no":
+            value, state = self._correction(state, turn, value)
         if value is not None:
-            if value is False:
-                state = self._correction(state, turn)
             return self._fill(state, slot, value)
         if (command := command_meant(turn)) is not None:
             return self._command(state, command)
@@ -165,7 +159,7 @@ class Dialogue:
         spec, slot = self._open_question(state)
         if spec.kind == "topic" and digits == self._set.branches.language_key and not state.topic:
             other: Language = "en" if state.language == "ru" else "ru"
-            return self._ask_again(replace(state, language=other, failures=0), [Say("utter_ask_topic")], False)
+            return self._ask_again(replace(state, language=other, failures=0), [])
         value = read_keys(spec, digits, self._set.branches)
         if value is None:
             return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
@@ -179,9 +173,9 @@ class Dialogue:
                 return self._ask_again(state, [])
             case Universal.WAIT:
                 state, acts = self._ask_again(state, [Say("utter_wait")], repeat_question=False)
-                collect = acts[-1]
-                assert isinstance(collect, Collect)
-                return state, (*acts[:-1], replace(collect, timeout_ms=WAIT_MS))
+                return state, tuple(
+                    replace(act, timeout_ms=WAIT_MS) if isinstance(act, Collect) else act for act in acts
+                )
             case Universal.HELP:
                 return self._ask_again(state, [Say("utter_help")])
             case Universal.BACK:
@@ -189,13 +183,15 @@ class Dialogue:
             case Universal.CANCEL:
                 if not state.topic:
                     return self._ask_again(state, [])
+                if state.collect is not None and state.collect.slot == "topic":
+                    return self._fill(state, "topic", NO_TOPIC)  # nothing is under way: he wants no more
                 return self._enter(replace(state, stack=(), answered=()), "more", [Say("utter_cancelled")])
             case _:
                 assert_never(command)
 
     def _back(self, state: DialogueState) -> Result:
         """Ask the last answered question of this flow again; without one, the open one."""
-        if not state.answered:
+        if not state.answered or state.answered[-1].flow != state.stack[-1].flow:
             return self._ask_again(state, [])
         frame = state.answered[-1]
         slots = {**state.slots, self._set.flows[frame.flow].steps[frame.step].name: None}
@@ -208,7 +204,8 @@ class Dialogue:
         return self._ask_again(replace(state, failures=state.failures + 1), [Say(response)])
 
     def _ask_again(self, state: DialogueState, first: list[Say], repeat_question: bool = True) -> Result:
-        assert state.collect is not None
+        if state.collect is None:
+            return self._transfer(state, [], EscalationReason.INTERNAL_ERROR)
         says = [*first, *(state.asked if repeat_question else ())]
         waiting: Waiting = "fact" if state.collect.slot == "fact" else "collect"
         return replace(state, waiting=waiting), (*says, state.collect)
@@ -237,12 +234,24 @@ class Dialogue:
                     slots[name] = value
         return replace(state, slots=slots)
 
-    def _correction(self, state: DialogueState, turn: UserTurn) -> DialogueState:
-        """Take the right value that a refusal carries, as in: no, 90 30."""
-        before = state.slots
-        state = self._volunteered(state, turn)
-        corrected = any(before.get(name) != value for name, value in state.slots.items())
-        return replace(state, slots={**state.slots, "corrected": corrected})
+    def _correction(self, state: DialogueState, turn: UserTurn, value: Value) -> tuple[Value, DialogueState]:
+        """Take the right code from an answer to a question that named another ("no, 90 30", "yes, the 90 30").
+
+        Whatever word came with it, a yes to something else is no yes.
+        """
+        named = self._named_in(state)
+        heard = self._volunteered(state, turn)
+        if any(heard.slots.get(name) != state.slots.get(name) for name in named):
+            return False, replace(heard, slots={**heard.slots, "corrected": True})
+        if value is False:
+            state = replace(state, slots={**heard.slots, "corrected": False})
+        return value, state
+
+    def _named_in(self, state: DialogueState) -> frozenset[str]:
+        """Slots whose values the open question has just read out."""
+        texts = self._set.responses[state.language]
+        parts = (part for say in state.asked for part in split_template(texts[say.response]))
+        return frozenset(part[0] for part in parts if not isinstance(part, str))
 
     # --- what the others answer ---------------------------------------------------------------------
 
@@ -264,7 +273,10 @@ class Dialogue:
                     state, [Say("utter_authentication_failed")], EscalationReason.AUTHENTICATION_FAILED
                 )
             case "unclear":
-                return self._failure(state, "utter_fact_unclear", EscalationReason.NO_MATCH)
+                if not reply.fact or reply.fact == state.fact or state.failures + 1 >= MAX_FAILURES:
+                    return self._failure(state, "utter_fact_unclear", EscalationReason.NO_MATCH)
+                state = replace(state, failures=state.failures + 1)
+                return self._ask_fact(state, reply.fact, [Say("utter_fact_unclear")])
             case "ask" | "wrong":
                 first = [Say("utter_fact_wrong")] if reply.status == "wrong" else []
                 return self._ask_fact(replace(state, failures=0), reply.fact, first)
@@ -272,7 +284,7 @@ class Dialogue:
                 assert_never(reply.status)
 
     def _ask_fact(self, state: DialogueState, fact: str, first: list[Say]) -> Result:
-        collect, hint = _FACT_COLLECT[fact], self._hint(state)
+        collect, hint = FACT_QUESTIONS[fact], self._hint(state)
         question = Say(f"utter_ask_fact_{fact}")
         state = replace(state, waiting="fact", fact=fact, collect=collect, asked=(question,))
         state = replace(state, hint_given=state.hint_given or bool(hint))
@@ -288,6 +300,8 @@ class Dialogue:
         stack = state.stack
         if stack and self._step_at(state).name in {"route_topic", "topic"}:
             stack = stack[:-1]
+        # A flow that was interrupted and is wanted again starts anew: its answers must not count for two.
+        stack = tuple(frame for frame in stack if frame.flow != entry.flow)
         return self._enter(replace(state, stack=stack, answered=()), entry.flow, [])
 
     def _route(self, state: DialogueState, acts: list[DialogueAct]) -> Result:
@@ -349,12 +363,7 @@ class Dialogue:
 
     def _ask(self, state: DialogueState, step: Step, acts: list[DialogueAct]) -> Result:
         spec = self._set.domain.slots[step.name]
-        if spec.kind == "topic":
-            collect = Collect(step.name, Expect.OPEN, max_digits=1)
-        elif spec.kind == "yes_no":
-            collect = Collect(step.name, Expect.YES_NO, max_digits=1)
-        else:
-            collect = Collect(step.name, Expect.DIGITS, spec.length or 0, spec.personal, timeout_ms=8000)
+        collect = question_for(step.name, spec)
         hint = self._hint(state) if spec.kind != "topic" else []
         question = self._say(state, step.utter)
         state = replace(state, waiting="collect", collect=collect, asked=(question,))

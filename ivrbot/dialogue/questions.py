@@ -1,0 +1,31 @@
+"""What is listened for after each kind of question. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ivrbot.dialogue.schema import SlotSpec
+from ivrbot.model.dialogue import Collect
+from ivrbot.model.speech import Expect
+
+FACT_QUESTIONS: Final[Mapping[str, Collect]] = MappingProxyType(
+    {
+        "last_four": Collect("fact", Expect.DIGITS, max_digits=4, secret=True, timeout_ms=8000),
+        "date_of_birth": Collect("fact", Expect.DATE, max_digits=8, secret=True, timeout_ms=8000),
+        "code_word": Collect("fact", Expect.SECRET, secret=True, timeout_ms=8000),
+        "full_name": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
+        "phone": Collect("fact", Expect.DIGITS, secret=True, timeout_ms=15000),
+    }
+)
+"""By fact of the ladder; `phone` is ended by `#` or a pause."""
+
+
+def question_for(name: str, spec: SlotSpec) -> Collect:
+    """What a flow's `collect` listens for."""
+    if spec.kind == "topic":
+        return Collect(name, Expect.OPEN, max_digits=1)
+    if spec.kind == "yes_no":
+        return Collect(name, Expect.YES_NO, max_digits=1)
+    return Collect(name, Expect.DIGITS, spec.length or 0, spec.personal, timeout_ms=8000)
