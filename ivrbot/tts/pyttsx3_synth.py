@@ -2,15 +2,16 @@
 
 Takes text, gives 8 kHz PCM16 through a sink, a whole text at once. The library comes from the package
 espeakng-loader and is loaded beforehand under the name that pyttsx3 looks for. What is worked around: `runAndWait`
-starts espeak-ng's own thread and returns before it has written the file (hence `Synchronize`), an unwritable path
-hangs (hence a folder of our own), an unknown voice silently becomes English (hence the check), messages go to
-standard output (the worker's is /dev/null).
+starts espeak-ng's own thread and returns before it has written the file (hence the event and `Synchronize`), an
+unwritable path hangs (hence a folder of our own), an unknown voice silently becomes English (hence the check),
+messages go to standard output (the worker's is /dev/null).
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import threading
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from ivrbot.tts.loudness import TelephoneFilter, gain_for
 from ivrbot.tts.worker_process import Sink
 
 _WORDS_PER_MINUTE = 165
+_WRITE_S = 8.0
 _PIECE_BYTES = 8820  # 200 ms at espeak-ng's 22,050 Hz
 
 
@@ -30,6 +32,8 @@ class Pyttsx3Synth:
     def __init__(self, options: dict[str, str]) -> None:
         self._folder = Path(options["folder"])
         self._engine, self._synchronize = _load()
+        self._written = threading.Event()
+        self._engine.connect("finished-utterance", lambda name, completed: self._written.set())
         self._engine.setProperty("rate", _WORDS_PER_MINUTE)
         present = {str(voice.id) for voice in self._engine.getProperty("voices")}
         self._gains: dict[str, float] = {}
@@ -57,9 +61,12 @@ class Pyttsx3Synth:
         file.unlink(missing_ok=True)
         self._engine.setProperty("voice", voice)
         self._engine.save_to_file(text, str(file))
+        self._written.clear()
         self._engine.runAndWait()
+        # espeak-ng's thread tells us once the file is closed; `Synchronize` lets it come out of pyttsx3 altogether
+        written = self._written.wait(_WRITE_S)
         self._synchronize()
-        if not file.is_file():
+        if not written or not file.is_file():
             raise EngineBadOutput("espeak-ng wrote no file")
         with wave.open(str(file), "rb") as wav:
             pcm, rate_hz = wav.readframes(wav.getnframes()), wav.getframerate()
