@@ -7,15 +7,18 @@ that no slot holds or no recorded fragment can speak; texts missing in a languag
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from ivrbot.dialogue.responses import SPEAKABLE, split_template
 from ivrbot.dialogue.schema import END, Flow, FlowSet, Step
 from ivrbot.errors import Problem
+from ivrbot.model.bank import BankOperation
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.yamlfile import YamlFile
 
 BUILT_IN_ACTIONS = frozenset({"route_topic", "transfer_flow", "hang_up", "offer_language"})
+
+LAST_ACTIONS = frozenset({"route_topic", "transfer_flow", "hang_up"})
+"""After these the flow does not go on by itself."""
 
 ASKABLE = frozenset({"topic", "digits", "yes_no"})
 
@@ -50,43 +53,67 @@ ENGINE_RESPONSES = (
 )
 
 
-def check_flow_set(flow_set: FlowSet, sources: Mapping[str, YamlFile], folder: Path) -> Iterator[Problem]:
-    """Yield every violation; `sources` tells which file each flow came from."""
+def check_flow_set(
+    flow_set: FlowSet, sources: Mapping[str, YamlFile], files: Mapping[str, YamlFile]
+) -> Iterator[Problem]:
+    """Yield every violation.
+
+    Args:
+        flow_set: compiled.
+        sources: the file that each flow came from.
+        files: domain.yml, branches.yml and the languages' files, by name.
+    """
     for flow in flow_set.flows.values():
         yield from _check_flow(flow_set, flow, sources[flow.name])
-    yield from _check_names(flow_set, folder)
-    yield from _check_texts(flow_set, folder)
+    for name in ENGINE_FLOWS:
+        if name not in flow_set.flows:
+            folder = str(files["domain.yml"].path.parent)
+            yield Problem(folder, None, f"flows.{name}", "", "is required and missing")
+    yield from _check_menu(flow_set, files["branches.yml"])
+    yield from _check_actions(flow_set, files["domain.yml"])
+    yield from _check_texts(flow_set, files)
 
 
 def _check_flow(flow_set: FlowSet, flow: Flow, file: YamlFile) -> Iterator[Problem]:
-    where = ("flows", flow.name)
+    def problem(step: Step, message: str, value: str) -> Problem:
+        return Problem(str(file.path), step.line, f"flows.{flow.name}.steps", value, message)
+
     for step in flow.steps.values():
         for message, value in _step_errors(flow_set, flow, step):
-            yield file.problem((*where, "steps"), f"step {step.id!r}: {message}", value=value)
+            yield problem(step, f"step {step.id!r} {message}", value)
     reachable = _reachable(flow)
-    for step_id in flow.steps:
-        if step_id not in reachable:
-            yield file.problem((*where, "steps"), "step cannot be reached", value=step_id)
+    for step in flow.steps.values():
+        if step.id not in reachable:
+            yield problem(step, "step cannot be reached", step.id)
     if loop := _silent_loop(flow):
-        yield file.problem((*where, "steps"), "these steps can go round for ever without listening", value=loop)
+        step = flow.steps[loop]
+        yield problem(step, "from this step the flow can go round for ever without listening", loop)
 
 
 def _step_errors(flow_set: FlowSet, flow: Flow, step: Step) -> Iterator[tuple[str, str]]:
+    known = flow_set.domain.slots
     for jump in step.jumps:
         if jump.target != END and jump.target not in flow.steps:
             yield "goes to a step that does not exist", jump.target
-        for slot in jump.condition.slots if jump.condition else ():
-            if slot not in flow_set.domain.slots:
-                yield "its condition reads a slot that domain.yml does not have", slot
-    for slot in step.values:
-        if slot not in flow_set.domain.slots:
-            yield "sets a slot that domain.yml does not have", slot
+        for slot in sorted(jump.condition.slots) if jump.condition else ():
+            if slot not in known:
+                yield "has a condition on a slot that domain.yml does not have", slot
+    yield from _value_errors(flow_set, step)
     if step.verb in {"link", "call"} and step.name not in flow_set.flows:
         yield "goes to a flow that does not exist", step.name
     if step.verb == "collect":
         yield from _collect_errors(flow_set, step)
     if step.verb == "action":
         yield from _action_errors(flow_set, step.name)
+
+
+def _value_errors(flow_set: FlowSet, step: Step) -> Iterator[tuple[str, str]]:
+    known = flow_set.domain.slots
+    for slot, value in step.values.items():
+        if slot not in known:
+            yield "sets a slot that domain.yml does not have", slot
+        if isinstance(value, str) and value.startswith("slots.") and value.removeprefix("slots.") not in known:
+            yield "copies a slot that domain.yml does not have", value
 
 
 def _collect_errors(flow_set: FlowSet, step: Step) -> Iterator[tuple[str, str]]:
@@ -120,11 +147,11 @@ def _reachable(flow: Flow) -> set[str]:
 
 
 def _silent_loop(flow: Flow) -> str:
-    """Ids of steps that form a cycle without a `collect` or an outside action, "" if there is none."""
+    """Id of a step that lies on a cycle without a `collect`, "" if there is none."""
     quiet = {
         step.id: [jump.target for jump in step.jumps]
         for step in flow.steps.values()
-        if step.verb in {"set_slots", "noop"} or (step.verb == "action" and step.name.startswith("utter_"))
+        if step.verb in {"set_slots", "noop", "action"} and step.name not in LAST_ACTIONS
     }
     for start in quiet:
         seen, waiting = set(), [start]
@@ -138,65 +165,68 @@ def _silent_loop(flow: Flow) -> str:
     return ""
 
 
-def _check_names(flow_set: FlowSet, folder: Path) -> Iterator[Problem]:
-    yield from _check_menu(flow_set, str(folder / "branches.yml"))
-    for flow in ENGINE_FLOWS:
-        if flow not in flow_set.flows:
-            yield Problem(str(folder), None, f"flows.{flow}", "", "is required and missing")
-    domain = str(folder / "domain.yml")
+def _check_actions(flow_set: FlowSet, file: YamlFile) -> Iterator[Problem]:
+    operations = {operation.value: operation for operation in BankOperation}
     for action, spec in flow_set.domain.actions.items():
+        field = ("actions", action)
         for slot in [*spec.arguments, *spec.results]:
             if slot not in flow_set.domain.slots:
-                yield Problem(domain, None, f"actions.{action}", slot, "is no slot")
-        kind = "authenticate_" if spec.operation else "bank_"
-        if not action.startswith(kind):
-            message = "is neither bank_* nor authenticate_* with an operation"
-            yield Problem(domain, None, f"actions.{action}", "", message)
+                yield file.problem(field, "is no slot", value=slot)
+        if spec.operation:
+            if not action.startswith("authenticate_"):
+                yield file.problem(field, "has an operation, so its name must begin with authenticate_")
+            continue
+        operation = operations.get(action.removeprefix("bank_"))
+        if not action.startswith("bank_") or operation is None:
+            allowed = ", ".join(f"bank_{name}" for name in sorted(operations))
+            message = "is neither an operation of the bank nor authenticate_* with an operation"
+            yield file.problem(field, message, allowed=allowed)
+        elif spec.write != operation.writes:
+            yield file.problem((*field, "write"), f"must be {str(operation.writes).lower()}")
 
 
-def _check_menu(flow_set: FlowSet, file: str) -> Iterator[Problem]:
+def _check_menu(flow_set: FlowSet, file: YamlFile) -> Iterator[Problem]:
     menu = flow_set.branches
     keys: dict[str, str] = {menu.language_key: "language_key"}
     topics: dict[str, str] = {}
     for name, branch in menu.branches.items():
+        where = ("branches", name)
         if branch.key in keys:
-            yield Problem(file, None, f"branches.{name}.key", branch.key, f"is also the key of {keys[branch.key]}")
+            yield file.problem((*where, "key"), f"is also the key of {keys[branch.key]}", value=branch.key)
         keys[branch.key] = name
         if branch.key_topic not in branch.topics:
             allowed = ", ".join(branch.topics)
-            field = f"branches.{name}.key_topic"
-            yield Problem(file, None, field, branch.key_topic, "is no topic of this branch", allowed)
+            message = "is no topic of this branch"
+            yield file.problem((*where, "key_topic"), message, value=branch.key_topic, allowed=allowed)
         for topic, entry in branch.topics.items():
-            field = f"branches.{name}.topics.{topic}"
+            field = (*where, "topics", topic)
             if topic in topics:
-                yield Problem(file, None, field, "", f"is also in branch {topics[topic]}")
+                yield file.problem(field, f"is also in branch {topics[topic]}")
             topics[topic] = name
             if entry.flow is not None and entry.flow not in flow_set.flows:
-                yield Problem(file, None, f"{field}.flow", entry.flow, "no such flow")
+                yield file.problem((*field, "flow"), "no such flow", value=entry.flow)
     if menu.general_queue not in menu.branches:
-        yield Problem(file, None, "general_queue", menu.general_queue, "is no branch", ", ".join(menu.branches))
+        allowed = ", ".join(menu.branches)
+        yield file.problem(("general_queue",), "is no branch", value=menu.general_queue, allowed=allowed)
 
 
-def _check_texts(flow_set: FlowSet, folder: Path) -> Iterator[Problem]:
+def _check_texts(flow_set: FlowSet, files: Mapping[str, YamlFile]) -> Iterator[Problem]:
     everywhere = set().union(*(flow_set.responses[language] for language in LANGUAGES)) | set(ENGINE_RESPONSES)
     for language in LANGUAGES:
-        file, texts = str(folder / f"{language}.yml"), flow_set.responses[language]
+        file, texts = files[f"{language}.yml"], flow_set.responses[language]
         for key in sorted(everywhere - set(texts)):
-            yield Problem(file, None, f"responses.{key}", "", "is missing in this language")
+            yield file.problem(("responses", key), "is missing in this language")
         for key, text in texts.items():
             for part in split_template(text):
-                if isinstance(part, str):
-                    continue
-                spec = flow_set.domain.slots.get(part[0])
-                if spec is None:
-                    yield Problem(file, None, f"responses.{key}", part[0], "no such slot")
-                elif spec.kind not in SPEAKABLE:
-                    allowed = ", ".join(sorted(SPEAKABLE))
-                    yield Problem(
-                        file,
-                        None,
-                        f"responses.{key}",
-                        part[0],
-                        "no recorded fragments cover this variable",
-                        allowed,
-                    )
+                if not isinstance(part, str):
+                    yield from _check_variable(flow_set, file, key, part[0])
+
+
+def _check_variable(flow_set: FlowSet, file: YamlFile, key: str, name: str) -> Iterator[Problem]:
+    spec = flow_set.domain.slots.get(name)
+    if spec is None:
+        yield file.problem(("responses", key), "no such slot", value=name)
+    elif spec.kind not in SPEAKABLE:
+        allowed = ", ".join(sorted(SPEAKABLE))
+        message = "no recorded fragments cover this variable"
+        yield file.problem(("responses", key), message, value=name, allowed=allowed)

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from ivrbot.model.dialogue import Value
 
+MAX_TOKENS = 100
+
 Slots = Mapping[str, Value]
 Test = Callable[[Slots], bool]
 
@@ -79,6 +81,8 @@ def _tokens(text: str) -> list[str]:
         position = match.end()
     if not tokens:
         raise ConditionError("is empty")
+    if len(tokens) > MAX_TOKENS:
+        raise ConditionError(f"is longer than {MAX_TOKENS} words and signs")
     return tokens
 
 

@@ -50,9 +50,11 @@ def load_flows(folder: Path) -> FlowSet:
     domain = _read(folder / "domain.yml", Domain, problems)
     branches = _read(folder / "branches.yml", Branches, problems)
     texts: dict[Language, dict[str, str]] = {}
+    files = {read[0].path.name: read[0] for read in (domain, branches) if read is not None}
     for language in LANGUAGES:
         responses = _read(folder / f"{language}.yml", Responses, problems)
         if responses is not None:
+            files[responses[0].path.name] = responses[0]
             texts[language] = {
                 key: wordings[0].text for key, wordings in responses[1].responses.items() if wordings
             }
@@ -73,7 +75,7 @@ def load_flows(folder: Path) -> FlowSet:
     if domain is None or branches is None or len(texts) < len(LANGUAGES):
         raise ConfigError(problems)
     flow_set = FlowSet(flows, domain[1], branches[1], texts)
-    problems.extend(check_flow_set(flow_set, sources, folder))
+    problems.extend(check_flow_set(flow_set, sources, files))
     if problems:
         raise ConfigError(problems)
     return flow_set
@@ -113,6 +115,8 @@ class _Compiler:
         verbs = [verb for verb in VERBS if getattr(step, verb) is not None]
         if len(verbs) != 1:
             self._complain(field, f"needs exactly one of {', '.join(VERBS)}", ", ".join(verbs))
+            # Something must stand here, or whatever leads here would be called wrong as well.
+            self._steps[step_id] = Step(step_id, "noop", "", (Jump(None, following),), line=self._file.line(field))
             return
         if step_id in self._steps:
             self._complain(field, "two steps of this flow have the same id", step_id)
@@ -129,17 +133,18 @@ class _Compiler:
             utter=step.utter or (f"utter_ask_{name}" if verb == "collect" else ""),
             ask_before_filling=step.ask_before_filling,
             values=values,
+            line=self._file.line(field),
         )
 
     def _values(self, step: WrittenStep, field: tuple[str | int, ...]) -> dict[str, Value]:
         values: dict[str, Value] = {}
-        for assignment in step.set_slots or []:
+        for number, assignment in enumerate(step.set_slots or []):
             for slot, value in assignment.items():
                 try:
                     parse_value(value)
                     values[slot] = value
                 except ConditionError as error:
-                    self._complain((*field, "set_slots"), str(error), slot)
+                    self._complain((*field, "set_slots", number, slot), str(error), slot)
         return values
 
     def _jumps(
@@ -152,8 +157,10 @@ class _Compiler:
         jumps = []
         for number, written in enumerate(step.next):
             jumps.append(self._jump(written, f"{step_id}.{number}.", (*field, "next", number)))
-        if not jumps or jumps[-1].condition is not None:
+        if not jumps or "else_" not in step.next[-1].model_fields_set:
             self._complain((*field, "next"), "the last arm must be an else")
+        elif any("else_" in arm.model_fields_set for arm in step.next[:-1]):
+            self._complain((*field, "next"), "an else must be the last arm: nothing after it is ever tried")
         return tuple(jumps)
 
     def _jump(self, written: WrittenJump, prefix: str, field: tuple[str | int, ...]) -> Jump:

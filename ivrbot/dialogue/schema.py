@@ -172,6 +172,7 @@ class Step:
         utter: response that asks for a collected slot.
         values: for `set_slots`: literals or "slots.NAME".
         jumps: tried in order; the last one has no condition.
+        line: where the step stands in its file.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Step:
     utter: str = ""
     ask_before_filling: bool = False
     values: Mapping[str, Value] = field(default_factory=dict)
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
