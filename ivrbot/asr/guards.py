@@ -11,6 +11,10 @@ import re
 from typing import Final
 
 NO_SPEECH_LIMIT: Final = 0.6
+DOUBTFUL_LOG_PROB: Final = -1.15
+HOPELESS_LOG_PROB: Final = -1.3
+_MIN_CAPTION_LETTERS: Final = 4
+_LETTER_RUN = re.compile(r"([^\W\d_])\1{4,}", re.IGNORECASE)
 _MAX_WORDS_PER_S: Final = 7.0
 _MIN_REPEATS: Final = {1: 7, 2: 5, 3: 4, 4: 3}
 _MIN_REPEATS_LONG: Final = 3
@@ -72,9 +76,27 @@ def unloop(text: str) -> str:
     return text
 
 
+def is_doubtful(no_speech: float, log_prob: float) -> bool:
+    """Whether a reading is too unlikely to be speech.
+
+    In a short window the no-speech probability alone tells nothing: clearly spoken digits reach 0.9, noise 0.4. It
+    counts together with the average log probability, as in Radford et al. 2022, section 4.5; in this window speech
+    stayed above -1.05 and noise that was no caption below -1.2.
+    """
+    return log_prob < HOPELESS_LOG_PROB or (no_speech > NO_SPEECH_LIMIT and log_prob < DOUBTFUL_LOG_PROB)
+
+
+def is_caption(text: str) -> bool:
+    """Whether the text describes a sound: subtitles write those in capitals ("ВЫСТРЕЛЫ"), and never speech."""
+    letters = [char for char in text if char.isalpha()]
+    return len(letters) >= _MIN_CAPTION_LETTERS and all(char.isupper() for char in letters)
+
+
 def is_invented(text: str) -> bool:
-    """Whether the text is one of the things that Whisper says to silence."""
+    """Whether the text is one of the things that Whisper says to silence and noise."""
     words = _words(text)
+    if is_caption(text) or _LETTER_RUN.search(text):
+        return True
     return not words or " ".join(words) in _INVENTED_WHOLE or _INVENTED_ANYWHERE.search(text) is not None
 
 

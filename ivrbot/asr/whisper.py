@@ -282,7 +282,7 @@ def _unsure(reading: Reading, audio_ms: int) -> bool:
 def _transcript(reading: Reading, audio_ms: int, cpu_ms: float) -> Transcript:
     """Apply the guards; equal readings are merged, the best first."""
     hypotheses: dict[str, Hypothesis] = {}
-    if reading.no_speech <= guards.NO_SPEECH_LIMIT:
+    if not guards.is_doubtful(reading.no_speech, reading.texts[0][1]):
         for raw, log_prob in reading.texts:
             text = guards.unloop(guards.clean(raw))
             if guards.is_invented(text) or (audio_ms and guards.is_repetitive(text, audio_ms / 1000.0)):

@@ -21,6 +21,10 @@ from ivrbot.asr.agreement import AgreedPrefix
         "Thanks for watching!",
         "Subtitles by the Amara.org community",
         "you",
+        "СПОКОЙНАЯ МУЗЫКА",
+        "ВЫСТРЕЛЫ",
+        "Тааааааааа",
+        "ПИИИИИИ",
     ],
 )
 def test_inventions_are_known(text: str) -> None:

@@ -101,7 +101,9 @@ async def test_a_failed_second_reading_leaves_the_first() -> None:
     "found",
     [
         reading("Субтитры сделал DimaTorzok"),
-        reading("заблокируйте", no_speech=0.7),
+        reading("слышь", log_prob=-1.2, no_speech=0.7),
+        reading("слышь", log_prob=-1.5, no_speech=0.2),
+        reading("ВЫСТРЕЛЫ"),
         reading("здравствуйте, " + "и так далее, " * 9),
         reading("[музыка]"),
         reading(""),
@@ -112,6 +114,11 @@ async def test_what_nobody_said_is_not_heard(found: Reading) -> None:
         transcript = await read(engine)
     assert transcript.hypotheses == ()
     assert transcript.audio_ms == 2000
+
+
+async def test_digits_are_heard_though_the_short_window_doubts_that_it_is_speech() -> None:
+    async with engine_on(ScriptedModel(reading("4-2-7-1", log_prob=-0.5, no_speech=0.8))) as engine:
+        assert (await read(engine)).text == "4-2-7-1"
 
 
 async def test_equal_readings_are_one() -> None:
