@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from ivrbot import metrics
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.bank.simulator import BankSimulator
@@ -41,6 +42,7 @@ from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
+from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.tts.prompts import PromptStore
@@ -248,7 +250,7 @@ def tts_engine(settings: Settings, name: str) -> TtsEngine:
     """A live speech engine by name ("rhvoice", "pyttsx3"); not started."""
     if name == "pyttsx3":
         return Pyttsx3Engine()
-    return RhvoiceEngine(settings.tts.voice_ru, settings.tts.voice_en)
+    return RhvoiceEngine(settings.tts.voice_ru, settings.tts.voice_en, settings.tts.rhvoice_dir)
 
 
 async def start_tts(settings: Settings) -> TtsEngine | None:
@@ -284,7 +286,8 @@ async def open_speech(settings: Settings) -> AsyncIterator[Speech]:
         ConfigError: damaged prompts.
     """
     stores = prompt_stores(settings)
-    asr = choose_engine(settings.asr, settings.models_dir)
+    asr = choose_engine(settings.asr, settings.models_dir, observe_queue_s=metrics.ASR_QUEUE_S.observe)
+    shared_silero()  # loaded here, so that no call waits for it
     async with AsyncExitStack() as stack:
         await asr.start()
         stack.push_async_callback(asr.close)

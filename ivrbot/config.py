@@ -77,6 +77,7 @@ class TtsSettings(Section):
     engine: Literal["auto", "none", "rhvoice", "pyttsx3"] = "auto"
     voice_ru: str = "aleksandr"
     voice_en: str = "slt"
+    rhvoice_dir: Path | None = None
     prompts_dir: Path = PROJECT_ROOT / "audio_prompts"
 
 

@@ -20,6 +20,12 @@ RESPONSE_GAP_S = Histogram(
     buckets=(0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0),
     registry=REGISTRY,
 )
+ASR_QUEUE_S = Histogram(
+    "ivrbot_asr_queue_seconds",
+    "How long an utterance waited for an idle recogniser",
+    buckets=(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
+    registry=REGISTRY,
+)
 PACING_LATE_S = Histogram(
     "ivrbot_pacing_late_seconds",
     "How late 20 ms ticks of the outbound clock came",
@@ -29,6 +35,4 @@ PACING_LATE_S = Histogram(
 PBX_FAILURES = Counter(
     "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY
 )
-ESCALATIONS = Counter(
-    "ivrbot_escalations", "Calls handed to operators", ["reason", "queue"], registry=REGISTRY
-)
+ESCALATIONS = Counter("ivrbot_escalations", "Calls handed to operators", ["reason", "queue"], registry=REGISTRY)

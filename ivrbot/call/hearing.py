@@ -148,7 +148,12 @@ class Hearing:
     def _begin(self, event: SpeechStarted) -> None:
         if self._turn is not None:
             self._drop(self._turn)
-        stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
+        try:
+            stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
+        except EngineError as error:
+            now_ms = self._now_ms()
+            self._on_reading(Reading(None, now_ms, now_ms, 0, self._is_speaking(), error))
+            return
         self._turn = _Turn(stream, self._now_ms() - event.ago_ms, self._is_speaking())
         self._on_speech()
 
