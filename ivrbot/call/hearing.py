@@ -18,6 +18,7 @@ from ivrbot.ports import AsrEngine, AsrStream
 from ivrbot.speech.ear import Ear
 from ivrbot.speech.endpointing import (
     Completeness,
+    EndpointConfig,
     Endpointer,
     MaxLength,
     NoInput,
@@ -28,6 +29,9 @@ from ivrbot.speech.endpointing import (
     TurnEnded,
 )
 from ivrbot.speech.vad import VoiceActivity
+
+ENDPOINTING = EndpointConfig(pause_ms=120, answered_ms=120)
+"""The voice detector lets go about 180 ms after the last sound, so this is 300 ms of real silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Hearing:
         self._on_reading = on_reading
         self._on_no_input = on_no_input
         self._activity = VoiceActivity()
-        self._endpointer = Endpointer()
+        self._endpointer = Endpointer(ENDPOINTING)
         self._ear = Ear(self._endpointer)
         self._turn: _Turn | None = None
         self._group: asyncio.TaskGroup | None = None
