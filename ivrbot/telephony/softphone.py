@@ -20,9 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import socket
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -41,6 +39,7 @@ from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.ports import CallDoor, MediaSink
 from ivrbot.telephony.allowance import Allowance
 from ivrbot.telephony.operator_line import WAIT_FOR_OPERATOR_S, OperatorLine, OperatorLines, Side
+from ivrbot.telephony.outbox import Outbox
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 
 MAX_SOCKETS: Final = 64
@@ -49,11 +48,6 @@ START_S: Final = 30.0
 MAX_MESSAGE_BYTES: Final = 16 * 1024
 INBOUND_BURST_FRAMES: Final = 50
 MAX_MESSAGES_AT_ONCE: Final = 500
-OUTBOX_FRAMES: Final = 10
-"""200 ms between the clock and the socket; of more, the newest is dropped."""
-OUTBOX_MESSAGES: Final = 200
-WRITE_BUFFER_BYTES: Final = OUTBOX_FRAMES * FRAME_BYTES
-KERNEL_BUFFER_BYTES: Final = 32 * 1024
 ENDING_S: Final = 5.0
 """How long the page waits to be told how its call ended."""
 CLOSE_S: Final = 2.0
@@ -168,7 +162,6 @@ class _Socket:
     ) -> None:
         self._gateway = gateway
         self._ws = ws
-        self._transport = transport
         self._loop = asyncio.get_running_loop()
         self._call_id = CallId("")
         self._sink: MediaSink | None = None
@@ -176,16 +169,12 @@ class _Socket:
         self._cause = ""
         self._line: OperatorLine | None = None
         self._framer = Framer()
-        self._outbox: deque[str | bytes] = deque()
-        self._news = asyncio.Event()
+        self._outbox = Outbox(ws, transport)
         self._started: asyncio.Future[CallRegistration] = self._loop.create_future()
         self._ended = asyncio.Event()
         self._gone = asyncio.Event()
         self._sound = Allowance(INBOUND_BURST_FRAMES * FRAME_BYTES, _SOUND_BYTES_PER_S, self._loop.time())
         self._messages = Allowance(MAX_MESSAGES_AT_ONCE, _MESSAGES_PER_S, self._loop.time())
-        connection: Any = transport.get_extra_info("socket") if transport else None
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
 
     # --- Leg ---
 
@@ -197,14 +186,14 @@ class _Socket:
         self.end("closed")
 
     def notify(self, message: dict[str, object]) -> None:
-        self._send(message)
+        self._outbox.tell(message)
 
     # --- the socket's life ---
 
     async def serve(self) -> None:
         """Read, write and follow the call until the page is gone or there is nothing more to tell it."""
         reader = asyncio.create_task(self._read(), name="softphone-read")
-        writer = asyncio.create_task(self._write(), name="softphone-write")
+        writer = asyncio.create_task(self._outbox.run(), name="softphone-write")
         story = asyncio.create_task(self._live(), name="softphone-call")
         try:
             await asyncio.wait((reader, writer, story), return_when=asyncio.FIRST_COMPLETED)
@@ -217,8 +206,7 @@ class _Socket:
                     await asyncio.gather(writer, return_exceptions=True)
                     await self._ws.close()
             except TimeoutError:
-                if self._transport:
-                    self._transport.abort()
+                self._outbox.abort()
             for task in (reader, writer, story):
                 task.cancel()
             for result in await asyncio.gather(reader, writer, story, return_exceptions=True):
@@ -230,7 +218,7 @@ class _Socket:
     def leave(self) -> None:
         """Stop serving the page, with a call or without."""
         self._gone.set()
-        self._news.set()
+        self._outbox.finish()
         if not self._started.done():
             self._started.cancel()
 
@@ -252,8 +240,8 @@ class _Socket:
         dossier_id = str(ending.get("dossier") or "")
         waits = bool(dossier_id) and self._cause == "closed" and not self._gone.is_set()
         if waits:
-            self._line = self._gateway.lines.open(dossier_id, self._deliver)
-        self._send(
+            self._line = self._gateway.lines.open(dossier_id, self._outbox.put)
+        self._outbox.tell(
             {
                 "type": "ended",
                 "disposition": ending.get("disposition", ""),
@@ -279,9 +267,9 @@ class _Socket:
             LEGS_REFUSED.labels("door").inc()
             self._error("refused")
             return False
-        self._send({"type": "ready", "call_id": registration.call_id})
+        self._outbox.tell({"type": "ready", "call_id": registration.call_id})
         if not self._cause:
-            self._paced = self._gateway.pacer.add(self._sink.next_frame, self._play)
+            self._paced = self._gateway.pacer.add(self._sink.next_frame, self._outbox.play)
         return True
 
     async def _with_operator(self, line: OperatorLine) -> None:
@@ -289,7 +277,7 @@ class _Socket:
             async with asyncio.timeout(WAIT_FOR_OPERATOR_S):
                 await _first(line.taken, line.over, self._gone)
         except TimeoutError:
-            self._send({"type": "left", "who": "operator"})
+            self._outbox.tell({"type": "left", "who": "operator"})
             return
         await _first(line.over, self._gone)
 
@@ -371,49 +359,8 @@ class _Socket:
         self._error("protocol")
         self.end("protocol_error")
 
-    # --- to the page ---
-
     def _error(self, code: str) -> None:
-        self._send({"type": "error", "code": code})
-
-    def _deliver(self, message: dict[str, object] | bytes) -> None:
-        if isinstance(message, bytes):
-            self._play(message)
-        else:
-            self._send(message)
-
-    def _send(self, message: dict[str, object]) -> None:
-        if len(self._outbox) >= OUTBOX_MESSAGES + OUTBOX_FRAMES:
-            self._gone.set()  # a page that reads nothing at all
-        else:
-            self._outbox.append(json.dumps(message, ensure_ascii=False))
-        self._news.set()
-
-    def _play(self, pcm: bytes) -> None:
-        """Queue one frame, called by the clock. A page that does not read loses it."""
-        waiting = self._transport.get_write_buffer_size() if self._transport else 0
-        if waiting > WRITE_BUFFER_BYTES or len(self._outbox) >= OUTBOX_FRAMES:
-            FRAMES_DROPPED.labels("outbound").inc()
-            return
-        self._outbox.append(pcm)
-        self._news.set()
-
-    async def _write(self) -> None:
-        """Write what is queued; ends when the page is gone, after the last words to it."""
-        while True:
-            while self._outbox:
-                item = self._outbox.popleft()
-                try:
-                    if isinstance(item, str):
-                        await self._ws.send_str(item)
-                    else:
-                        await self._ws.send_bytes(item)
-                except ConnectionError:
-                    return
-            if self._gone.is_set():
-                return
-            self._news.clear()
-            await self._news.wait()
+        self._outbox.tell({"type": "error", "code": code})
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -15,9 +15,12 @@ from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.web.access import Access, add_headers
+from ivrbot.web.board import LiveBoard
 from ivrbot.web.calls_api import CallsApi
+from ivrbot.web.desk import Desk
 from ivrbot.web.events import Streams
 from ivrbot.web.health import Health
+from ivrbot.web.pages import Pages
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rollout_api import RolloutApi
 
@@ -41,6 +44,8 @@ class WebServer:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
         self._streams = Streams()
+        self._board = LiveBoard()
+        self._follower: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -65,6 +70,7 @@ class WebServer:
             await runner.cleanup()
             raise ConfigError([_bind_problem(error, host, port)]) from error
         self._runner = runner
+        self._follower = asyncio.create_task(self._follow(), name="live-board")
         bound: int = self._server.sockets[0].getsockname()[1]
         _log.info("web listens on %s:%d", host, bound)
         return bound
@@ -74,10 +80,17 @@ class WebServer:
         if self._server is None or self._runner is None:
             return
         self._server.close()
+        if self._follower:
+            self._follower.cancel()
         await self._streams.stop()
         await self._parts.softphone.stop()
         await self._runner.cleanup()
         self._server = self._runner = None
+
+    async def _follow(self) -> None:
+        async with self._parts.recorder.subscribe() as events:
+            async for event in events:
+                self._board.take(event)
 
     def application(self) -> web.Application:
         """All handlers behind the guard."""
@@ -88,7 +101,9 @@ class WebServer:
         application.add_routes(CallsApi(parts, self._streams).routes())
         application.add_routes(RolloutApi(parts).routes())
         application.add_routes(Health(parts).routes())
-        application.add_routes([web.get("/ws/softphone", parts.softphone.handle)])
+        application.add_routes(Pages(self._board, self._streams).routes())
+        application.add_routes(Desk(parts, self._streams).routes())
+        application.add_routes([web.get("/ws/softphone", parts.softphone.handle, allow_head=False)])
         return application
 
 

@@ -314,7 +314,7 @@ async def test_a_lost_connection_is_noticed(line: SoftphoneLine) -> None:
 async def test_a_half_open_page_is_closed() -> None:
     line = SoftphoneLine(MediaSettings(silent_peer_s=0.3))
     await line.start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(line.url.split(":")[2].removesuffix("/ws")))
+    _reader, writer = await asyncio.open_connection("127.0.0.1", int(line.url.split(":")[2].removesuffix("/ws")))
     writer.write(
         b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -342,12 +342,12 @@ async def test_a_page_that_does_not_read_loses_sound(line: SoftphoneLine) -> Non
     transport.pause_reading()
     leg: Any = line.door.sinks[0].leg
     for _ in range(20_000):
-        leg._play(bytes(FRAME_BYTES))
+        leg._outbox.play(bytes(FRAME_BYTES))
         if count("ivrbot_frames_dropped_total", queue="outbound") > before:
             break
         await asyncio.sleep(0)
     assert count("ivrbot_frames_dropped_total", queue="outbound") > before
-    assert leg._transport.get_write_buffer_size() < 40 * FRAME_BYTES
+    assert leg._outbox._transport.get_write_buffer_size() < 40 * FRAME_BYTES
     writer.transport.abort()
     await until(lambda: line.open_legs == 0)
 

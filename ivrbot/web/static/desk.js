@@ -1,0 +1,152 @@
+import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
+
+let calls = [];
+let waiting = new Set();
+let known = null; // dossiers seen so far; what comes later pops up
+let open = "";
+let talk = null; // {id, socket, lines}
+
+function name(call) {
+  return call.customer_name || texts.unknown_caller;
+}
+
+function item(call) {
+  const button = make(
+    "button", { type: "button", "aria-current": call.dossier_id === open ? "true" : null },
+    make("span", {}, make("b", {}, label("topics", call.topic) || texts.no_topic)),
+    make("span", { class: "small" }, `${name(call)} · ${label("reasons", call.reason)}`),
+    make(
+      "span", { class: "small" },
+      new Date(call.created_at).toLocaleTimeString(document.documentElement.lang), " ",
+      call.priority >= 10 ? make("span", { class: "tag hot" }, texts.desk_urgent) : null, " ",
+      waiting.has(call.dossier_id) ? make("span", { class: "tag wait" }, texts.desk_waiting) : null,
+    ),
+  );
+  button.addEventListener("click", () => show(call.dossier_id));
+  return make("li", {}, button);
+}
+
+function list() {
+  const focused = [...byId("calls").querySelectorAll("button")].indexOf(document.activeElement);
+  byId("calls").replaceChildren(...calls.map(item));
+  byId("calls-none").hidden = calls.length > 0;
+  if (focused >= 0) byId("calls").querySelectorAll("button")[focused]?.focus();
+  showTake();
+}
+
+async function show(id) {
+  open = id;
+  const response = await fetch(`/web/dossiers/${encodeURIComponent(id)}`);
+  if (!response.ok || open !== id) return;
+  draw(await response.json());
+  list();
+}
+
+function facts(dossier) {
+  const sure = [label("levels", dossier.level)];
+  if (dossier.facts_used.length) sure.push(`${texts.facts} ${dossier.facts_used.map((fact) => label("facts", fact)).join(", ")}`);
+  const slots = Object.entries(dossier.slots).map(([slot, value]) => `${slot}: ${value}`);
+  const rows = [
+    [texts.who, [name(dossier), dossier.caller].filter(Boolean).join(", ")],
+    [texts.level, sure.join("; ")],
+    [texts.topic, label("topics", dossier.topic) || texts.no_topic],
+    [texts.reason, label("reasons", dossier.reason)],
+    [texts.queue, label("queues", dossier.queue)],
+    [texts.slots, slots.join("; ") || texts.nothing],
+    [texts.tried, dossier.tried.join("; ") || texts.nothing],
+    [texts.time, new Date(dossier.created_at).toLocaleString(document.documentElement.lang)],
+  ];
+  return make("dl", {}, ...rows.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
+}
+
+function draw(dossier) {
+  const lines = make("ol", { class: "lines" });
+  for (const line of dossier.transcript) addLine(lines, line.who, line.text);
+  byId("dossier").replaceChildren(
+    make(
+      "div", { class: "dossier-top" },
+      make("h2", {}, label("topics", dossier.topic) || texts.no_topic, " ", dossier.priority >= 10 ? make("span", { class: "tag hot" }, texts.desk_urgent) : null),
+      make("span", { id: "take-place" }),
+    ),
+    dossier.suggestion ? make("p", { class: "suggest" }, make("b", {}, `${texts.suggestion}: `), label("suggestions", dossier.suggestion)) : "",
+    facts(dossier),
+    make("h3", {}, texts.transcript),
+    lines,
+    make("div", { id: "talk-place" }),
+  );
+  showTake();
+  if (talk?.id === open) byId("talk-place").replaceChildren(talk.panel);
+  byId("dossier").focus({ preventScroll: true });
+}
+
+function showTake() {
+  const place = byId("take-place");
+  if (!place) return;
+  if (talk?.id === open) {
+    place.replaceChildren(button(texts.finish, () => talk.socket.close()));
+  } else if (waiting.has(open) && !talk) {
+    place.replaceChildren(button(texts.take, () => take(open)));
+  } else {
+    place.replaceChildren();
+  }
+}
+
+function button(text, act) {
+  const element = make("button", { type: "button", class: "button" }, text);
+  element.addEventListener("click", act);
+  return element;
+}
+
+function take(id) {
+  const lines = make("ol", { class: "lines", "aria-live": "polite" });
+  const input = make("input", { id: "say", maxlength: "1000", autocomplete: "off" });
+  const form = make("form", { class: "write" }, make("label", { for: "say" }, texts.write_caller), input, make("button", { class: "button" }, texts.send));
+  const socket = new WebSocket(socketUrl(`/ws/desk/${encodeURIComponent(id)}`));
+  const mine = (talk = { id, socket, lines, panel: make("div", {}, make("h3", {}, texts.with_caller), lines, form) });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (input.value.trim() && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "say", text: input.value }));
+    input.value = "";
+  });
+  let joined = false;
+  socket.onopen = () => {
+    joined = true;
+    byId("talk-place")?.replaceChildren(mine.panel);
+    input.focus();
+    showTake();
+  };
+  socket.onmessage = (event) => {
+    if (typeof event.data !== "string") return;
+    const message = JSON.parse(event.data);
+    if (message.type === "said") addLine(lines, message.who, message.text);
+    if (message.type === "left") addLine(lines, "system", texts.caller_left);
+  };
+  socket.onclose = () => {
+    if (!joined) byId("talk-place")?.replaceChildren(make("p", { class: "notice bad" }, texts.caller_gone));
+    form.remove();
+    if (talk === mine) talk = null;
+    showTake();
+  };
+}
+
+function popUp(call) {
+  byId("popup").replaceChildren(
+    make("b", {}, `${texts.desk_new}: `), `${label("topics", call.topic) || texts.no_topic}, ${name(call)} `,
+    button(texts.take, () => { byId("popup").hidden = true; show(call.dossier_id); }),
+  );
+  byId("popup").hidden = false;
+}
+
+follow("/web/desk", (news) => {
+  calls = news.calls;
+  waiting = new Set(news.waiting);
+  const fresh = known ? calls.filter((call) => !known.has(call.dossier_id)) : [];
+  known = new Set(calls.map((call) => call.dossier_id));
+  list();
+  if (fresh.length && !talk) {
+    if (open) popUp(fresh[0]);
+    else show(fresh[0].dossier_id);
+  }
+});
+
+if (location.hash.length > 1) show(location.hash.slice(1));

@@ -1,0 +1,32 @@
+import { byId, clock, follow, label, make, texts } from "./page.js";
+
+const clocks = new Map();
+
+function card(call) {
+  const time = make("span", { class: "small" }, clock(call.duration_s));
+  if (call.live) clocks.set(time, performance.now() / 1000 - call.duration_s);
+  const facts = [label("gateways", call.gateway), label("languages", call.language)];
+  if (!call.live) facts.push([label("dispositions", call.disposition), label("reasons", call.reason)].filter(Boolean).join(": "));
+  const lines = call.lines.slice(-4).map((line) => make("div", {}, make("b", {}, `${texts[line.who]}: `), line.text));
+  return make(
+    "article", { class: "panel" },
+    make("div", { class: "card-top" }, make("strong", {}, label("topics", call.topic) || texts.no_topic), time),
+    make("div", { class: "small" }, facts.filter(Boolean).join(" · ")),
+    lines.length ? make("div", { class: "last" }, ...lines) : null,
+    make("div", { class: "small" }, call.call_id, " ", call.dossier ? make("a", { href: `/desk#${call.dossier}` }, texts.nav_desk) : null),
+  );
+}
+
+follow("/web/live", ({ calls }) => {
+  clocks.clear();
+  const live = calls.filter((call) => call.live);
+  const ended = calls.filter((call) => !call.live);
+  byId("none").hidden = live.length > 0;
+  byId("now").hidden = !live.length;
+  byId("ended").hidden = !ended.length;
+  byId("now-cards").replaceChildren(...live.map(card));
+  byId("ended-cards").replaceChildren(...ended.map(card));
+});
+setInterval(() => {
+  for (const [element, since] of clocks) element.textContent = clock(performance.now() / 1000 - since);
+}, 1000);

@@ -1,0 +1,48 @@
+// What every page needs: its texts, elements without markup from strings, live streams that come back.
+
+export const texts = JSON.parse(document.body.dataset.texts);
+export const byId = (id) => document.getElementById(id);
+
+export function label(kind, code) {
+  return (code && texts.labels[kind][code]) || code || "";
+}
+
+// Text only ever becomes a text node: nothing that was said can become markup.
+export function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(key, "");
+    else if (value !== false && value != null) element.setAttribute(key, value);
+  }
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+// The browser opens the stream again by itself; until it has, the page says so.
+export function follow(path, take) {
+  const source = new EventSource(path);
+  source.addEventListener("message", (event) => { byId("lost").hidden = true; take(JSON.parse(event.data)); });
+  source.addEventListener("open", () => { byId("lost").hidden = true; });
+  source.addEventListener("error", () => {
+    byId("lost").hidden = false;
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(path, take), 2000);
+  });
+  window.addEventListener("pagehide", () => source.close());
+}
+
+export function socketUrl(path) {
+  return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
+}
+
+export function addLine(list, who, text) {
+  const name = { bot: texts.bot, caller: texts.caller, operator: texts.operator, you: texts.you }[who];
+  const kind = who === "you" ? "caller" : who;
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.append(make("li", { class: kind }, name ? make("span", { class: "who" }, name) : null, text));
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
