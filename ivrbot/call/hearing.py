@@ -1,18 +1,21 @@
 """The caller's speech of one call, from frames to readings: voice activity, turns, speculative recognition.
 
 Takes frames on the event loop, gives `Reading`s through a callback. A reading is made as soon as a pause begins;
-if it already answers the question, the turn ends early, and what the caller still adds cancels it.
+if it already answers the question, the turn ends early, and what the caller still adds cancels it. Whatever a
+recogniser does (raises, hangs, answers late) becomes a reading with an error; the call goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from ivrbot.call.channel import Completes
-from ivrbot.errors import EngineError
-from ivrbot.model.audio import Frame
+from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.speech import Expect, Language, Partial, Transcript
 from ivrbot.ports import AsrEngine, AsrStream
 from ivrbot.speech.ear import Ear
@@ -29,6 +32,11 @@ from ivrbot.speech.endpointing import (
     TurnEnded,
 )
 from ivrbot.speech.vad import VoiceActivity
+
+log = logging.getLogger(__name__)
+
+DECODE_S: Final = 15.0
+"""A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
 ENDPOINTING = EndpointConfig(pause_ms=120, answered_ms=120)
 """The voice detector lets go about 180 ms after the last sound, so this is 300 ms of real silence."""
@@ -70,6 +78,7 @@ class Hearing:
         is_speaking: whether the bot is saying something right now.
         on_speech: the caller began to speak.
         on_words: the first words of the running turn are sure (a partial, or an early reading).
+        on_nothing: no word can be made out in the running turn so far.
         on_reading: a turn is over and read.
         on_no_input: nothing came within the time-out.
     """
@@ -82,6 +91,7 @@ class Hearing:
         is_speaking: Callable[[], bool],
         on_speech: Callable[[], None],
         on_words: Callable[[], None],
+        on_nothing: Callable[[], None],
         on_reading: Callable[[Reading], None],
         on_no_input: Callable[[], None],
     ) -> None:
@@ -90,6 +100,7 @@ class Hearing:
         self._is_speaking = is_speaking
         self._on_speech = on_speech
         self._on_words = on_words
+        self._on_nothing = on_nothing
         self._on_reading = on_reading
         self._on_no_input = on_no_input
         self._activity = VoiceActivity()
@@ -97,6 +108,7 @@ class Hearing:
         self._ear = Ear(self._endpointer)
         self._turn: _Turn | None = None
         self._group: asyncio.TaskGroup | None = None
+        self._delivering: set[asyncio.Task[None]] = set()
         self._language: Language = "ru"
         self._expect = Expect.OPEN
         self._completes: Completes | None = None
@@ -111,10 +123,12 @@ class Hearing:
         self._group = group
 
     def stop(self) -> None:
-        """Hear nothing more."""
+        """Hear nothing more; readings under way are dropped."""
         self._group = None
         if self._turn is not None:
             self._drop(self._turn)
+        for task in self._delivering:
+            task.cancel()
 
     def prepare(self, language: Language, expect: Expect, completes: Completes | None) -> None:
         """What is being asked from now on."""
@@ -140,7 +154,7 @@ class Hearing:
             if isinstance(event, SpeechStarted):
                 self._begin(event)
         if heard.sound and self._turn is not None:
-            self._turn.stream.feed(heard.sound)
+            self._give(self._turn, heard.sound)
         for event in heard.events:
             self._react(event)
 
@@ -152,14 +166,25 @@ class Hearing:
     def _begin(self, event: SpeechStarted) -> None:
         if self._turn is not None:
             self._drop(self._turn)
+        began_ms, over_prompt = self._now_ms() - event.ago_ms, self._is_speaking()
         try:
             stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
-        except EngineError as error:
-            now_ms = self._now_ms()
-            self._on_reading(Reading(None, now_ms, now_ms, 0, self._is_speaking(), error))
+        except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
+            self._failed(error, began_ms, over_prompt)
             return
-        self._turn = _Turn(stream, self._now_ms() - event.ago_ms, self._is_speaking())
+        self._turn = _Turn(stream, began_ms, over_prompt)
         self._on_speech()
+
+    def _give(self, turn: _Turn, sound: Pcm) -> None:
+        try:
+            turn.stream.feed(sound)
+        except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
+            self._drop(turn)
+            self._failed(error, turn.began_ms, turn.over_prompt)
+
+    def _failed(self, error: Exception, began_ms: int, over_prompt: bool) -> None:
+        """The recogniser would not take the turn at all."""
+        self._on_reading(Reading(None, began_ms, self._now_ms(), 0, over_prompt, _engine_error(error)))
 
     def _react(self, event: SpeechEvent) -> None:
         turn = self._turn
@@ -177,6 +202,9 @@ class Hearing:
             case TurnEnded(silence_ms=silence_ms):
                 self._finish(turn, self._now_ms() - silence_ms)
             case MaxLength():
+                if turn.decoding is not None:
+                    turn.decoding.cancel()  # it holds the beginning only
+                    turn.decoding = None
                 self._finish(turn, self._now_ms())
             case _:
                 pass
@@ -194,24 +222,36 @@ class Hearing:
 
     async def _read(self, turn: _Turn, *, early: bool) -> Transcript | EngineError:
         try:
-            transcript = await turn.stream.decode()
-        except EngineError as error:
-            return error
-        if early and turn is self._turn and transcript.text.strip():
-            self._on_words()
-            completes = self._completes
-            try:
-                answered = completes is not None and await completes(transcript.text)
-            except EngineError:
-                answered = False
-            if answered and turn is self._turn:
-                self._endpointer.expect(self._expect, Completeness.ANSWERED)
+            async with asyncio.timeout(DECODE_S):
+                transcript = await turn.stream.decode()
+        except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
+            return _engine_error(error)
+        if early and turn is self._turn:
+            await self._consider(turn, transcript.text.strip())
         return transcript
+
+    async def _consider(self, turn: _Turn, text: str) -> None:
+        """What a reading before the turn's end is good for."""
+        if not text:
+            self._on_nothing()
+            return
+        self._on_words()
+        completes = self._completes
+        try:
+            async with asyncio.timeout(DECODE_S):
+                answered = completes is not None and await completes(text)
+        except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
+            log.info("an early reading was not understood: %s", _engine_error(error).code)
+            return
+        if answered and turn is self._turn:
+            self._endpointer.expect(self._expect, Completeness.ANSWERED)
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None
         if self._group is not None:
-            self._group.create_task(self._deliver(turn, ended_ms))
+            task = self._group.create_task(self._deliver(turn, ended_ms))
+            self._delivering.add(task)
+            task.add_done_callback(self._delivering.discard)
 
     async def _deliver(self, turn: _Turn, ended_ms: int) -> None:
         asked_ms = self._now_ms()
@@ -237,3 +277,13 @@ class Hearing:
             turn.decoding.cancel()
         turn.stream.close()
         self._turn = None
+
+
+def _engine_error(error: Exception) -> EngineError:
+    """Any failure of a recogniser as one that calls know; a surprise is logged in full."""
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, TimeoutError):
+        return EngineTimeout(f"no reading within {DECODE_S:.0f} s")
+    log.error("the recogniser broke", exc_info=error)
+    return EngineBadOutput(type(error).__name__)

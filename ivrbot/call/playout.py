@@ -1,7 +1,7 @@
 """What the bot is saying: phrases cut into frames, one frame per tick of the gateway's clock.
 
 Pausing is immediate; going on starts the interrupted phrase again, so that no half word is heard. The queue holds
-what was decided to be said and nothing more; flushing empties it.
+what was decided to be said and nothing more; flushing empties it but for what the caller must hear.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Playout:
     def __init__(self, on_first_frame: Callable[[], None], on_drained: Callable[[], None]) -> None:
         self._on_first_frame = on_first_frame
         self._on_drained = on_drained
-        self._phrases: deque[bytes] = deque()
+        self._phrases: deque[tuple[bytes, bool]] = deque()
         self._offset = 0
         self._paused = False
         self._held = 0
@@ -42,6 +42,11 @@ class Playout:
         """Speech was interrupted and may go on."""
         return self._paused
 
+    @property
+    def interruptible(self) -> bool:
+        """What is being said now may be interrupted."""
+        return not self._phrases or self._phrases[0][1]
+
     def hold(self) -> None:
         """More is coming; running dry now is not the end. Each `hold` needs a `release`."""
         self._held += 1
@@ -52,16 +57,16 @@ class Playout:
         self._held -= 1
         self._maybe_drained()
 
-    def add(self, phrase: Pcm) -> None:
+    def add(self, phrase: Pcm, *, interruptible: bool = True) -> None:
         """Queue a phrase (any length of 8 kHz PCM16; the last frame is filled up with silence)."""
         if phrase:
             padding = -len(phrase) % FRAME_BYTES
-            self._phrases.append(bytes(phrase) + bytes(padding))
+            self._phrases.append((bytes(phrase) + bytes(padding), interruptible))
             self._idle.clear()
 
     def pause(self) -> None:
-        """Stop at once, keep the rest."""
-        self._paused = bool(self._phrases)
+        """Stop at once, keep the rest; what must be heard goes on."""
+        self._paused = bool(self._phrases) and self.interruptible
 
     def resume(self) -> None:
         """Go on from the start of the interrupted phrase."""
@@ -69,9 +74,18 @@ class Playout:
         self._offset = 0
 
     def flush(self) -> None:
-        """Drop everything that has not been played."""
-        self._phrases.clear()
+        """Drop what has not been played, but for what must be heard."""
+        if self.interruptible:
+            self._offset = 0
+        self._keep([phrase for phrase in self._phrases if not phrase[1]])
+
+    def stop(self) -> None:
+        """Drop everything: nobody listens any more."""
         self._offset = 0
+        self._keep([])
+
+    def _keep(self, phrases: list[tuple[bytes, bool]]) -> None:
+        self._phrases = deque(phrases)
         self._paused = False
         self._maybe_drained()
 
@@ -81,7 +95,7 @@ class Playout:
             return None
         if self.played_ms == 0:
             self._on_first_frame()
-        phrase = self._phrases[0]
+        phrase = self._phrases[0][0]
         frame = phrase[self._offset : self._offset + FRAME_BYTES]
         self._offset += FRAME_BYTES
         self.played_ms += FRAME_MS

@@ -28,6 +28,8 @@ KEY_PAUSE_S: Final = 3.0
 MAX_KEYS: Final = 40
 INBOX: Final = 16
 FINISH_S: Final = 30.0
+MAX_FALSE_BARGE_INS: Final = 2
+"""After so many noises in one question a prompt goes on until words are sure (a television, a street)."""
 
 
 class SoundChannel:
@@ -52,6 +54,7 @@ class SoundChannel:
             is_speaking=lambda: self._playout.speaking,
             on_speech=self._speech_began,
             on_words=self._words_are_sure,
+            on_nothing=self._only_noise,
             on_reading=self._turn_read,
             on_no_input=self._no_input,
         )
@@ -59,11 +62,14 @@ class SoundChannel:
         self._news = asyncio.Event()
         self._keys = ""
         self._keys_complete_at_s = 0.0
+        self._hash_is_spare = False
         self._silent = False
         self._closed = ""
         self._language: Language = "ru"
         self._collect: Collect | None = None
-        self._interruptible = True
+        self._cut_short = False
+        self._barging = False
+        self._false_barge_ins = 0
         self._asked_ms = 0
         self._caller_ended_ms: int | None = None
         self._barge_timer: asyncio.TimerHandle | None = None
@@ -76,10 +82,12 @@ class SoundChannel:
 
     def on_key(self, key: str) -> None:
         """A key: stops the prompt, disarms the time-out."""
+        if key == "#" and self._hash_is_spare and not self._keys:
+            return  # the habit of closing with `#` what its length has closed already
+        self._hash_is_spare = False
         if len(self._keys) < MAX_KEYS:
             self._keys += key
-        if self._interruptible:
-            self._playout.flush()
+        self._cut()
         self._hearing.stop_waiting()
         self._keys_complete_at_s = time.monotonic() + KEY_PAUSE_S
         self._news.set()
@@ -88,7 +96,7 @@ class SoundChannel:
         """The caller is gone."""
         self._closed = cause or "closed"
         self._hearing.stop()
-        self._playout.flush()
+        self._playout.stop()
         self._news.set()
 
     def next_frame(self) -> Frame | None:
@@ -111,16 +119,22 @@ class SoundChannel:
         self._language = language
         self._hearing.prepare(language, Expect.OPEN, None)
         self._asked_ms = self.now_ms()
+        self._cut_short = False
+        self._false_barge_ins = 0
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
-        """Queue an utterance phrase by phrase while it is being made."""
+        """Queue an utterance phrase by phrase while it is being made; what the caller cut short is not begun."""
         if self._closed:
             raise LegClosed(self._closed)
-        self._interruptible = interruptible
+        if self._cut_short and interruptible:
+            return
         self._playout.hold()
         try:
             async for phrase in self._voice.speak(utterance):
-                self._playout.add(phrase)
+                if self._closed:
+                    raise LegClosed(self._closed)
+                if not (self._cut_short and interruptible):
+                    self._playout.add(phrase, interruptible=interruptible)
         finally:
             self._playout.release()
 
@@ -129,15 +143,13 @@ class SoundChannel:
         self._collect = collect
         self._silent = False
         self._hearing.prepare(self._language, collect.expect, completes)
-        if not self._playout.speaking and not self._keys:
-            self._hearing.wait_for_speech(collect.timeout_ms)
+        self._arm()
         try:
             while True:
                 if self._closed:
                     raise LegClosed(self._closed)
                 heard = self._next_heard(collect)
                 if heard is not None:
-                    self._interruptible = True
                     return heard
                 await self._wait_for_news()
         finally:
@@ -161,8 +173,7 @@ class SoundChannel:
     def close(self) -> None:
         """Hang up on our side."""
         self._hearing.stop()
-        if self._barge_timer is not None:
-            self._barge_timer.cancel()
+        self._stop_barge_timer()
         self._leg.close()
 
     # --- listening ----------------------------------------------------------------------------------
@@ -180,11 +191,13 @@ class SoundChannel:
 
     def _next_heard(self, collect: Collect) -> Heard | None:
         if self._keys and (digits := self._complete_keys(collect)):
+            self._playout.flush()  # keyed ahead: the question needs not be heard
             return Keyed(digits)
         while not self._inbox.empty():
             reading = self._inbox.get_nowait()
             if reading is not None and (heard := self._heard(reading)) is not None:
                 return heard
+            self._arm()  # the speech that was not meant for this question has stopped its clock
         if self._silent:
             self._silent = False
             return Silence()
@@ -203,6 +216,9 @@ class SoundChannel:
         if end < 0:
             return ""
         digits, self._keys = self._keys[: end + 1], self._keys[end + 1 :]
+        self._hash_is_spare = not digits.endswith("#")
+        if self._hash_is_spare and self._keys.startswith("#"):
+            self._keys, self._hash_is_spare = self._keys[1:], False
         return digits
 
     def _heard(self, reading: Reading) -> Heard | None:
@@ -228,34 +244,57 @@ class SoundChannel:
 
     # --- what happens meanwhile ---------------------------------------------------------------------
 
+    def _arm(self) -> None:
+        """Let the question's clock run, unless it is still being asked or answered."""
+        if self._collect is not None and not self._playout.speaking and not self._keys:
+            self._hearing.wait_for_speech(self._collect.timeout_ms)
+
+    def _cut(self) -> None:
+        """The caller answers: what is being said, and the rest that belongs to it, is dropped."""
+        self._cut_short = True
+        self._playout.flush()
+
     def _speech_began(self) -> None:
-        if self._playout.speaking and self._interruptible:
-            self._playout.pause()
-            self._emit(EventType.BARGE_IN, self.now_ms(), {})
-            loop = asyncio.get_running_loop()
-            self._barge_timer = loop.call_later(BARGE_IN_CONFIRM_S, self._hearing.read_now)
+        self._barging = self._playout.speaking
+        if not self._barging or self._false_barge_ins >= MAX_FALSE_BARGE_INS:
+            return
+        self._playout.pause()
+        if not self._playout.paused:
+            return
+        self._emit(EventType.BARGE_IN, self.now_ms(), {})
+        self._stop_barge_timer()
+        loop = asyncio.get_running_loop()
+        self._barge_timer = loop.call_later(BARGE_IN_CONFIRM_S, self._hearing.read_now)
 
     def _words_are_sure(self) -> None:
         """The caller really speaks: what was being said is dropped."""
+        if self._barging:
+            self._cut()
+
+    def _only_noise(self) -> None:
+        """No word so far: what was being said goes on."""
         if self._playout.paused:
-            self._playout.flush()
+            self._false_barge_ins += 1
+            self._emit(EventType.FALSE_BARGE_IN, self.now_ms(), {})
+            self._playout.resume()
 
     def _turn_read(self, reading: Reading) -> None:
-        if self._barge_timer is not None:
-            self._barge_timer.cancel()
+        self._stop_barge_timer()
         empty = reading.transcript is not None and not reading.transcript.text.strip()
-        if self._playout.paused:
-            if empty:
-                self._emit(EventType.FALSE_BARGE_IN, self.now_ms(), {})
-                self._playout.resume()
-            else:
-                self._playout.flush()
+        if empty:
+            self._only_noise()
+        elif self._barging:
+            self._cut()
+        self._barging = False
         if self._inbox.full():
             self._inbox.get_nowait()
         self._inbox.put_nowait(reading)
         self._news.set()
-        if empty and self._collect is not None and not self._playout.speaking:
-            self._hearing.wait_for_speech(self._collect.timeout_ms)
+
+    def _stop_barge_timer(self) -> None:
+        if self._barge_timer is not None:
+            self._barge_timer.cancel()
+            self._barge_timer = None
 
     def _no_input(self) -> None:
         if self._collect is not None:
@@ -263,8 +302,7 @@ class SoundChannel:
             self._news.set()
 
     def _drained(self) -> None:
-        if self._collect is not None and not self._keys:
-            self._hearing.wait_for_speech(self._collect.timeout_ms)
+        self._arm()
 
     def _first_frame(self) -> None:
         """The answer begins: the response gap is what lies between."""
