@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-import threading
 import uuid
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from ivrbot import app
 from ivrbot.call.session import CallSession
 from ivrbot.call.text import TextChannel
 from ivrbot.cli.console import INVALID, fail, json_option, print_json, quiet_settings, run_async
+from ivrbot.cli.standard_input import StandardInput
 from ivrbot.config import Settings
 from ivrbot.escalation.dossier import as_json as dossier_json
 from ivrbot.model.call import CallEnd, CallId, CallRegistration
@@ -123,24 +121,3 @@ def ended_row(end: CallEnd, t_ms: int) -> dict[str, object]:
         "escalated_to": end.escalated_to,
         "dossier": dossier_json(end.dossier) if end.dossier else None,
     }
-
-
-class StandardInput:
-    """Lines of standard input, read in a thread so that the event loop goes on."""
-
-    def __init__(self) -> None:
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
-        self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, name="standard-input", daemon=True).start()
-
-    async def next_line(self) -> str | None:
-        """Next line without its line end, None at the end of input."""
-        return await self._lines.get()
-
-    def _read(self) -> None:
-        try:
-            for line in sys.stdin:
-                self._loop.call_soon_threadsafe(self._lines.put_nowait, line.rstrip("\n"))
-            self._loop.call_soon_threadsafe(self._lines.put_nowait, None)
-        except RuntimeError:
-            return  # the call is over and its loop closed

@@ -10,8 +10,8 @@ import click
 
 from ivrbot import app
 from ivrbot.call.door import CallDesk
-from ivrbot.cli.call import StandardInput
 from ivrbot.cli.console import FAILED, fail, print_json
+from ivrbot.cli.standard_input import StandardInput
 from ivrbot.config import Settings
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.speech import Language

@@ -21,17 +21,15 @@ from ivrbot.cli.console import FAILED, INVALID, fail, print_json
 from ivrbot.config import Settings
 from ivrbot.errors import MissingError
 from ivrbot.media.gap import measure_gaps
-from ivrbot.media.level import SPEECH_DBFS, rms_dbfs
 from ivrbot.media.wav import read_wav, write_wav
-from ivrbot.model.audio import FRAME_BYTES
 from ivrbot.model.call import CallId
 from ivrbot.model.speech import Language
 from ivrbot.telephony.audiosocket_client import AudioSocketCall
 
-LISTEN_MS: Final = 700
+QUIET_MS: Final = 700
 """The bot has finished when it was silent for so long after it had spoken."""
-ANSWER_S: Final = 20.0
-"""Longest wait for the bot to speak, and to finish."""
+ANSWER_S: Final = 40.0
+"""Longest wait for the bot to speak and to finish."""
 
 
 @dataclass(slots=True)
@@ -143,7 +141,7 @@ async def _sse(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]
 async def _converse(phone: AudioSocketCall, turns: list[Any], spoken: list[tuple[int, int]]) -> None:
     heard_from_ms = 0
     for pcm in turns:
-        await _bot_finished(phone, heard_from_ms)
+        await phone.wait_answered(heard_from_ms, quiet_ms=QUIET_MS, deadline_s=ANSWER_S)
         if phone.cause:
             return
         began_ms = phone.elapsed_ms
@@ -151,28 +149,11 @@ async def _converse(phone: AudioSocketCall, turns: list[Any], spoken: list[tuple
         await phone.wait_said()
         heard_from_ms = phone.elapsed_ms
         spoken.append((began_ms, heard_from_ms))
-    await _bot_finished(phone, heard_from_ms)
+    await phone.wait_answered(heard_from_ms, quiet_ms=QUIET_MS, deadline_s=ANSWER_S)
     if not phone.cause:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await phone.wait_closed()
-
-
-async def _bot_finished(phone: AudioSocketCall, since_ms: int) -> None:
-    """Until the bot has spoken since then and fallen silent, or the call is over."""
-    deadline_ms = since_ms + int(ANSWER_S * 1000)
-    heard_voice = False
-    while not phone.cause:
-        await asyncio.sleep(0.05)
-        tail = phone.heard_since(max(since_ms, phone.elapsed_ms - LISTEN_MS))
-        loud = any(rms_dbfs(tail[at : at + FRAME_BYTES]) >= SPEECH_DBFS for at in range(0, len(tail), FRAME_BYTES))
-        if loud:
-            heard_voice = True
-            deadline_ms = phone.elapsed_ms + int(ANSWER_S * 1000)
-        elif heard_voice and phone.elapsed_ms - since_ms > LISTEN_MS:
-            return
-        if phone.elapsed_ms > deadline_ms:
-            return
 
 
 async def _dossier(session: aiohttp.ClientSession, server: _Server) -> dict[str, Any] | None:
