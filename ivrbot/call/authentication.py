@@ -86,6 +86,7 @@ class Authenticator:
             BankUnavailable: the bank could not be asked.
             StorageUnavailable: counters could not be read or written; nobody is let in without them.
         """
+        proven_before = self.state.card
         if act.begin:
             reply = await self._start(act.operation)
             if act.answers and reply.status == "ask" and Fact.LAST_FOUR not in self.state.facts and self.state.how:
@@ -94,7 +95,9 @@ class Authenticator:
             reply = await self._named_number(act, language)
         else:
             reply = await self._judge_locked(act, language)
-        slots: dict[str, Value] = {"card": self.state.card} if self.state.card else {}
+        # A card proven for an earlier topic is not the one that this topic is about.
+        fresh = self.state.card if self.state.card != proven_before else ""
+        slots: dict[str, Value] = {"card": fresh} if fresh else {}
         return AuthReply(reply.status, reply.fact, slots)
 
     def allows(self, operation: str) -> bool:

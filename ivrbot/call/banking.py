@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected
 from ivrbot.identity.ladder import LadderState
@@ -15,6 +17,11 @@ from ivrbot.model.dialogue import BankReply, CallBank, Value
 from ivrbot.ports import Bank
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+GIVE_UP_S = 1.0
+"""A bank client that was cancelled may take so long to let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ async def run_bank_act(
         call_id=call_id,
     )
     try:
-        answer = await _with_deadline(bank, request, deadlines, on_slow)
+        answer = await within(_execute(bank, request), deadlines, on_slow)
     except BankRejected:
         return BankReply(act.action, "rejected")
     except BankOutcomeUnknown:
@@ -65,22 +72,31 @@ async def run_bank_act(
     return BankReply(act.action, "ok", _slot_values(answer, act.arguments))
 
 
-async def _with_deadline(
-    bank: Bank, request: BankRequest, deadlines: BankDeadlines, on_slow: Callable[[], Awaitable[None]]
-) -> BankAnswer:
-    task = asyncio.ensure_future(_execute(bank, request))
+async def within(
+    work: Coroutine[Any, Any, T], deadlines: BankDeadlines, on_slow: Callable[[], Awaitable[None]]
+) -> T:
+    """Do what needs the bank within its deadlines; `on_slow` is awaited once when it takes long.
+
+    Raises:
+        BankOutcomeUnknown: no answer before the deadline; the work was given up.
+    """
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + deadlines.deadline_ms / 1000
+    task = loop.create_task(work)
     try:
-        done, _ = await asyncio.wait({task}, timeout=deadlines.slow_ms / 1000)
+        done, _ = await asyncio.wait({task}, timeout=min(deadlines.slow_ms, deadlines.deadline_ms) / 1000)
         if not done:
-            await on_slow()
-            done, _ = await asyncio.wait({task}, timeout=(deadlines.deadline_ms - deadlines.slow_ms) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(ends_s):
+                    await on_slow()
+            done, _ = await asyncio.wait({task}, timeout=max(0.0, ends_s - loop.time()))
         if not done:
             raise BankOutcomeUnknown(f"no answer within {deadlines.deadline_ms} ms")
         return task.result()
     finally:
         if not task.done():
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait({task}, timeout=GIVE_UP_S)
 
 
 async def _execute(bank: Bank, request: BankRequest) -> BankAnswer:

@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from ivrbot import metrics
 from ivrbot.call.authentication import Authenticator, CustomerLocks
-from ivrbot.call.banking import BankDeadlines, run_bank_act
+from ivrbot.call.banking import BankDeadlines, run_bank_act, within
 from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.router import Router
 from ivrbot.call.transcript import Emit, Transcriber
@@ -24,11 +25,27 @@ from ivrbot.dialogue.reading import answers_question
 from ivrbot.dialogue.responses import render
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.dialogue.state import DialogueState
-from ivrbot.errors import BankError, EngineError, IvrbotError, LegClosed, StorageError
+from ivrbot.errors import (
+    BankError,
+    EngineBadOutput,
+    EngineError,
+    EngineTimeout,
+    IvrbotError,
+    LegClosed,
+    StorageError,
+)
 from ivrbot.escalation.dossier import seal
 from ivrbot.escalation.policy import hand_over
 from ivrbot.identity.policy import Policy
-from ivrbot.model.call import CallEnd, CallOutcome, CallRegistration, Disposition, Dossier, EscalationReason
+from ivrbot.model.call import (
+    AssuranceLevel,
+    CallEnd,
+    CallOutcome,
+    CallRegistration,
+    Disposition,
+    Dossier,
+    EscalationReason,
+)
 from ivrbot.model.dialogue import (
     Authenticate,
     AuthReply,
@@ -48,10 +65,15 @@ from ivrbot.model.dialogue import (
     UserTurn,
 )
 from ivrbot.model.events import EventType
-from ivrbot.model.speech import Language
+from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
 from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
 
 log = logging.getLogger(__name__)
+
+NLU_S: Final = 2.0
+"""An engine has its own, shorter deadline; this one is for one that hangs."""
+APOLOGY_S: Final = 5.0
+HAND_OVER_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +138,7 @@ class CallSession:
         self._tried: list[str] = []
         self._served = False
         self._asr_failures = 0
+        self._nlu_failures = 0
 
     async def run(self) -> CallEnd:
         """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
@@ -196,26 +219,33 @@ class CallSession:
 
     async def _listen(self, collect: Collect) -> DialogueInput:
         async def completes(text: str) -> bool:
-            nlu = await self._parts.nlu.parse(text, self._state.language)
+            nlu = await self._meaning(text, collect)
             return answers_question(self._parts.flow_set, collect, text, nlu, self._state.language)
 
         try:
             heard = await self._channel.listen(collect, completes)
         except EngineError as error:
             return await self._without_ears(error)
-        self._asr_failures = 0
+        if isinstance(heard, Spoken | Unclear):
+            self._asr_failures = 0
         return await self._understood(heard, collect)
 
     async def _without_ears(self, error: EngineError) -> DialogueInput:
         """The recogniser failed: once more with keys, then an operator."""
-        metrics.ENGINE_FAILURES.labels("asr", error.code).inc()
-        self._emit(EventType.ENGINE_FAILED, self._channel.now_ms(), {"engine": "asr", "code": error.code})
+        self._engine_failed("asr", error)
         self._asr_failures += 1
-        if self._asr_failures > 1:
+        collect = self._state.collect
+        if self._asr_failures > 1 or collect is None:
             raise _Escalate(EscalationReason.ASR_FAILURE)
-        await self._say(Say("utter_use_keys"))
-        collect = self._state.collect or Collect("topic", max_digits=1)
+        # The menu's keys mean something else in the middle of a topic: there the question is asked again.
+        says = [Say("utter_no_match"), *self._state.asked]
+        for say in [Say("utter_use_keys")] if collect.slot == "topic" else says:
+            await self._say(say)
         return await self._listen(collect)
+
+    def _engine_failed(self, engine: str, error: EngineError) -> None:
+        metrics.ENGINE_FAILURES.labels(engine, error.code).inc()
+        self._emit(EventType.ENGINE_FAILED, self._channel.now_ms(), {"engine": engine, "code": error.code})
 
     async def _understood(self, heard: Heard, collect: Collect) -> DialogueInput:
         match heard:
@@ -229,14 +259,42 @@ class CallSession:
                 self._transcript.keys(heard.digits, collect)
                 return Keys(heard.digits)
             case Spoken():
-                try:
-                    nlu = await self._parts.nlu.parse(heard.hypotheses[0].text, self._state.language)
-                except EngineError as error:
-                    metrics.ENGINE_FAILURES.labels("nlu", error.code).inc()
-                    raise _Escalate(EscalationReason.NLU_FAILURE) from error
+                nlu = await self._understand(heard.hypotheses[0].text, collect)
                 turn = UserTurn(heard.hypotheses, nlu, heard.over_prompt)
                 self._transcript.caller(turn, heard, collect, self._state.language)
                 return turn
+
+    async def _understand(self, text: str, collect: Collect) -> NluResult:
+        """Meaning of a turn; the first time that it fails, words that need no understanding still count."""
+        try:
+            nlu = await self._meaning(text, collect)
+        except EngineError as error:
+            self._engine_failed("nlu", error)
+            self._nlu_failures += 1
+            if self._nlu_failures > 1:
+                raise _Escalate(EscalationReason.NLU_FAILURE) from error
+            return NluResult(text, OUT_OF_SCOPE, 0.0)
+        self._nlu_failures = 0
+        return nlu
+
+    async def _meaning(self, text: str, collect: Collect) -> NluResult:
+        """Ask the engine, within a deadline; what only the caller should know is not shown to it.
+
+        Raises:
+            EngineError: it failed, in whatever way.
+        """
+        if collect.slot == "fact":
+            return NluResult(text, OUT_OF_SCOPE, 0.0)
+        try:
+            async with asyncio.timeout(NLU_S):
+                return await self._parts.nlu.parse(text, self._state.language)
+        except EngineError:
+            raise
+        except TimeoutError as error:
+            raise EngineTimeout(f"no meaning within {NLU_S:.0f} s") from error
+        except Exception as error:
+            log.exception("understanding broke")
+            raise EngineBadOutput(type(error).__name__) from error
 
     # --- what others decide -------------------------------------------------------------------------
 
@@ -260,7 +318,8 @@ class CallSession:
         return Routed(routing.to_bot, routing.reason)
 
     async def _authenticate(self, act: Authenticate) -> AuthReply:
-        reply = await self._ladder.run(act, self._state.language)
+        work = self._ladder.run(act, self._state.language)
+        reply = await within(work, self._parts.deadlines, self._say_checking)
         state = self._ladder.state
         self._emit(
             EventType.AUTHENTICATION,
@@ -277,18 +336,23 @@ class CallSession:
 
     async def _ask_bank(self, act: CallBank) -> BankReply:
         spec = self._parts.flow_set.domain.actions[act.action]
-        if self._state.operation and not self._ladder.allows(self._state.operation):
+        if not self._ladder.allows(act.action.removeprefix("bank_")):
             raise _Escalate(EscalationReason.AUTHENTICATION_FAILED)
         self._emit(EventType.BANK_REQUESTED, self._channel.now_ms(), {"action": act.action})
-        reply = await run_bank_act(
-            self._parts.bank,
-            act,
-            write=spec.write,
-            call_id=self._call.call_id,
-            ladder=self._ladder.state,
-            deadlines=self._parts.deadlines,
-            on_slow=self._say_checking,
-        )
+        try:
+            reply = await run_bank_act(
+                self._parts.bank,
+                act,
+                write=spec.write,
+                call_id=self._call.call_id,
+                ladder=self._ladder.state,
+                deadlines=self._parts.deadlines,
+                on_slow=self._say_checking,
+            )
+        except BaseException:
+            # The time limit, or a surprise: the operator must know that it may have happened.
+            self._tried.append(f"{act.action}:unknown")
+            raise
         reference = str(reply.values.get("reference") or "")
         self._emit(
             EventType.BANK_REPLIED,
@@ -310,7 +374,11 @@ class CallSession:
 
     async def _goodbye(self, act: Hangup) -> CallEnd:
         await self._channel.finish()
-        await self._parts.calls.save_outcome(self._call.call_id, CallOutcome("hangup", topic=self._state.topic))
+        try:
+            outcome = CallOutcome("hangup", topic=self._state.topic)
+            await self._parts.calls.save_outcome(self._call.call_id, outcome)
+        except StorageError as error:
+            log.error("the outcome could not be stored: %s", error.code)
         disposition = Disposition.RESOLVED if act.resolved else Disposition.FAILED
         return CallEnd(disposition, "served" if self._served else "declined", self._state.topic)
 
@@ -326,9 +394,12 @@ class CallSession:
         dossier = self._dossier(reason, handover.queue, max(handover.priority, act.priority), handover.suggestion)
         outcome = CallOutcome("transfer", handover.queue, dossier.topic, dossier.dossier_id, dossier.priority)
         try:
-            outcome = await self._parts.operators.transfer(self._call, dossier)
+            async with asyncio.timeout(HAND_OVER_S):
+                outcome = await self._parts.operators.transfer(self._call, dossier)
         except StorageError as error:
             log.error("dossier could not be stored: %s", error.code)
+        except TimeoutError:
+            log.error("dossier could not be stored within %.0f s", HAND_OVER_S)
         self._emit(
             EventType.ESCALATED,
             self._channel.now_ms(),
@@ -346,15 +417,15 @@ class CallSession:
     async def _rescue(self, reason: EscalationReason) -> CallEnd:
         """Hand over after a failure; the apology is best effort, the transfer is not."""
         try:
-            async with asyncio.timeout(10):
-                try:
+            try:
+                async with asyncio.timeout(APOLOGY_S):
                     await self._say(Say("utter_apology"))
-                except (EngineError, KeyError):
-                    log.info("the apology could not be spoken")
-                return await self._transfer(Transfer(reason))
+            except (EngineError, KeyError, TimeoutError):
+                log.info("the apology could not be spoken")
+            return await self._transfer(Transfer(reason))
         except LegClosed:
             return self._abandoned()
-        except (IvrbotError, TimeoutError, OSError):
+        except Exception:  # nothing more can be done for the caller from here
             log.exception("hand-over failed; the PBX goes on with its default queue")
             return CallEnd(Disposition.FAILED, reason.value, self._state.topic)
 
@@ -373,7 +444,7 @@ class CallSession:
             priority=priority,
             caller=self._call.caller,
             customer_id=ladder.customer_id or "",
-            customer_name=self._ladder.customer_name,
+            customer_name=self._ladder.customer_name if ladder.level is not AssuranceLevel.NONE else "",
             level=ladder.level,
             facts_used=tuple(fact.value for fact in ladder.facts),
             slots=slots,

@@ -52,7 +52,10 @@ class OperatorDesk:
         outcome = CallOutcome("transfer", dossier.queue, dossier.topic, dossier.dossier_id, dossier.priority)
         self._recent.append(dossier)
         for watcher in tuple(self._watchers):
-            watcher(dossier)
+            try:
+                watcher(dossier)
+            except Exception:  # a screen that broke must not keep the caller from his operator
+                log.exception("a dossier's watcher failed")
         known = {
             "__BOT_DOSSIER": dossier.dossier_id,
             "__BOT_QUEUE": dossier.queue,
