@@ -137,6 +137,7 @@ class CallSession:
         )
         self._tried: list[str] = []
         self._served = False
+        self._asked_for_more = False
         self._asr_failures = 0
         self._nlu_failures = 0
 
@@ -222,6 +223,7 @@ class CallSession:
             nlu = await self._meaning(text, collect)
             return answers_question(self._parts.flow_set, collect, text, nlu, self._state.language)
 
+        self._asked_for_more = collect.slot == "topic"
         try:
             heard = await self._channel.listen(collect, completes)
         except EngineError as error:
@@ -319,6 +321,7 @@ class CallSession:
 
     async def _authenticate(self, act: Authenticate) -> AuthReply:
         work = self._ladder.run(act, self._state.language)
+        self._asked_for_more = False
         reply = await within(work, self._parts.deadlines, self._say_checking)
         state = self._ladder.state
         self._emit(
@@ -338,6 +341,7 @@ class CallSession:
         spec = self._parts.flow_set.domain.actions[act.action]
         if not self._ladder.allows(act.action.removeprefix("bank_")):
             raise _Escalate(EscalationReason.AUTHENTICATION_FAILED)
+        self._asked_for_more = False
         self._emit(EventType.BANK_REQUESTED, self._channel.now_ms(), {"action": act.action})
         try:
             reply = await run_bank_act(
@@ -361,7 +365,7 @@ class CallSession:
         )
         if spec.write or reply.status != "ok":
             self._tried.append(":".join(part for part in (act.action, reply.status, reference) if part))
-        self._served = self._served or reply.status == "ok"
+        self._served = self._served or (spec.serves and reply.status == "ok")
         return reply
 
     async def _say_checking(self) -> None:
@@ -383,7 +387,7 @@ class CallSession:
         return CallEnd(disposition, "served" if self._served else "declined", self._state.topic)
 
     def _abandoned(self) -> CallEnd:
-        if self._served and self._state.collect is not None and self._state.collect.slot == "topic":
+        if self._served and self._asked_for_more:
             return CallEnd(Disposition.RESOLVED, "served", self._state.topic)
         return CallEnd(Disposition.ABANDONED, "hung_up", self._state.topic)
 

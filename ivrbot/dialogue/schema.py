@@ -88,12 +88,14 @@ class ActionSpec(_Written):
         arguments: slots sent to the bank.
         results: slots that the bank's answer may fill.
         write: it changes something, so it gets an idempotency key and is never repeated without.
+        serves: the caller has what he rang for when it succeeds; false for mere look-ups on the way.
     """
 
     operation: str = ""
     arguments: list[str] = []
     results: list[str] = []
     write: bool = False
+    serves: bool = True
 
 
 class Domain(_Written):
