@@ -40,10 +40,12 @@ _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 SECOND_PASS_TAIL_FRAMES: Final = 700
 
 _FIRST = DecodeOptions()
+_FIRST_FIGURES = DecodeOptions(beam=1)
 _FIRST_N_BEST = DecodeOptions(beam=5, hypotheses=5)
 _SECOND = DecodeOptions(tail_frames=SECOND_PASS_TAIL_FRAMES, beam=5, hypotheses=5)
 _PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
 _N_BEST = frozenset((Expect.SECRET, Expect.NAME))
+_FIGURES = frozenset((Expect.DIGITS, Expect.DATE))  # a beam prefers "1,8400" to "1,8,4,0"
 
 
 class WhisperEngine:
@@ -129,7 +131,7 @@ class WhisperEngine:
         if audio_ms < MIN_AUDIO_MS:
             return Transcript((), NAME, audio_ms)
         until = time.monotonic() + self._deadline_s
-        options = _FIRST_N_BEST if expect in _N_BEST else _FIRST
+        options = _FIRST_N_BEST if expect in _N_BEST else _FIRST_FIGURES if expect in _FIGURES else _FIRST
         reading = await self._pool.run(lambda model: self._timed(model, pcm, language, options), self._deadline_s)
         cpu_ms = reading.cpu_ms
         if _unsure(reading, audio_ms) and self._second_pass_fits(audio_ms, until):

@@ -24,8 +24,8 @@ from ivrbot.model.audio import SAMPLE_RATE_HZ, Pcm
 from ivrbot.model.speech import Language
 
 FULL_WINDOW_FRAMES: Final = 3000
-TAIL_FRAMES: Final = 300
-LEAD_MS: Final = 300
+TAIL_FRAMES: Final = 200
+LEAD_MS: Final = 100
 MAX_AUDIO_MS: Final = 29_000
 MIN_AUDIO_MS: Final = 100
 FILES: Final = ("model.bin", "config.json", "tokenizer.json")
