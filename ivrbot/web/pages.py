@@ -55,10 +55,8 @@ class Pages:
     async def phone(self, request: web.Request) -> web.Response:
         """The softphone."""
         language = language_of(request)
-        customers = [
-            {"phone": customer.phone, "name": " ".join(dict(customer.names[:2])[language])}
-            for customer in CUSTOMERS
-        ]
+        spelt = [(customer.phone, dict(customer.names[:2])[language]) for customer in CUSTOMERS]
+        customers = [{"phone": phone, "name": f"{names[0]} {names[-1]}"} for phone, names in spelt]
         return self._page(request, "phone.html", customers=customers)
 
     async def desk(self, request: web.Request) -> web.Response:

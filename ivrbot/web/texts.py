@@ -40,6 +40,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "caller": _both("Caller", "Клиент"),
     "operator": _both("Operator", "Оператор"),
     "you": _both("You", "Вы"),
+    "hidden": _both("(answer hidden)", "(ответ скрыт)"),
+    "unclear": _both("(not understood)", "(неразборчиво)"),
     # softphone
     "phone_title": _both("Call the bank", "Позвонить в банк"),
     "phone_lead": _both(
@@ -107,6 +109,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "desk_waiting": _both("waiting", "ждёт"),
     "desk_urgent": _both("urgent", "срочно"),
     "take": _both("Take the call", "Принять звонок"),
+    "speak": _both("Speak with the caller", "Говорить с клиентом"),
+    "speaking": _both("Microphone and speaker are on", "Микрофон и динамик включены"),
     "finish": _both("End the call", "Завершить звонок"),
     "with_caller": _both("You are connected with the caller", "Вы на связи с клиентом"),
     "caller_left": _both("The caller has left.", "Клиент отключился."),

@@ -1,10 +1,11 @@
 import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
+import { MAX_UNSENT_BYTES, Sound } from "./sound.js";
 
 let calls = [];
 let waiting = new Set();
 let known = null; // dossiers seen so far; what comes later pops up
 let open = "";
-let talk = null; // {id, socket, lines}
+let talk = null; // {id, socket, panel, sound}
 
 function name(call) {
   return call.customer_name || texts.unknown_caller;
@@ -102,7 +103,10 @@ function take(id) {
   const input = make("input", { id: "say", maxlength: "1000", autocomplete: "off" });
   const form = make("form", { class: "write" }, make("label", { for: "say" }, texts.write_caller), input, make("button", { class: "button" }, texts.send));
   const socket = new WebSocket(socketUrl(`/ws/desk/${encodeURIComponent(id)}`));
-  const mine = (talk = { id, socket, lines, panel: make("div", {}, make("h3", {}, texts.with_caller), lines, form) });
+  socket.binaryType = "arraybuffer";
+  const voice = make("p");
+  const mine = (talk = { id, socket, panel: make("div", {}, make("h3", {}, texts.with_caller), voice, lines, form) });
+  voice.append(button(texts.speak, () => speak(mine, voice)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (input.value.trim() && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "say", text: input.value }));
@@ -116,17 +120,39 @@ function take(id) {
     showTake();
   };
   socket.onmessage = (event) => {
-    if (typeof event.data !== "string") return;
+    if (typeof event.data !== "string") {
+      mine.sound?.play(event.data);
+      return;
+    }
     const message = JSON.parse(event.data);
     if (message.type === "said") addLine(lines, message.who, message.text);
     if (message.type === "left") addLine(lines, "system", texts.caller_left);
   };
   socket.onclose = () => {
     if (!joined) byId("talk-place")?.replaceChildren(make("p", { class: "notice bad" }, texts.caller_gone));
+    mine.sound?.close();
+    voice.remove();
     form.remove();
     if (talk === mine) talk = null;
     showTake();
   };
+}
+
+// The operator's microphone and speaker, joined to the caller's through the server.
+async function speak(mine, place) {
+  try {
+    const sound = await Sound.open(
+      (pcm) => {
+        if (mine.socket.readyState === WebSocket.OPEN && mine.socket.bufferedAmount < MAX_UNSENT_BYTES) mine.socket.send(pcm);
+      },
+      () => {},
+    );
+    if (mine.socket.readyState === WebSocket.OPEN) mine.sound = sound;
+    else sound.close();
+    place.replaceChildren(texts.speaking);
+  } catch (error) {
+    place.replaceChildren(texts[error.message] || texts.error_microphone);
+  }
 }
 
 function popUp(call) {

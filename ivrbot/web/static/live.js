@@ -1,4 +1,4 @@
-import { byId, clock, follow, label, make, texts } from "./page.js";
+import { byId, clock, follow, label, make, readable, texts } from "./page.js";
 
 const clocks = new Map();
 
@@ -7,7 +7,7 @@ function card(call) {
   if (call.live) clocks.set(time, performance.now() / 1000 - call.duration_s);
   const facts = [label("gateways", call.gateway), label("languages", call.language)];
   if (!call.live) facts.push([label("dispositions", call.disposition), label("reasons", call.reason)].filter(Boolean).join(": "));
-  const lines = call.lines.slice(-4).map((line) => make("div", {}, make("b", {}, `${texts[line.who]}: `), line.text));
+  const lines = call.lines.slice(-4).map((line) => make("div", {}, make("b", {}, `${texts[line.who]}: `), readable(line.text)));
   return make(
     "article", { class: "panel" },
     make("div", { class: "card-top" }, make("strong", {}, label("topics", call.topic) || texts.no_topic), time),

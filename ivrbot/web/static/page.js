@@ -39,10 +39,16 @@ export function socketUrl(path) {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 }
 
+// Transcripts hold "[code_word]" where a secret was said and "[?]" where nothing could be made out.
+export function readable(text) {
+  if (text === "[?]") return texts.unclear;
+  return /^\[[a-z_]+\]$/.test(text) ? texts.hidden : text;
+}
+
 export function addLine(list, who, text) {
   const name = { bot: texts.bot, caller: texts.caller, operator: texts.operator, you: texts.you }[who];
   const kind = who === "you" ? "caller" : who;
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  list.append(make("li", { class: kind }, name ? make("span", { class: "who" }, name) : null, text));
+  list.append(make("li", { class: kind }, name ? make("span", { class: "who" }, name) : null, readable(text)));
   if (atEnd) list.scrollTop = list.scrollHeight;
 }

@@ -1,9 +1,8 @@
 import { addLine, byId, clock, label, socketUrl, texts } from "./page.js";
-import { Sound, SoundError } from "./sound.js";
+import { MAX_UNSENT_BYTES, Sound, SoundError } from "./sound.js";
 
 const LOUD = 0.02;
 const HOLD_MS = 400;
-const MAX_UNSENT_BYTES = 16000;
 const KEYS = "0123456789*#";
 
 const lines = byId("lines");
@@ -47,7 +46,7 @@ async function start() {
   showError("");
   lines.replaceChildren();
   byId("lines-empty").hidden = false;
-  const mine = (call = { state: "connecting", spokeAt: 0, botSpokeAt: 0, unsent: 0 });
+  const mine = (call = { state: "connecting", spokeAt: 0, botSpokeAt: 0 });
   inCall(true);
   showState("connecting");
   try {

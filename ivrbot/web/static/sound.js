@@ -1,5 +1,7 @@
 // Microphone and speaker of a page as 8 kHz frames.
 
+export const MAX_UNSENT_BYTES = 16000; // a second; beyond, the microphone's sound is dropped
+
 const WANTED = { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } };
 
 // What went wrong, as the key of a text.

@@ -1,0 +1,274 @@
+"""Pages and what they show, live board, desk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ivrbot.escalation.policy import Suggestion
+from ivrbot.model.bank import Fact
+from ivrbot.model.call import AssuranceLevel, CallId, CallRegistration, Disposition, EscalationReason
+from ivrbot.model.events import CallEvent, EventType
+from ivrbot.model.speech import LANGUAGES
+from ivrbot.web.board import LiveBoard
+from ivrbot.web.pages import FOLDER
+from ivrbot.web.texts import LABELS, TEXTS
+from tests.fakes.waiting import until
+from tests.unit.web_fixture import AT, FLOWS, Site, a_dossier, open_site
+
+SCRIPTS = sorted((FOLDER / "static").glob("*.js"))
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with open_site(tmp_path) as site:
+        yield site
+
+
+async def text_of(site: Site, path: str, **headers: str) -> str:
+    async with site.page.get(site.url + path, headers=headers) as response:
+        assert response.status == 200
+        return await response.text()
+
+
+# --- texts ------------------------------------------------------------------------------------------------
+
+
+def test_every_text_is_there_in_every_language() -> None:
+    for text in (*TEXTS.values(), *(text for table in LABELS.values() for text in table.values())):
+        assert set(text) == set(LANGUAGES)
+        assert all(text.values())
+
+
+def test_texts_that_pages_and_scripts_ask_for_exist() -> None:
+    asked = set()
+    for template in (FOLDER / "templates").glob("*.html"):
+        asked |= set(re.findall(r"\bt\.(\w+)", template.read_text("utf-8")))
+    for script in SCRIPTS:
+        asked |= set(re.findall(r"\btexts\.(\w+)", script.read_text("utf-8"))) - {"labels"}
+        asked |= set(re.findall(r'"(error_\w+)"', script.read_text("utf-8")))
+    assert asked <= set(TEXTS)
+    assert len(asked) > 60
+
+
+def test_every_code_has_a_name() -> None:
+    topics = {topic for branch in FLOWS.branches.branches.values() for topic in branch.topics}
+    assert topics <= set(LABELS["topics"])
+    assert set(FLOWS.branches.branches) <= set(LABELS["queues"])
+    for kind, codes in (
+        ("reasons", EscalationReason),
+        ("dispositions", Disposition),
+        ("levels", AssuranceLevel),
+        ("facts", Fact),
+        ("suggestions", Suggestion),
+    ):
+        assert {code.value for code in codes} <= set(LABELS[kind]), kind
+
+
+def test_scripts_never_make_markup_from_strings() -> None:
+    for script in SCRIPTS:
+        source = script.read_text("utf-8")
+        for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            assert danger not in source, (script.name, danger)
+
+
+def test_pages_hold_nothing_inline() -> None:
+    for template in (FOLDER / "templates").glob("*.html"):
+        source = template.read_text("utf-8")
+        assert not re.search(r"<style|\bstyle=|\bon\w+=|javascript:", source), template.name
+        assert not re.search(r"<script(?![^>]*\bsrc=)", source), template.name
+        assert "safe" not in re.findall(r"\|\s*(\w+)", source), template.name
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_colours_have_enough_contrast() -> None:
+    """WCAG 2.2, criterion 1.4.3: at least 4.5:1."""
+    style = (FOLDER / "static" / "style.css").read_text("utf-8")
+    palettes = [
+        dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{([^}]*)\}", style)
+    ]
+    pairs = [
+        *((ink, ground) for ink in ("ink", "soft", "accent") for ground in ("ground", "panel", "tint")),
+        ("accent-ink", "accent"),
+        ("bad", "bad-tint"),
+        ("warn", "warn-tint"),
+    ]
+    assert len(palettes) == 2
+    for palette in palettes:
+        for front, back in pairs:
+            dark, light = sorted((_luminance(palette[front]), _luminance(palette[back])))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, back, palette[front], palette[back])
+
+
+# --- pages ------------------------------------------------------------------------------------------------
+
+
+async def test_the_language_is_chosen_and_kept(site: Site) -> None:
+    assert "Call the bank" in await text_of(site, "/phone")
+    assert "Позвонить в банк" in await text_of(site, "/phone", **{"Accept-Language": "fr, ru;q=0.9"})
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(f"{site.url}/phone?lang=ru") as response:
+            assert '<html lang="ru">' in await response.text()
+        async with session.get(f"{site.url}/desk") as response:
+            assert "Место оператора" in await response.text()
+        async with session.get(f"{site.url}/desk?lang=%22%3E%3Cscript%3E") as response:
+            assert '<html lang="ru">' in await response.text()
+
+
+async def test_the_softphone_offers_the_demo_customers(site: Site) -> None:
+    page = await text_of(site, "/phone")
+    assert re.findall(r'value="(\+7\d+)"', page) == ["+79161234567", "+79031112233", "+79265550011"]
+    for secret in ("cherry", "черёмуха", "1989"):
+        assert secret not in page
+
+
+async def test_every_page_is_valid_for_its_scripts(site: Site) -> None:
+    for path in ("/", "/phone", "/desk", "/docs"):
+        page = await text_of(site, path)
+        raw = re.search(r'data-texts="([^"]*)"', page)
+        assert raw
+        from html import unescape
+
+        texts = json.loads(unescape(raw[1]))
+        assert set(TEXTS) <= set(texts)
+        for name in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+            await text_of(site, name)
+
+
+# --- live board -------------------------------------------------------------------------------------------
+
+
+def event(call_id: str, type_: EventType, **data: Any) -> CallEvent:
+    return CallEvent(CallId(call_id), 0, type_, 0, AT, data)
+
+
+async def test_the_board_follows_calls() -> None:
+    now = [100.0]
+    board = LiveBoard(lambda: now[0])
+    board.take(event("a", EventType.CALL_STARTED, gateway="softphone", language="ru"))
+    board.take(event("b", EventType.BOT_SAID, text="a call whose start was not seen"))
+    for number in range(9):
+        board.take(event("a", EventType.CALLER_SAID, text=str(number)))
+    board.take(event("a", EventType.TOPIC_STATED, topic="loan_info"))
+    now[0] = 107.9
+    (row,) = board.rows()
+    assert (row["topic"], row["gateway"], row["duration_s"], row["live"]) == ("loan_info", "softphone", 7, True)
+    assert [line["text"] for line in row["lines"]] == list("345678")
+    board.take(event("a", EventType.ASSIGNED, reason="drawn"))
+    board.take(event("a", EventType.CALL_ENDED, disposition="escalated", reason="flow", dossier="d1", topic=""))
+    now[0] = 500.0
+    (row,) = board.rows()
+    assert (row["live"], row["duration_s"], row["reason"], row["dossier"]) == (False, 7, "flow", "d1")
+    assert row["topic"] == "loan_info"
+
+
+async def test_the_board_is_bounded_and_running_calls_come_first() -> None:
+    now = [0.0]
+    board = LiveBoard(lambda: now[0])
+    board.take(event("running", EventType.CALL_STARTED))
+    for number in range(50):
+        now[0] += 1
+        board.take(event(str(number), EventType.CALL_STARTED))
+        board.take(event(str(number), EventType.CALL_ENDED))
+    rows = board.rows()
+    assert rows[0]["call_id"] == "running"
+    assert [row["call_id"] for row in rows[1:]] == [str(number) for number in range(49, 41, -1)]
+
+
+class Stream:
+    """The last message of a page's stream."""
+
+    def __init__(self, site: Site, path: str) -> None:
+        self.last: dict[str, Any] = {}
+        self.task = asyncio.create_task(self._read(site, path))
+
+    async def _read(self, site: Site, path: str) -> None:
+        async with site.page.get(site.url + path) as response:
+            assert response.status == 200
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    self.last = json.loads(line[6:])
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def test_the_live_page_is_told(site: Site) -> None:
+    stream = Stream(site, "/web/live")
+    await until(lambda: stream.last)
+    assert stream.last == {"calls": []}
+    site.parts.recorder.emit(CallId("a"), EventType.CALL_STARTED, 0, {"gateway": "audiosocket", "language": "en"})
+    site.parts.recorder.emit(CallId("a"), EventType.BOT_SAID, 0, {"text": "<b>Hello</b>"})
+    await until(lambda: stream.last["calls"])
+    assert stream.last["calls"][0]["lines"] == [{"who": "bot", "text": "<b>Hello</b>"}]
+    await stream.close()
+
+
+# --- desk -------------------------------------------------------------------------------------------------
+
+
+async def test_an_escalated_call_pops_up_and_is_taken(site: Site) -> None:
+    desk = Stream(site, "/web/desk")
+    await until(lambda: desk.last)
+    assert desk.last == {"calls": [], "waiting": []}
+    phone = await site.page.ws_connect(f"{site.url}/ws/softphone", headers={"Origin": site.url})
+    await phone.send_json({"type": "start", "language": "ru", "caller": "+79161234567"})
+    await until(lambda: site.door.sinks)
+    call_id = site.door.asked[0]
+    dossier = a_dossier(call_id=call_id)
+    await site.parts.operators.transfer(CallRegistration(call_id), dossier)
+    ending = {"disposition": "escalated", "reason": "caller_asked", "escalated_to": "balance"}
+    site.door.sinks[0].leg.close()
+    site.parts.recorder.emit(call_id, EventType.CALL_ENDED, 9, {**ending, "dossier": dossier.dossier_id})
+    await until(lambda: desk.last["waiting"] == [dossier.dossier_id])
+    assert desk.last["calls"][0]["customer_name"] == "Анна"
+    async with site.page.get(f"{site.url}/web/dossiers/{dossier.dossier_id}") as response:
+        assert (await response.json())["caller"] == "+79161234567"
+    operator = await site.page.ws_connect(f"{site.url}/ws/desk/{dossier.dossier_id}", headers={"Origin": site.url})
+    await until(lambda: desk.last["waiting"] == [])
+    async with site.page.get(f"{site.url}/ws/desk/{dossier.dossier_id}") as response:
+        assert response.status == 409
+    await operator.send_json({"type": "say", "text": "Слушаю вас"})
+    told = []
+    while not told or told[-1]["type"] != "said":
+        message = await phone.receive(5)
+        if message.type is aiohttp.WSMsgType.TEXT:
+            told.append(json.loads(message.data))
+    assert told[-1] == {"type": "said", "who": "operator", "text": "Слушаю вас"}
+    assert await operator.receive_json(timeout=5) == told[-1]
+    await phone.send_json({"type": "hangup"})
+    assert await operator.receive_json(timeout=5) == {"type": "left", "who": "caller"}
+    assert (await operator.receive(5)).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+    await phone.close()
+    await desk.close()
+
+
+@pytest.mark.parametrize("nonsense", ["{", "[]", '{"type":"start"}', b"\0"])
+async def test_an_operators_broken_page_ends_the_talk(site: Site, nonsense: str | bytes) -> None:
+    told: list[Any] = []
+    line = site.parts.softphone.lines.open("d1", told.append)
+    operator = await site.page.ws_connect(f"{site.url}/ws/desk/d1")
+    await (operator.send_bytes(nonsense) if isinstance(nonsense, bytes) else operator.send_str(nonsense))
+    await until(line.over.is_set)
+    assert told[-1] == {"type": "left", "who": "operator"}
+    await operator.close()
+
+
+async def test_nobody_waits_there(site: Site) -> None:
+    async with site.page.get(f"{site.url}/ws/desk/{'e' * 32}") as response:
+        assert (response.status, await response.json()) == (404, {"error": "caller_gone"})

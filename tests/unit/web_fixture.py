@@ -1,0 +1,117 @@
+"""A web server over real parts: store, recorder, desks, router; only the call itself is left out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+
+from ivrbot.analytics.recorder import Recorder
+from ivrbot.call.door import CallDesk
+from ivrbot.call.router import FRONT_BRANCH, Router
+from ivrbot.call.session import CallParts
+from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, WebSettings
+from ivrbot.dialogue.loader import load_flows
+from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
+from ivrbot.operators.desk import OperatorDesk
+from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.control import adopt
+from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.telephony.pacer import Pacer
+from ivrbot.telephony.softphone import SoftphoneGateway
+from ivrbot.web.server import WebParts, WebServer
+from tests.fakes.media import RecordingDoor
+
+TOKEN = "a-token-of-tests"
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+FLOWS = load_flows(PROJECT_ROOT / "flows")
+
+
+class Site:
+    """A running server and a client.
+
+    Attributes:
+        api: shows the token; `page` does not.
+    """
+
+    def __init__(self, parts: WebParts, server: WebServer, door: RecordingDoor) -> None:
+        self.parts = parts
+        self.server = server
+        self.door = door
+        self.url = ""
+        self.api: aiohttp.ClientSession = cast(aiohttp.ClientSession, None)
+        self.page: aiohttp.ClientSession = cast(aiohttp.ClientSession, None)
+
+    async def post(self, path: str, **arguments: Any) -> tuple[int, Any]:
+        async with self.api.post(self.url + path, **arguments) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else await response.text()
+
+    async def get(self, path: str, **arguments: Any) -> tuple[int, Any]:
+        async with self.api.get(self.url + path, **arguments) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await response.json() if is_json else await response.text()
+
+
+@asynccontextmanager
+async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) -> AsyncIterator[Site]:
+    plan = load_plan(PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH})
+    async with (
+        SqliteStore(folder / "test.sqlite") as store,
+        Recorder(store, folder / "journal.jsonl", lambda: AT) as recorder,
+        asyncio.TaskGroup() as group,
+    ):
+        await adopt(plan, store, "test", AT)
+        desk = CallDesk(
+            cast(CallParts, SimpleNamespace(calls=store, now=lambda: AT)),
+            asr=cast(Any, None),
+            voice=cast(Any, None),
+            settings=CallSettings(max_calls=max_calls),
+            record=recorder.emit,
+            registered_only=True,
+        )
+        if is_open:
+            desk.open(group)
+        door = RecordingDoor()
+        parts = WebParts(
+            settings=WebSettings(port=0),
+            token=TOKEN,
+            calls=desk,
+            softphone=SoftphoneGateway(door, Pacer(), desk.register, recorder.subscribe, MediaSettings()),
+            store=store,
+            recorder=recorder,
+            operators=OperatorDesk(store),
+            router=Router(lambda: plan, FLOWS.branches, store, b"k" * 32, lambda: AT),
+        )
+        site = Site(parts, WebServer(parts), door)
+        site.url = f"http://127.0.0.1:{await site.server.start()}"
+        try:
+            async with (
+                aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as site.api,
+                aiohttp.ClientSession() as site.page,
+            ):
+                yield site
+        finally:
+            await site.server.stop()
+
+
+def a_dossier(dossier_id: str = "d" * 32, call_id: str = "", text: str = "оператор") -> Dossier:
+    return Dossier(
+        dossier_id=dossier_id,
+        call_id=CallId(call_id),
+        created_at=AT,
+        queue=QueueName("balance"),
+        reason=EscalationReason.CALLER_ASKED,
+        topic="check_balance",
+        language="ru",
+        caller="+79161234567",
+        customer_name="Анна",
+        level=AssuranceLevel.IDENTIFIED,
+        transcript=(TranscriptLine("caller", text, 900),),
+    )
