@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from ivrbot import metrics
@@ -40,13 +40,22 @@ class SoundChannel:
         asr: recogniser for a language.
         voice: the bot's mouth.
         emit: the recorder's entrance for this call.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, leg: Leg, asr: Callable[[Language], AsrEngine], voice: Voice, emit: Emit) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        asr: Callable[[Language], AsrEngine],
+        voice: Voice,
+        emit: Emit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._leg = leg
+        self._clock = clock
         self._voice = voice
         self._emit = emit
-        self._started_s = time.monotonic()
+        self._started_s = self._clock()
         self._playout = Playout(self._first_frame, self._drained)
         self._hearing = Hearing(
             asr,
@@ -89,7 +98,7 @@ class SoundChannel:
             self._keys += key
         self._cut()
         self._hearing.stop_waiting()
-        self._keys_complete_at_s = time.monotonic() + KEY_PAUSE_S
+        self._keys_complete_at_s = self._clock() + KEY_PAUSE_S
         self._news.set()
 
     def on_closed(self, cause: str) -> None:
@@ -107,12 +116,12 @@ class SoundChannel:
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin; background work runs in the call's task group."""
-        self._started_s = time.monotonic()
+        self._started_s = self._clock()
         self._hearing.start(group)
 
     def now_ms(self) -> int:
         """Time since the call was answered."""
-        return int((time.monotonic() - self._started_s) * 1000)
+        return int((self._clock() - self._started_s) * 1000)
 
     def speak_in(self, language: Language) -> None:
         """Language of what will be heard from now on."""
@@ -129,14 +138,17 @@ class SoundChannel:
         if self._cut_short and interruptible:
             return
         self._playout.hold()
+        phrases = self._voice.speak(utterance)
         try:
-            async for phrase in self._voice.speak(utterance):
+            async for phrase in phrases:
                 if self._closed:
                     raise LegClosed(self._closed)
                 if not (self._cut_short and interruptible):
                     self._playout.add(phrase, interruptible=interruptible)
         finally:
             self._playout.release()
+            if isinstance(phrases, AsyncGenerator):
+                await phrases.aclose()
 
     async def listen(self, collect: Collect, completes: Completes) -> Heard:
         """Wait for words, keys or the time-out, whichever comes first."""
@@ -182,7 +194,7 @@ class SoundChannel:
         self._news.clear()
         wait_s = None
         if self._keys:
-            wait_s = max(0.0, self._keys_complete_at_s - time.monotonic())
+            wait_s = max(0.0, self._keys_complete_at_s - self._clock())
         try:
             async with asyncio.timeout(wait_s):
                 await self._news.wait()
@@ -211,7 +223,7 @@ class SoundChannel:
             length = 1
         if length and len(self._keys) >= length:
             end = length - 1 if end < 0 else min(end, length - 1)
-        elif end < 0 and time.monotonic() >= self._keys_complete_at_s:
+        elif end < 0 and self._clock() >= self._keys_complete_at_s:
             end = len(self._keys) - 1
         if end < 0:
             return ""

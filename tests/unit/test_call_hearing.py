@@ -1,0 +1,249 @@
+"""One caller's speech, from frames to readings, with the real voice activity and whatever recognisers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ivrbot.call import hearing
+from ivrbot.call.hearing import Hearing, Reading
+from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.media.framing import frames_of
+from ivrbot.media.wav import read_wav
+from ivrbot.model.audio import FRAME_MS, SILENCE, Frame, Pcm
+from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript
+from tests.fakes.line import LOUD, LoudnessActivity
+from tests.fakes.virtual_time import VirtualTimeLoop, run_virtual
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech_en.wav"
+
+
+class Stream:
+    """A recogniser's stream that does what its engine is told.
+
+    Attributes:
+        decodes: how many were asked for.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.sound = bytearray()
+        self.decodes = 0
+        self.closed = False
+
+    def feed(self, pcm: Pcm) -> None:
+        if self._engine.feed_failure is not None:
+            raise self._engine.feed_failure
+        self.sound += pcm
+
+    async def decode(self) -> Transcript:
+        self.decodes += 1
+        if self._engine.hangs:
+            await asyncio.Event().wait()
+        if self._engine.decode_failure is not None:
+            raise self._engine.decode_failure
+        return Transcript((Hypothesis(f"{len(self.sound)} bytes"),), "told")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Engine:
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+        self.open_failure: Exception | None = None
+        self.feed_failure: Exception | None = None
+        self.decode_failure: Exception | None = None
+        self.hangs = False
+
+    @property
+    def name(self) -> str:
+        return "told"
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def open(self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]) -> Stream:
+        if self.open_failure is not None:
+            raise self.open_failure
+        self.streams.append(Stream(self))
+        return self.streams[-1]
+
+
+class Room:
+    """A `Hearing` with everything that it tells."""
+
+    def __init__(self, loop: VirtualTimeLoop, *, real_activity: bool) -> None:
+        self.loop = loop
+        self.engine = Engine()
+        self.told: list[str] = []
+        self.readings: list[Reading] = []
+        self.hearing = Hearing(
+            lambda _language: self.engine,
+            now_ms=lambda: int(loop.time() * 1000),
+            is_speaking=lambda: False,
+            on_speech=lambda: self.told.append("speech"),
+            on_words=lambda: self.told.append("words"),
+            on_nothing=lambda: self.told.append("nothing"),
+            on_reading=self.readings.append,
+            on_no_input=lambda: self.told.append("no input"),
+        )
+        if not real_activity:
+            self.hearing._activity = LoudnessActivity()  # type: ignore[assignment]
+
+    async def frames(self, *frames: Frame) -> None:
+        for frame in frames:
+            self.hearing.feed(frame)
+            await asyncio.sleep(FRAME_MS / 1000)
+
+    async def loud(self, ms: int) -> None:
+        await self.frames(*[LOUD] * (ms // FRAME_MS))
+
+    async def silence(self, ms: int) -> None:
+        await self.frames(*[SILENCE] * (ms // FRAME_MS))
+
+
+def in_a_room(
+    *, real_activity: bool = False
+) -> Callable[[Callable[[Room], Coroutine[Any, Any, None]]], Callable[[], None]]:
+    def make(scenario: Callable[[Room], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+        async def main(loop: VirtualTimeLoop) -> None:
+            room = Room(loop, real_activity=real_activity)
+            async with asyncio.TaskGroup() as group:
+                room.hearing.start(group)
+                await scenario(room)
+                room.hearing.stop()
+            assert all(stream.closed for stream in room.engine.streams)
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        def test() -> None:
+            run_virtual(main)
+
+        test.__name__ = test.__qualname__ = scenario.__name__
+        return test
+
+    return make
+
+
+@in_a_room(real_activity=True)
+async def test_real_speech_becomes_one_reading_of_all_of_it(room: Room) -> None:
+    speech = read_wav(SPEECH)
+    frames = list(frames_of(speech))
+    await room.frames(*frames)
+    await room.silence(2000)
+    assert room.told[0] == "speech"
+    assert len(room.readings) >= 1
+    heard = sum(len(stream.sound) for stream in room.engine.streams)
+    assert heard > 0.5 * len(speech), "most of the recording is speech"
+    assert all(reading.error is None for reading in room.readings)
+
+
+@in_a_room(real_activity=True)
+async def test_silence_is_no_speech(room: Room) -> None:
+    room.hearing.wait_for_speech(3000)
+    await room.silence(3100)
+    assert room.told == ["no input"]
+    assert room.engine.streams == []
+
+
+@in_a_room()
+async def test_a_pause_is_read_before_it_is_known_to_be_the_end(room: Room) -> None:
+    await room.loud(400)
+    await room.silence(300)
+    assert room.told == ["speech", "words"]
+    assert room.readings == []
+    await room.silence(600)
+    (reading,) = room.readings
+    assert room.engine.streams[0].decodes == 1, "the early reading is the reading"
+    assert reading.asr_ms == 0
+    assert reading.ended_ms - reading.began_ms == pytest.approx(400, abs=2 * FRAME_MS)
+
+
+@in_a_room()
+async def test_going_on_after_a_pause_makes_a_new_reading_of_everything(room: Room) -> None:
+    await room.loud(400)
+    await room.silence(300)
+    await room.loud(400)
+    await room.silence(1000)
+    (reading,) = room.readings
+    assert len(room.engine.streams) == 1
+    assert room.engine.streams[0].decodes == 2
+    assert reading.transcript is not None
+    assert reading.transcript.text == f"{len(room.engine.streams[0].sound)} bytes"
+
+
+@in_a_room()
+async def test_a_monologue_is_read_to_its_limit_and_not_only_its_beginning(room: Room) -> None:
+    await room.loud(1400)
+    room.hearing.read_now()
+    await room.loud(19_000)
+    (reading,) = room.readings
+    assert reading.transcript is not None
+    assert reading.transcript.text == f"{len(room.engine.streams[0].sound)} bytes"
+    assert len(room.engine.streams[0].sound) > 19 * 16_000
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(EngineTimeout("slow"), "engine_timeout"), (ValueError("a bug"), EngineBadOutput.code)],
+    ids=["expected", "a surprise"],
+)
+@pytest.mark.parametrize("where", ["open_failure", "feed_failure", "decode_failure"])
+def test_whatever_a_recogniser_raises_is_a_reading_with_an_error(
+    where: str, failure: Exception, code: str
+) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        setattr(room.engine, where, failure)
+        await room.loud(400)
+        await room.silence(1000)
+        (reading,) = room.readings
+        assert reading.transcript is None
+        assert isinstance(reading.error, EngineError) and reading.error.code == code
+        setattr(room.engine, where, None)
+        await room.loud(400)
+        await room.silence(1000)
+        assert room.readings[-1].transcript is not None
+
+    scenario()
+
+
+@in_a_room()
+async def test_a_recogniser_that_hangs_is_given_up(room: Room) -> None:
+    room.engine.hangs = True
+    await room.loud(400)
+    await room.silence(int(hearing.DECODE_S * 1000) + 1000)
+    (reading,) = room.readings
+    assert isinstance(reading.error, EngineTimeout)
+
+
+@in_a_room()
+async def test_understanding_that_fails_does_not_end_the_turn_early_and_harms_nothing(room: Room) -> None:
+    async def broken(_text: str) -> bool:
+        raise ValueError("a bug")
+
+    room.hearing.prepare("en", Expect.OPEN, broken)
+    await room.loud(400)
+    await room.silence(1000)
+    (reading,) = room.readings
+    assert reading.error is None
+
+
+@in_a_room()
+async def test_stopping_while_a_reading_hangs_leaves_nothing(room: Room) -> None:
+    room.engine.hangs = True
+    await room.loud(400)
+    await room.silence(1000)
+    started = room.loop.time()
+    room.hearing.stop()
+    await asyncio.sleep(0)
+    assert room.loop.time() == started
+    await room.loud(400)
+    assert len(room.engine.streams) == 1
