@@ -150,6 +150,8 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
         values: dict[str, Any] = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(file), None, "", "", f"not valid TOML: {error}")]) from error
+    except OSError as error:
+        raise ConfigError([Problem(str(file), None, "", "", f"cannot be read: {error.strerror}")]) from error
     for name, value in environ.items():
         if name.startswith("IVRBOT_"):
             path = name.removeprefix("IVRBOT_").lower().split("__")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 call_id_var: ContextVar[str] = ContextVar("call_id", default="")
 
-_LONG_DIGITS = re.compile(r"(?<![\w-])\+?\d(?:[ ()-]?\d){9,}(?![\w-])")
+_LONG_DIGITS = re.compile(r"(?<![\w-])\+?\d(?:[ \u00a0()-]{0,3}\d){9,}(?![\w-])")
 
 
 def mask_long_digits(text: str) -> str:

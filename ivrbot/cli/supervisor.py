@@ -23,6 +23,8 @@ SILENT_S: Final = 2.0
 START_S: Final = 180.0
 """Loading models may take so long before the first heartbeat."""
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
+SLICE_S: Final = 0.1
+"""A sleep is not cut short by a signal, so it is taken in slices."""
 LASTING_S: Final = 60.0
 """A worker that lived so long starts the count of failures anew."""
 HEARTBEAT_VARIABLE: Final = "_IVRBOT_HEARTBEAT_FD"
@@ -55,7 +57,15 @@ class Supervisor:
             failures = 1 if time.monotonic() - started_s > LASTING_S else failures + 1
             pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] if failures > 1 else 0.0
             log.error("the worker ended with %d; a new one starts in %.0f s", code, pause_s)
-            time.sleep(pause_s)
+            if not self._rest(pause_s):
+                return 0
+
+    def _rest(self, pause_s: float) -> bool:
+        """Wait before the next start; False when a stop was asked for meanwhile."""
+        ends_s = time.monotonic() + pause_s
+        while not self._stopping and (left_s := ends_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, SLICE_S))
+        return not self._stopping
 
     def _pass_on(self, number: int, _frame: object) -> None:
         self._stopping = True

@@ -1,0 +1,166 @@
+"""The supervisor over tiny workers: what is restarted, what is killed, what is passed on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ivrbot.cli import supervisor
+from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, Supervisor, heartbeat_fd
+
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The supervisor takes signals over; pauses between restarts are not waited for."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0,))
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def worker(tmp_path: Path, body: str) -> list[str]:
+    """A worker that writes its number (0, 1, ...) into `starts` and then does `body`; `beat()` beats."""
+    script = tmp_path / "worker.py"
+    head = f"""
+    import os, signal, sys, time
+    def beat():
+        os.write(int(os.environ[{HEARTBEAT_VARIABLE!r}]), b'.')
+    def note(text):
+        with open({str(tmp_path / "starts")!r}, 'a') as file:
+            file.write(text + ' ')
+    with open({str(tmp_path / "starts")!r}, 'a+') as file:
+        file.seek(0)
+        number = len(file.read().split())
+    """
+    script.write_text(textwrap.dedent(head) + textwrap.dedent(body))
+    return [sys.executable, "-S", "-E", str(script)]
+
+
+def starts(tmp_path: Path) -> list[str]:
+    path = tmp_path / "starts"
+    return path.read_text().split() if path.exists() else []
+
+
+def when(condition: object, act: object) -> threading.Thread:
+    """Do something as soon as a condition holds, from another thread."""
+    assert callable(condition) and callable(act)
+
+    def watch() -> None:
+        ends_s = time.monotonic() + PATIENCE_S
+        while not condition() and time.monotonic() < ends_s:
+            time.sleep(0.01)
+        act()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("code", [0, 2, 3])
+def test_an_end_that_starting_again_would_not_change_is_handed_on(tmp_path: Path, code: int) -> None:
+    command = worker(tmp_path, f"note('up'); beat(); sys.exit({code})")
+    assert Supervisor(command).run() == code
+    assert starts(tmp_path) == ["up"]
+
+
+def test_a_crashed_worker_is_replaced(tmp_path: Path) -> None:
+    command = worker(tmp_path, "note('up'); beat(); sys.exit(0 if number == 2 else 1)")
+    assert Supervisor(command).run() == 0
+    assert starts(tmp_path) == ["up", "up", "up"]
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    body = """
+    note('up')
+    beat()
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert Supervisor(worker(tmp_path, body)).run() == 0
+    assert starts(tmp_path) == ["up", "up"]
+
+
+def test_a_worker_that_stops_beating_is_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    body = """
+    note('up')
+    beat()
+    if number == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+    """
+    with caplog.at_level(logging.ERROR, logger="ivrbot"):
+        assert Supervisor(worker(tmp_path, body)).run() == 0
+    assert starts(tmp_path) == ["up", "up"]
+    assert "no sign of life for 2 s" in caplog.text
+    assert "ended with -9" in caplog.text
+
+
+def test_a_worker_that_beats_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SILENT_S", 1.0)
+    body = """
+    note('up')
+    for _ in range(15):
+        beat()
+        time.sleep(0.1)
+    """
+    assert Supervisor(worker(tmp_path, body)).run() == 0
+    assert starts(tmp_path) == ["up"]
+
+
+def test_loading_may_take_longer_than_a_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SILENT_S", 0.1)
+    assert Supervisor(worker(tmp_path, "note('up'); time.sleep(0.5); sys.exit(0)")).run() == 0
+    assert starts(tmp_path) == ["up"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_passed_on_and_waited_for(tmp_path: Path, number: signal.Signals) -> None:
+    body = """
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    note('up')
+    while not stopped:
+        beat()
+        time.sleep(0.02)
+    note('drained')
+    """
+    thread = when(lambda: starts(tmp_path) == ["up"], lambda: os.kill(os.getpid(), number))
+    assert Supervisor(worker(tmp_path, body)).run() == 0
+    thread.join()
+    assert starts(tmp_path) == ["up", "drained"]
+
+
+def test_a_stop_between_two_starts_starts_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "BACKOFF_S", (0.0, 0.0, 600.0))
+    command = worker(tmp_path, "note('up'); beat(); sys.exit(1)")
+    thread = when(
+        lambda: len(starts(tmp_path)) == 2, lambda: (time.sleep(0.3), os.kill(os.getpid(), signal.SIGTERM))
+    )
+    assert Supervisor(command).run() == 0
+    thread.join()
+    assert starts(tmp_path) == ["up", "up"]
+
+
+def test_without_a_supervisor_there_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(HEARTBEAT_VARIABLE, raising=False)
+    assert heartbeat_fd() is None
+    monkeypatch.setenv(HEARTBEAT_VARIABLE, "7")
+    assert heartbeat_fd() == 7
+
+
+def test_the_pipes_variable_is_no_setting(tmp_path: Path) -> None:
+    from ivrbot.config import Settings, load_settings
+
+    assert load_settings(tmp_path, {HEARTBEAT_VARIABLE: "7"}) == Settings()
