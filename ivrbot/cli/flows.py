@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from ivrbot.cli.console import FAILED, INVALID, fail, json_option, print_json, quiet_settings
+from ivrbot.cli.console import FAILED, INVALID, fail, guarded, json_option, print_json, quiet_settings
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import END, Flow
@@ -24,6 +24,7 @@ def flows() -> None:
 
 @flows.command()
 @json_option
+@guarded
 def check(as_json: bool) -> None:
     """Unknown and unreachable steps, missing texts and recordings, endless loops: everything at once."""
     from ivrbot.cli.prompts import spoken_texts
@@ -56,6 +57,7 @@ def check(as_json: bool) -> None:
 
 @flows.command()
 @click.argument("name", required=False)
+@guarded
 def graph(name: str | None) -> None:
     """Draw flows in Graphviz's language (dot)."""
     flow_set = load_flows(quiet_settings().flows_dir)

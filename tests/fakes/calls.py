@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
 
+from ivrbot import app
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
+from ivrbot.config import Settings
 from ivrbot.errors import LegClosed
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
 from ivrbot.model.dialogue import Collect, Utterance
@@ -20,6 +24,12 @@ def heard(line: str) -> Heard:
     if line and set(line) <= set("0123456789*#"):
         return Keyed(line)
     return Spoken((Hypothesis(line),), "fake") if line else Silence()
+
+
+@cache
+def product_files() -> Any:
+    """What `app` loads for the demo plan; reading it takes half a second, so all tests share it."""
+    return app._load_files(Settings(), app.DEMO_PLAN)
 
 
 class ScriptedCaller:

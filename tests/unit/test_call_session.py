@@ -8,7 +8,6 @@ import logging
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from ivrbot.model.call import (
     EscalationReason,
 )
 from ivrbot.model.events import EventType, JsonValue
-from tests.fakes.calls import Clock, FakeNlu, HinderedBank, ScriptedCaller, Turn
+from tests.fakes.calls import Clock, FakeNlu, HinderedBank, ScriptedCaller, Turn, product_files
 from tests.fakes.waiting import until
 
 ANNA = "+79161234567"
@@ -81,15 +80,9 @@ class Line:
         return {card["last4"]: card["status"] for card in customer["cards"]}
 
 
-@cache
-def files() -> Any:
-    """Flows, policy and plan, read once for all tests."""
-    return app._load_files(Settings(), app.DEMO_PLAN)
-
-
 @pytest_asyncio.fixture
 async def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
-    monkeypatch.setattr(app, "_load_files", lambda *_: files())
+    monkeypatch.setattr(app, "_load_files", lambda *_: product_files())
     nlu = FakeNlu({LOST: "block_card", BALANCE: "check_balance", "оператора": "operator", "нет": "deny"})
     async with app.open_core(Settings(data_dir=tmp_path), plan_file=app.DEMO_PLAN, nlu=nlu) as core:
         bank = HinderedBank(core.parts.bank)
