@@ -45,4 +45,4 @@ class _Lazy(click.Group):
 @click.group(cls=_Lazy)
 @click.version_option(package_name="ivrbot")
 def main() -> None:
-    """Answer a bank's phone line and hands each menu branch to the bot step by step."""
+    """Answer a bank's phone line, and hand each menu branch to the bot step by step."""

@@ -26,10 +26,13 @@ def heard(line: str) -> Heard:
     return Spoken((Hypothesis(line),), "fake") if line else Silence()
 
 
+_really_load = app._load_files
+
+
 @cache
 def product_files() -> Any:
     """What `app` loads for the demo plan; reading it takes half a second, so all tests share it."""
-    return app._load_files(Settings(), app.DEMO_PLAN)
+    return _really_load(Settings(), app.DEMO_PLAN)
 
 
 class ScriptedCaller:
