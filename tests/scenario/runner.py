@@ -1,7 +1,7 @@
 """Runs a story against the real core (flows, understanding, ladder, demo bank, SQLite) in text.
 
-A story is a list of turns: what the caller does, and which responses the bot then gives, by name. `keys:` are telephone
-keys, `silence` is a time-out, `hangup` ends the call.
+A story is a list of turns: what the caller does, and which responses the bot then gives, by name. Digits are
+telephone keys, `silence` is a time-out, `hangup` ends the call.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Played:
 
 
 @asynccontextmanager
-async def core(data_dir: Path, nlu: NluEngine, plan: Path = app.DEMO_PLAN, **changes: Any) -> AsyncIterator[app.Core]:
+async def core(
+    data_dir: Path, nlu: NluEngine, plan: Path = app.DEMO_PLAN, **changes: Any
+) -> AsyncIterator[app.Core]:
     """The real core in a folder of its own."""
     settings = Settings(data_dir=data_dir, **changes)
     async with app.open_core(settings, plan_file=plan, nlu=nlu) as built:
