@@ -1,4 +1,4 @@
-"""The product itself as a process: `ivrbot serve --demo` on free ports, with a data folder of its own."""
+"""The product itself as a process: `ivrbot serve` on free ports, with a data folder of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.integration.asterisk.wait import until
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
+COMMAND_TIMEOUT_S = 120.0
 AMI_SECRET = "test-secret"
 
 
@@ -27,12 +28,15 @@ class Product:
         log_path: everything that it wrote.
     """
 
-    def __init__(self, data_dir: Path, models_dir: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, models_dir: Path | None = None, *, demo: bool = True, **settings: str
+    ) -> None:
         """Prepare.
 
         Args:
             data_dir: an empty folder.
             models_dir: where the models lie; the repository's own folder by default.
+            demo: with the demonstration's plan; else with the one of the settings.
             settings: further `IVRBOT_...` variables, without the prefix ("CALL__MAX_CALLS").
         """
         self.data_dir = data_dir
@@ -40,6 +44,7 @@ class Product:
         self._web, self._media, self._ami = (free_port(socket.SOCK_STREAM) for _ in range(3))
         self._models = models_dir or REPOSITORY / "var" / "models"
         self._settings = settings
+        self._demo = demo
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Product:
@@ -58,13 +63,50 @@ class Product:
     def site(self, **operators: int) -> Site:
         """Asterisk's side: addresses, token, AMI secret; operators' SIP ports by name."""
         return Site(
-            api=f"http://{HOST}:{self._web}",
+            api=self.api,
             media=f"{HOST}:{self._media}",
-            token=(self.data_dir / "api.token").read_text().strip(),
+            token=self.token,
             operators=operators,
             ami_port=self._ami,
             ami_secret=AMI_SECRET,
         )
+
+    @property
+    def api(self) -> str:
+        """Its web address."""
+        return f"http://{HOST}:{self._web}"
+
+    @property
+    def media_port(self) -> int:
+        """Port of its AudioSocket."""
+        return self._media
+
+    @property
+    def token(self) -> str:
+        """What machine clients show."""
+        return (self.data_dir / "api.token").read_text().strip()
+
+    async def command(self, *arguments: str) -> tuple[int, str, str]:
+        """Run `ivrbot ...` with the same settings, as an administrator beside the server would.
+
+        Returns:
+            Exit code, standard output, standard error.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ivrbot", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment(),
+            cwd=REPOSITORY,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_S)
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        return process.returncode or 0, out.decode(), err.decode()
 
     @property
     def workers(self) -> list[int]:
@@ -93,26 +135,14 @@ class Product:
 
     async def _start(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        secret = self.data_dir / "ami.secret"
-        secret.write_text(AMI_SECRET)
-        environment = {
-            **clean_environment(),
-            "IVRBOT_DATA_DIR": str(self.data_dir),
-            "IVRBOT_WEB__PORT": str(self._web),
-            "IVRBOT_MEDIA__PORT": str(self._media),
-            "IVRBOT_ASTERISK__AMI_HOST": HOST,
-            "IVRBOT_ASTERISK__AMI_PORT": str(self._ami),
-            "IVRBOT_ASTERISK__AMI_SECRET_FILE": str(secret),
-            "IVRBOT_MODELS__DIR": str(self._models),
-            **{f"IVRBOT_{name}": value for name, value in self._settings.items()},
-        }
+        self._secret.write_text(AMI_SECRET)
         with self.log_path.open("wb") as log:
             process = self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ivrbot", "serve", "--demo"),
+                *(sys.executable, "-m", "ivrbot", "serve", *(["--demo"] if self._demo else [])),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=self._environment(),
                 cwd=REPOSITORY,
                 start_new_session=True,
             )
@@ -120,3 +150,20 @@ class Product:
         await until(lambda: "ready" in lines().splitlines() or process.returncode is not None, READY_TIMEOUT_S)
         if process.returncode is not None:
             raise RuntimeError(f"serve ended with {process.returncode}:\n{lines()[-3000:]}")
+
+    @property
+    def _secret(self) -> Path:
+        return self.data_dir / "ami.secret"
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **clean_environment(),
+            "IVRBOT_DATA_DIR": str(self.data_dir),
+            "IVRBOT_WEB__PORT": str(self._web),
+            "IVRBOT_MEDIA__PORT": str(self._media),
+            "IVRBOT_ASTERISK__AMI_HOST": HOST,
+            "IVRBOT_ASTERISK__AMI_PORT": str(self._ami),
+            "IVRBOT_ASTERISK__AMI_SECRET_FILE": str(self._secret),
+            "IVRBOT_MODELS__DIR": str(self._models),
+            **{f"IVRBOT_{name}": value for name, value in self._settings.items()},
+        }
