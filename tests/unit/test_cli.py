@@ -1,0 +1,328 @@
+"""The commands: help, the JSON that the manual promises, exit codes, and nothing else on standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from ivrbot import app
+from ivrbot.cli.main import COMMANDS, main
+from ivrbot.nlu.embedded import EmbeddedNlu
+from ivrbot.rollout.control import adopt
+from ivrbot.storage.sqlite import SqliteStore
+from tests.fakes.calls import product_files
+from tests.unit.nlu_engines import classifier
+
+ROOT = Path(__file__).parents[2]
+ANNA = "+79161234567"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every command works in an empty folder, with no settings of the machine."""
+    for name in list(os.environ):
+        if name.startswith("IVRBOT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "rollout.yaml", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows and classifier of the whole test run instead of new ones."""
+
+    async def trained(_settings: object) -> EmbeddedNlu:
+        return EmbeddedNlu(classifier(None))
+
+    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(app, "_load_files", lambda *_: product_files())
+
+
+def run(*arguments: str, lines: str = "") -> Result:
+    return CliRunner().invoke(main, list(arguments), input=lines, catch_exceptions=False)
+
+
+def document(*arguments: str, code: int = 0) -> Any:
+    """The one JSON document on standard output."""
+    result = run(*arguments, "--json")
+    assert result.exit_code == code, result.stderr
+    (line,) = result.stdout.splitlines()
+    return json.loads(line)
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [path]
+    if isinstance(group, click.Group):
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+def test_every_command_has_help(path: tuple[str, ...]) -> None:
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+    text = result.stdout.split("\n\n")[1].strip()
+    assert text and not text.startswith("Options"), "it says nothing about itself"
+
+
+def test_the_overview_names_every_command() -> None:
+    text = run("--help").stdout
+    assert all(f"  {name} " in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nothing"], ["call"], ["call", "--text", "--mic", "x.wav"], ["bank", "rob"]]
+)
+def test_wrong_usage(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr
+
+
+# --- bank ---------------------------------------------------------------------------------------------
+
+
+def test_bank_show() -> None:
+    (anna,) = document("bank", "show", "--caller", "8 916 123-45-67")
+    assert (anna["caller"], anna["name"]) == (ANNA, "Анна Сергеевна Соколова")
+    assert anna["claims"] == []
+    assert {
+        "last4": "4271",
+        "kind": "salary debit",
+        "status": "active",
+        "balance_minor": 1234567,
+        "currency": "RUB",
+    } in [
+        {key: card[key] for key in ("last4", "kind", "status", "balance_minor", "currency")}
+        for card in anna["cards"]
+    ]
+    assert len(document("bank", "show")) == 3
+    assert document("bank", "show", "--caller", "+70000000000") == []
+
+
+def test_bank_show_nobody() -> None:
+    result = run("bank", "show", "--caller", "+70000000000")
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_bank_reset_and_verify() -> None:
+    assert document("bank", "reset") == {"reset": True}
+    assert document("bank", "verify") == {"ok": True, "broken_at": None}
+
+
+# --- call ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_call_in_text() -> None:
+    result = run("call", "--text", "--caller", ANNA, "--json", lines="1\n4271\n1\nнет спасибо\n")
+    assert result.exit_code == 0, result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert all(isinstance(row["type"], str) and isinstance(row["t_ms"], int) for row in rows)
+    said = [row["text"] for row in rows if row["type"] == "bot_said"]
+    assert any("4271, заблокирована" in text for text in said)
+    last = rows[-1]
+    assert {key: last[key] for key in ("type", "disposition", "reason", "topic", "escalated_to", "dossier")} == {
+        "type": "call_ended",
+        "disposition": "resolved",
+        "reason": "served",
+        "topic": "block_card",
+        "escalated_to": "",
+        "dossier": None,
+    }
+    assert [row["type"] for row in rows].count("call_ended") == 1
+    (anna,) = document("bank", "show", "--caller", ANNA)
+    assert {card["last4"]: card["status"] for card in anna["cards"]} == {"4271": "blocked", "9030": "active"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_call_in_text_that_goes_to_an_operator() -> None:
+    rows = [
+        json.loads(line)
+        for line in run("call", "--text", "--caller", ANNA, "--json", lines="0\n").stdout.splitlines()
+    ]
+    last = rows[-1]
+    assert (last["disposition"], last["reason"], last["escalated_to"]) == ("escalated", "caller_asked", "other")
+    assert last["dossier"]["queue"] == "other"
+    assert last["dossier"]["caller"] == "***67"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_call_in_text_for_people() -> None:
+    result = run("call", "--text", "--caller", ANNA, lines="")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("bot: Здравствуйте!")
+    assert "-- abandoned (hung_up)" in result.stdout
+
+
+def test_a_call_in_text_as_a_process_of_its_own(own_folder: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IVRBOT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "ivrbot", "call", "--text", "--caller", ANNA, "--lang", "en", "--json"],
+        input="my card was stolen\nfour two seven one\nyes\nno thank you\n",
+        capture_output=True,
+        text=True,
+        cwd=own_folder,
+        env={**environment, "IVRBOT_DATA_DIR": str(own_folder / "data"), "PYTHONPATH": str(ROOT)},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (rows[-1]["disposition"], rows[-1]["topic"]) == ("resolved", "block_card")
+    assert ANNA not in done.stderr
+
+
+def test_a_call_with_a_broken_plan(own_folder: Path) -> None:
+    (own_folder / "plan.yaml").write_text("branches: 5\n")
+    result = run("call", "--text", "--plan", "plan.yaml")
+    assert result.exit_code == 2
+    assert "plan.yaml" in result.stderr
+    assert result.stdout == ""
+
+
+# --- rollout ------------------------------------------------------------------------------------------
+
+
+def test_rollout_check() -> None:
+    assert document("rollout", "check") == []
+    assert run("rollout", "check").exit_code == 0
+
+
+def test_rollout_check_lists_all_problems(own_folder: Path) -> None:
+    text = (ROOT / "rollout.yaml").read_text("utf-8")
+    lines = text.splitlines()
+    broken = [line.replace("block_card:", "blok_card:") for line in lines] + ["nonsense: 5"]
+    path = own_folder / "broken.yaml"
+    path.write_text("\n".join(broken) + "\n", "utf-8")
+    problems = document("rollout", "check", "broken.yaml", code=2)
+    assert len(problems) >= 2
+    assert {"file", "line", "path", "value", "message", "allowed"} <= set(problems[0])
+    assert any(problem["line"] == len(broken) for problem in problems)
+    result = run("rollout", "check", "broken.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) >= len(problems)
+
+
+@pytest.mark.parametrize("text", ["", "branches: [", "a: &a [*a]\n"])
+def test_rollout_check_of_a_damaged_file(own_folder: Path, text: str) -> None:
+    (own_folder / "broken.yaml").write_text(text, "utf-8")
+    assert len(document("rollout", "check", "broken.yaml", code=2)) == 1
+
+
+def test_rollout_decide() -> None:
+    row = document("rollout", "decide", "block_card", "--caller", ANNA)
+    assert set(row) >= {"route", "arm", "branch", "stage", "share", "propensity", "unit", "reason"}
+    assert row["route"] in {"bot", "operator"}
+    assert row["branch"] == "block_card"
+    assert document("rollout", "decide", "block_card", "--caller", "8 (916) 123-45-67") == row
+    assert ANNA not in json.dumps(row)
+
+
+def test_rollout_decide_an_unknown_branch() -> None:
+    result = run("rollout", "decide", "nowhere", "--caller", ANNA)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "block_card" in result.stderr
+
+
+async def in_force() -> None:
+    """What `serve` does at its start."""
+    plan = product_files()[2]
+    async with SqliteStore(Path("var") / app.MAIN_DATABASE) as store:
+        await adopt(plan, store, "test", app.utc_now())
+
+
+def test_rollout_kill_is_kept_and_verified() -> None:
+    assert run("rollout", "kill", "block_card", "--why", "too early").exit_code == 2, "nothing is in force yet"
+    asyncio.run(in_force())
+    document("rollout", "kill", "block_card", "--why", "a test")
+    assert document("rollout", "decide", "block_card", "--caller", ANNA)["route"] == "operator"
+    assert [row["action"] for row in document("rollout", "history") if row["branch"] == "block_card"][-1] == "kill"
+    assert document("rollout", "verify")["ok"] is True
+
+
+def test_a_change_needs_a_reason() -> None:
+    assert run("rollout", "kill", "block_card").exit_code == 2
+
+
+# --- the others ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_nlu_parse() -> None:
+    found = document("nlu", "parse", "потеряла карту")
+    assert set(found) >= {"text", "intent", "entities", "intent_ranking"}
+    assert found["intent"]["name"] == "block_card"
+    assert 0 < found["intent"]["confidence"] <= 1
+    assert found["intent_ranking"][0]["name"] == "block_card"
+
+
+def test_flows_check(own_folder: Path) -> None:
+    assert document("flows", "check") == []
+
+
+def test_flows_that_are_wrong(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "flows", own_folder / "flows")
+    (own_folder / "flows" / "tried.yml").write_text("flows:\n  a:\n    description: x\n    steps: [{call: b}]\n")
+    (own_folder / "flows" / "torn.yml").write_text("flows: [")
+    monkeypatch.setenv("IVRBOT_FLOWS_DIR", str(own_folder / "flows"))
+    problems = document("flows", "check", code=2)
+    assert {Path(problem["file"]).name for problem in problems} == {"tried.yml", "torn.yml"}
+    assert all(problem["line"] for problem in problems)
+    for command in ("check", "graph"):
+        result = run("flows", command)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert len(result.stderr.splitlines()) == 2
+
+
+def test_flows_graph() -> None:
+    text = run("flows", "graph", "block_card").stdout
+    assert text.startswith("digraph") and "bank_block_card" in text and "check_balance" not in text
+    assert run("flows", "graph", "nowhere").exit_code == 2
+
+
+def test_models_list() -> None:
+    rows = document("models", "list")
+    assert rows
+    for row in rows:
+        assert {"name", "size_bytes", "licence", "sha256", "source", "present"} <= set(row)
+        assert row["present"] is False
+
+
+def test_what_is_missing_says_how_to_get_it(own_folder: Path) -> None:
+    (own_folder / "x.wav").write_bytes((ROOT / "tests" / "data" / "speech_en.wav").read_bytes())
+    result = run("asr", "x.wav", "--lang", "en")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "ivrbot models pull" in result.stderr
+
+
+@pytest.mark.parametrize("call_id", ["x", "../x"])
+def test_events_of_no_call_id(call_id: str) -> None:
+    assert run("events", "export", call_id).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", [["bank", "show"], ["flows", "check"], ["flows", "graph"], ["rollout", "check"]]
+)
+def test_wrong_settings_are_told_all_at_once(own_folder: Path, command: list[str]) -> None:
+    (own_folder / "ivrbot.toml").write_text("[web]\nport = 70000\nprot = 1\n")
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "web.port" in result.stderr and "web.prot" in result.stderr and "host, port" in result.stderr
