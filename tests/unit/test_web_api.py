@@ -163,6 +163,24 @@ async def test_past_and_live_events_meet_without_gap_or_repetition(site: Site) -
     await asyncio.gather(early.task, late.task)
 
 
+async def test_what_happens_while_the_past_is_read_is_told_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_id = await registered(site)
+    flush = site.parts.recorder.flush
+
+    async def busy_flush() -> None:
+        site.parts.recorder.emit(call_id, EventType.PARTIAL, 1, {})
+        await flush()
+
+    monkeypatch.setattr(site.parts.recorder, "flush", busy_flush)
+    reader = Reader(site, f"/api/v1/calls/{call_id}/events")
+    await until(lambda: len(reader.rows) == 2)
+    site.parts.recorder.emit(call_id, EventType.CALL_ENDED, 2, {})
+    await reader.task
+    assert [row["seq"] for row in reader.rows] == [0, 1, 2]
+
+
 async def test_a_finished_call_is_told_and_the_stream_ends(site: Site) -> None:
     call_id = await registered(site)
     site.parts.recorder.emit(call_id, EventType.CALL_ENDED, 5, {})
