@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -100,6 +101,12 @@ def test_every_event_is_in_the_reference() -> None:
     rows = set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE))
     assert not {event.value for event in EventType} - rows
     assert not {reason.value for reason in EscalationReason} - set(re.findall(r"`(\w+)`", text))
+
+
+def test_every_path_of_the_api_is_in_the_reference() -> None:
+    text = (DOCS / "reference" / "http-api.md").read_text("utf-8")
+    paths = json.loads((PROJECT_ROOT / "ivrbot" / "web" / "openapi.json").read_text("utf-8"))["paths"]
+    assert not {path for path in paths if f"{path}`" not in text}
 
 
 def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
