@@ -1,0 +1,412 @@
+"""The engine over the product's flows, step by step: what each input brings about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ivrbot.dialogue.engine import WAIT_MS, Dialogue
+from ivrbot.dialogue.state import DialogueState, Frame
+from ivrbot.model.call import EscalationReason
+from ivrbot.model.dialogue import (
+    Authenticate,
+    AuthReply,
+    BankReply,
+    CallBank,
+    Collect,
+    DialogueAct,
+    DialogueInput,
+    Hangup,
+    Keys,
+    NoInput,
+    NoMatch,
+    Route,
+    Routed,
+    Say,
+    Transfer,
+    TransferFailed,
+    UserTurn,
+    Value,
+)
+from ivrbot.model.speech import OUT_OF_SCOPE, Expect, Hypothesis, NluResult
+from tests.fakes.calls import product_files
+
+FLOWS = product_files()[0]
+
+
+def turn(text: str, intent: str = OUT_OF_SCOPE, confidence: float = 0.95) -> UserTurn:
+    return UserTurn((Hypothesis(text),), NluResult(text, intent, confidence))
+
+
+LOST = turn("потеряла карту", "block_card")
+BALANCE = turn("какой баланс", "check_balance")
+YES, NO = turn("да"), turn("нет")
+TO_BOT = Routed(True, "bot")
+GRANTED = AuthReply("granted", slots={"card": "4271"})
+CARDS = {"card_known": True, "only_card": None}
+
+
+def ok(action: str, **values: Value) -> BankReply:
+    return BankReply(action, "ok", values)
+
+
+LISTED = ok("bank_list_cards", card_known=True)
+
+
+class Talk:
+    """A dialogue under way; remembers the last acts."""
+
+    def __init__(self, front: str = "speech", topic: str = "", *, recorded: bool = False) -> None:
+        self.engine = Dialogue(FLOWS, recorded=recorded)
+        self.state: DialogueState
+        self.acts: tuple[DialogueAct, ...]
+        self.state, self.acts = self.engine.start("ru", front, topic)
+
+    def __call__(self, *inputs: DialogueInput) -> Talk:
+        for input_ in inputs:
+            self.state, self.acts = self.engine.step(self.state, input_)
+        return self
+
+    @property
+    def said(self) -> list[str]:
+        return [act.response for act in self.acts if isinstance(act, Say)]
+
+    @property
+    def last(self) -> DialogueAct:
+        return self.acts[-1]
+
+
+def confirming() -> Talk:
+    """The bot has asked: the card ending in 4271, I am blocking it, correct?"""
+    talk = Talk()(LOST, TO_BOT, GRANTED, LISTED)
+    assert talk.said == ["utter_ask_confirm_block"]
+    return talk
+
+
+def more() -> Talk:
+    """Something was served; the bot has asked whether there is more."""
+    talk = confirming()(YES, ok("bank_block_card", already_blocked=False, reference="123"))
+    assert talk.said == ["utter_card_blocked", "utter_ask_more"]
+    return talk
+
+
+def transfer(talk: Talk) -> Transfer:
+    assert isinstance(talk.last, Transfer)
+    return talk.last
+
+
+# --- fronts -------------------------------------------------------------------------------------------
+
+
+def test_fronts() -> None:
+    assert Talk().said == ["utter_greeting", "utter_language_hint", "utter_ask_topic"]
+    assert Talk("keys").said[-1] == "utter_ask_topic_keys"
+    assert Talk("external").said == ["utter_ask_topic"]
+    assert Talk("external", "block_card").acts == (Route("block_card"),)
+
+
+def test_the_recorded_greeting_must_be_heard() -> None:
+    first = Talk(recorded=True).acts[0]
+    assert first == Say("utter_greeting_recorded", interruptible=False)
+
+
+def test_the_offer_to_switch_is_in_the_other_language() -> None:
+    assert Say("utter_language_hint", language="en") in Talk().acts
+
+
+@pytest.mark.parametrize(("front", "question"), [("speech", "utter_ask_topic"), ("keys", "utter_ask_topic_keys")])
+def test_the_other_language_asks_the_same(front: str, question: str) -> None:
+    talk = Talk(front)(Keys("9"))
+    assert (talk.state.language, talk.said) == ("en", [question])
+    assert talk(Keys("9")).state.language == "ru"
+
+
+def test_menu_keys() -> None:
+    assert Talk("keys")(Keys("1")).acts == (Route("block_card"),)
+    assert Talk("keys")(Keys("4")).acts == (Route("loan_info"),)
+    assert Talk("keys")(Keys("7")).said == ["utter_no_match", "utter_ask_topic_keys"]
+
+
+# --- universal words and keys -------------------------------------------------------------------------
+
+
+def test_operator_by_word_key_and_intent() -> None:
+    for input_ in (turn("оператор"), Keys("0"), turn("дайте живую душу", "operator")):
+        handed = transfer(Talk()(input_))
+        assert (handed.reason, handed.queue) == (EscalationReason.CALLER_ASKED, "other")
+
+
+@pytest.mark.parametrize("input_", [turn("оператор"), Keys("0")])
+def test_operator_in_the_middle_goes_to_the_topics_queue(input_: DialogueInput) -> None:
+    assert transfer(confirming()(input_)).queue == "block_card"
+    assert transfer(Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), input_)).queue == "block_card"
+
+
+def test_repeat_says_the_question_again() -> None:
+    for input_ in (turn("повторите"), Keys("*")):
+        talk = confirming()
+        before = talk.acts
+        assert talk(input_).acts == before
+
+
+def test_wait_listens_longer_once() -> None:
+    talk = confirming()(turn("подождите"))
+    assert talk.said == ["utter_wait"]
+    assert isinstance(talk.last, Collect) and talk.last.timeout_ms == WAIT_MS
+    talk(turn("повторите"))
+    assert isinstance(talk.last, Collect) and talk.last.timeout_ms < WAIT_MS
+
+
+def test_help_goes_before_the_question() -> None:
+    assert confirming()(turn("помощь")).said == ["utter_help", "utter_ask_confirm_block"]
+
+
+def test_cancel_leaves_the_topic() -> None:
+    talk = confirming()(turn("отмена"))
+    assert talk.said == ["utter_cancelled", "utter_ask_more"]
+    assert [frame.flow for frame in talk.state.stack] == ["more"]
+
+
+def test_cancel_before_any_topic_asks_again() -> None:
+    assert Talk()(turn("отмена")).said == ["utter_ask_topic"]
+
+
+@pytest.mark.parametrize("input_", [turn("стоп"), turn("отмена"), turn("нет", "deny"), turn("спасибо", "thanks")])
+def test_no_more_ends_the_call_and_cancels_nothing_that_was_done(input_: DialogueInput) -> None:
+    talk = more()(input_)
+    assert talk.said == ["utter_goodbye"]
+    assert isinstance(talk.last, Hangup)
+
+
+def test_back_asks_the_question_before() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
+    assert talk.said == ["utter_ask_card"]
+    talk(Keys("9030"), LISTED)
+    assert talk.said == ["utter_ask_confirm_block"]
+    talk(turn("назад"))
+    assert talk.said == ["utter_ask_card"]
+    assert talk(turn("назад")).said == ["utter_ask_card"]
+
+
+# --- ladders ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("input_", "said", "reason"),
+    [
+        (NoInput(), "utter_no_input", EscalationReason.NO_INPUT),
+        (NoMatch(), "utter_no_match", EscalationReason.NO_MATCH),
+        (turn("синие трактора"), "utter_no_match", EscalationReason.NO_MATCH),
+        (Keys("77"), "utter_no_match", EscalationReason.NO_MATCH),
+    ],
+)
+def test_two_failures_in_a_row(input_: DialogueInput, said: str, reason: EscalationReason) -> None:
+    talk = confirming()(input_)
+    assert talk.said == [said, "utter_ask_confirm_block"]
+    talk(input_)
+    assert talk.said == ["utter_transfer"]
+    assert transfer(talk).reason is reason
+
+
+def test_an_answer_between_two_failures_makes_them_two_first_ones() -> None:
+    talk = confirming()(NoInput(), NO, NoInput())
+    assert talk.said == ["utter_no_input", "utter_ask_another_card"]
+
+
+# --- answers ------------------------------------------------------------------------------------------
+
+
+def test_yes_and_no_by_key() -> None:
+    assert confirming()(Keys("1")).said == ["utter_blocking"]
+    assert confirming()(Keys("2")).said == ["utter_ask_another_card"]
+
+
+@pytest.mark.parametrize("text", ["нет, девять ноль три ноль", "да, девять ноль три ноль", "девять ноль три ноль"])
+def test_another_card_in_the_answer_is_never_a_yes_to_the_first(text: str) -> None:
+    talk = confirming()(turn(text))
+    assert talk.acts == (CallBank("bank_list_cards", {"card": "9030"}),)
+    talk(LISTED)
+    assert talk.said == ["utter_ask_confirm_block"]
+    assert talk.state.slots["card"] == "9030"
+
+
+def test_the_same_card_in_the_answer_is_a_yes() -> None:
+    assert confirming()(turn("да, четыре два семь один")).said == ["utter_blocking"]
+
+
+def test_a_number_where_none_was_read_out_is_no_correction() -> None:
+    talk = confirming()(NO)
+    assert talk.said == ["utter_ask_another_card"]
+    assert talk(turn("да, девять ноль три ноль")).said == ["utter_ask_card"]
+
+
+def test_a_code_said_with_the_topic_is_kept() -> None:
+    talk = Talk()(turn("потеряла карту на 42 71", "block_card"), TO_BOT)
+    assert talk.acts == (Authenticate("block_card", "last_four", ("4271",), begin=True),)
+
+
+def test_the_card_is_asked_for_when_it_is_not_known() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
+    assert isinstance(talk.last, Collect)
+    assert (talk.last.slot, talk.last.expect, talk.last.max_digits, talk.last.secret) == (
+        "card",
+        Expect.DIGITS,
+        4,
+        True,
+    )
+    talk(Keys("1111"), ok("bank_list_cards", card_known=False))
+    assert talk.said == ["utter_card_unknown"]
+    assert transfer(talk).reason is EscalationReason.FLOW
+
+
+# --- another topic in between -------------------------------------------------------------------------
+
+
+def test_a_digression_is_served_and_the_question_comes_back() -> None:
+    talk = confirming()(BALANCE)
+    assert talk.acts == (Route("check_balance"),)
+    talk(TO_BOT, AuthReply("granted"), LISTED, ok("bank_get_balance", balance_minor=100))
+    assert talk.said == ["utter_balance", "utter_ask_confirm_block"]
+    assert talk.state.topic == "block_card"
+    assert talk(YES).said == ["utter_blocking"]
+
+
+def test_an_unsure_topic_does_not_interrupt() -> None:
+    assert confirming()(turn("какой баланс", "check_balance", 0.7)).said[0] == "utter_no_match"
+
+
+def test_a_digression_to_what_the_bot_does_not_serve_goes_to_that_queue() -> None:
+    talk = confirming()(turn("про кредит", "loan_info"), Routed(False, "not_served"))
+    assert (transfer(talk).queue, transfer(talk).reason) == ("loans", EscalationReason.TOPIC_NOT_SERVED)
+
+
+def test_a_yes_to_the_second_asking_is_not_a_yes_to_the_first() -> None:
+    """Blocking, interrupted by the balance, interrupted by blocking: one confirmation, one block."""
+    talk = confirming()(BALANCE, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
+    assert talk.said[-1] == "utter_ask_card"
+    talk(LOST, TO_BOT, GRANTED, LISTED, YES)
+    assert talk.last == CallBank("bank_block_card", {"card": "4271"})
+    talk(ok("bank_block_card", already_blocked=False))
+    while isinstance(talk.last, CallBank):
+        assert talk.last.action != "bank_block_card"
+        values = {"card_known": True, "balance_minor": 5}
+        talk(BankReply(talk.last.action, "ok", values))
+    assert talk.said[-1] == "utter_ask_more"
+    assert "utter_ask_confirm_block" not in talk.said
+
+
+# --- authentication -----------------------------------------------------------------------------------
+
+
+def test_facts_are_asked_for_masked() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"))
+    assert talk.said == ["utter_ask_fact_code_word"]
+    assert isinstance(talk.last, Collect) and talk.last.secret
+    talk(turn("черёмуха"))
+    assert talk.acts == (Authenticate("block_card", "code_word", ("черёмуха",)),)
+    assert "черёмуха" not in repr(talk.last)
+
+
+def test_keyed_facts() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), Keys("4271"))
+    assert talk.acts == (Authenticate("block_card", "last_four", ("4271",), keyed=True),)
+
+
+def test_a_wrong_fact_leads_to_the_next() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), Keys("1111"), AuthReply("wrong", "code_word"))
+    assert talk.said == ["utter_fact_wrong", "utter_ask_fact_code_word"]
+
+
+def test_an_unclear_answer_asks_again_and_twice_is_enough() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), turn("ну"), AuthReply("unclear", "last_four"))
+    assert talk.said == ["utter_fact_unclear", "utter_ask_fact_last_four"]
+    talk(turn("ну"), AuthReply("unclear", "last_four"))
+    assert transfer(talk).reason is EscalationReason.NO_MATCH
+
+
+def test_an_unclear_answer_may_lead_to_another_fact() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), turn("ну"), AuthReply("unclear", "code_word"))
+    assert talk.said == ["utter_fact_unclear", "utter_ask_fact_code_word"]
+    talk(turn("ну"), AuthReply("unclear", "date_of_birth"))
+    assert isinstance(talk.last, Transfer)
+
+
+def test_an_unclear_volunteered_code_is_asked_for() -> None:
+    talk = Talk()(turn("карта 4271 пропала", "block_card"), TO_BOT, AuthReply("unclear", "last_four"))
+    assert talk.said == ["utter_fact_unclear", "utter_ask_fact_last_four"]
+
+
+def test_refused() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("refused"))
+    assert talk.said == ["utter_authentication_failed"]
+    assert transfer(talk).reason is EscalationReason.AUTHENTICATION_FAILED
+
+
+def test_the_way_to_an_operator_is_told_once_and_never_in_an_emergency() -> None:
+    assert "utter_operator_hint" not in Talk()(LOST, TO_BOT, AuthReply("ask", "code_word")).said
+    talk = Talk()(BALANCE, TO_BOT, AuthReply("ask", "last_four"))
+    assert talk.said == ["utter_operator_hint", "utter_ask_fact_last_four"]
+    assert talk(Keys("4271"), AuthReply("ask", "code_word")).said == ["utter_ask_fact_code_word"]
+
+
+# --- the bank and the router --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "reason"),
+    [
+        ("rejected", "utter_bank_rejected", EscalationReason.BANK_REJECTED),
+        ("unavailable", "utter_bank_unavailable", EscalationReason.BANK_UNAVAILABLE),
+        ("unknown", "utter_bank_unavailable", EscalationReason.BANK_OUTCOME_UNKNOWN),
+    ],
+)
+def test_a_bank_that_fails(status: str, said: str, reason: EscalationReason) -> None:
+    talk = confirming()(YES, BankReply("bank_block_card", status))  # type: ignore[arg-type]
+    assert talk.said == [said]
+    assert transfer(talk).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        ("control", EscalationReason.CONTROL_ARM),
+        ("not_served", EscalationReason.TOPIC_NOT_SERVED),
+        ("storage_unavailable", EscalationReason.STORAGE_FAILURE),
+        ("killed", EscalationReason.NOT_ELIGIBLE),
+    ],
+)
+def test_routed_to_an_operator_at_once(why: str, reason: EscalationReason) -> None:
+    talk = Talk()(LOST, Routed(False, why))
+    assert talk.said == []
+    assert (transfer(talk).reason, transfer(talk).queue) == (reason, "block_card")
+
+
+def test_fraud_goes_to_the_front_of_the_queue() -> None:
+    talk = Talk()(turn("мошенники", "report_fraud"), Routed(False, "not_served"))
+    assert (transfer(talk).queue, transfer(talk).priority) == ("block_card", 10)
+
+
+def test_nobody_took_the_call() -> None:
+    talk = Talk()(turn("оператор"), TransferFailed("timeout"))
+    assert transfer(talk).queue == "other"
+
+
+def test_flows_that_go_round_end_with_an_operator() -> None:
+    steps = dict(FLOWS.flows["check_balance"].steps)
+    first = steps["0"]
+    steps["0"] = replace(first, verb="noop", name="", jumps=(replace(first.jumps[0], target="0"),))
+    flow = replace(FLOWS.flows["check_balance"], steps=steps)
+    engine = Dialogue(replace(FLOWS, flows={**FLOWS.flows, "check_balance": flow}))
+    state, _ = engine.start("ru", "speech")
+    state, _ = engine.step(state, BALANCE)
+    state, acts = engine.step(state, TO_BOT)
+    assert isinstance(acts[-1], Transfer) and acts[-1].reason is EscalationReason.INTERNAL_ERROR
+
+
+def test_a_state_is_a_value() -> None:
+    talk = confirming()
+    before = talk.state
+    first = talk.engine.step(before, YES)
+    assert talk.engine.step(before, YES) == first
+    assert before.stack[-1] == Frame("block_card", before.stack[-1].step, "block_card")
