@@ -20,6 +20,7 @@ from ivrbot.call.banking import BankDeadlines, run_bank_act, within
 from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.router import Router
 from ivrbot.call.transcript import Emit, Transcriber
+from ivrbot.call.understanding import Understanding, not_understood
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.reading import answers_question
 from ivrbot.dialogue.responses import render
@@ -27,9 +28,7 @@ from ivrbot.dialogue.schema import FlowSet
 from ivrbot.dialogue.state import DialogueState
 from ivrbot.errors import (
     BankError,
-    EngineBadOutput,
     EngineError,
-    EngineTimeout,
     IvrbotError,
     LegClosed,
     StorageError,
@@ -65,13 +64,11 @@ from ivrbot.model.dialogue import (
     UserTurn,
 )
 from ivrbot.model.events import EventType
-from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
+from ivrbot.model.speech import Language, NluResult
 from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
 
 log = logging.getLogger(__name__)
 
-NLU_S: Final = 2.0
-"""An engine has its own, shorter deadline; this one is for one that hangs."""
 APOLOGY_S: Final = 5.0
 HAND_OVER_S: Final = 5.0
 
@@ -139,7 +136,7 @@ class CallSession:
         self._served = False
         self._asked_for_more = False
         self._asr_failures = 0
-        self._nlu_failures = 0
+        self._understanding = Understanding(parts.nlu)
 
     async def run(self) -> CallEnd:
         """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
@@ -220,7 +217,7 @@ class CallSession:
 
     async def _listen(self, collect: Collect) -> DialogueInput:
         async def completes(text: str) -> bool:
-            nlu = await self._meaning(text, collect)
+            nlu = await self._understanding.meaning(text, collect, self._state.language)
             return answers_question(self._parts.flow_set, collect, text, nlu, self._state.language)
 
         self._asked_for_more = collect.slot == "topic"
@@ -269,34 +266,12 @@ class CallSession:
     async def _understand(self, text: str, collect: Collect) -> NluResult:
         """Meaning of a turn; the first time that it fails, words that need no understanding still count."""
         try:
-            nlu = await self._meaning(text, collect)
+            return await self._understanding.of_turn(text, collect, self._state.language)
         except EngineError as error:
             self._engine_failed("nlu", error)
-            self._nlu_failures += 1
-            if self._nlu_failures > 1:
+            if self._understanding.failures > 1:
                 raise _Escalate(EscalationReason.NLU_FAILURE) from error
-            return NluResult(text, OUT_OF_SCOPE, 0.0)
-        self._nlu_failures = 0
-        return nlu
-
-    async def _meaning(self, text: str, collect: Collect) -> NluResult:
-        """Ask the engine, within a deadline; what only the caller should know is not shown to it.
-
-        Raises:
-            EngineError: it failed, in whatever way.
-        """
-        if collect.slot == "fact":
-            return NluResult(text, OUT_OF_SCOPE, 0.0)
-        try:
-            async with asyncio.timeout(NLU_S):
-                return await self._parts.nlu.parse(text, self._state.language)
-        except EngineError:
-            raise
-        except TimeoutError as error:
-            raise EngineTimeout(f"no meaning within {NLU_S:.0f} s") from error
-        except Exception as error:
-            log.exception("understanding broke")
-            raise EngineBadOutput(type(error).__name__) from error
+            return not_understood(text)
 
     # --- what others decide -------------------------------------------------------------------------
 

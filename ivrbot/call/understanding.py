@@ -1,0 +1,67 @@
+"""What a turn means, whatever the engine does; what only the caller should know is not shown to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.model.dialogue import Collect
+from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
+from ivrbot.ports import NluEngine
+
+log = logging.getLogger(__name__)
+
+NLU_S: Final = 2.0
+"""An engine has its own, shorter deadline; this one is for one that hangs."""
+
+
+def not_understood(text: str) -> NluResult:
+    """What stands for the meaning of a turn that was not shown to an engine."""
+    return NluResult(text, OUT_OF_SCOPE, 0.0)
+
+
+class Understanding:
+    """One call's way to the engine.
+
+    Attributes:
+        failures: turns in a row whose meaning could not be had.
+    """
+
+    def __init__(self, nlu: NluEngine) -> None:
+        self._nlu = nlu
+        self.failures = 0
+
+    async def of_turn(self, text: str, collect: Collect, language: Language) -> NluResult:
+        """Meaning of a turn that is over.
+
+        Raises:
+            EngineError: the engine failed, in whatever way; counted.
+        """
+        try:
+            nlu = await self.meaning(text, collect, language)
+        except EngineError:
+            self.failures += 1
+            raise
+        self.failures = 0
+        return nlu
+
+    async def meaning(self, text: str, collect: Collect, language: Language) -> NluResult:
+        """Meaning of a reading.
+
+        Raises:
+            EngineError: the engine failed, in whatever way.
+        """
+        if collect.slot == "fact":
+            return not_understood(text)
+        try:
+            async with asyncio.timeout(NLU_S):
+                return await self._nlu.parse(text, language)
+        except EngineError:
+            raise
+        except TimeoutError as error:
+            raise EngineTimeout(f"no meaning within {NLU_S:.0f} s") from error
+        except Exception as error:
+            log.exception("understanding broke")
+            raise EngineBadOutput(type(error).__name__) from error
