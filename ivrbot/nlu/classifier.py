@@ -18,8 +18,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ivrbot.model.speech import Language
 from ivrbot.nlu.encoder import SentenceEncoder
@@ -40,6 +38,11 @@ class TextClassifier:
 
     def __init__(self, encoder: SentenceEncoder | None) -> None:
         """Args: encoder: sentence embeddings, or None for TF-IDF alone."""
+        # Seconds to import, and most commands need none of it.
+        from scipy.sparse import hstack
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._hstack = hstack
         self._encoder = encoder
         self._words = TfidfVectorizer(
             ngram_range=(1, 2),
@@ -82,12 +85,12 @@ class TextClassifier:
             more_texts, more_labels = with_noise(own_texts, own_labels, language, copies, rng)
             texts += more_texts
             labels += more_labels
-        sparse = hstack([self._words.fit_transform(texts), self._letters.fit_transform(texts)], format="csr")
+        sparse = self._hstack([self._words.fit_transform(texts), self._letters.fit_transform(texts)], format="csr")
         self._regression.fit(self._dense(texts), sparse, labels)
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Array of shape (len(texts), len(classes)); rows add up to 1."""
-        sparse = hstack([self._words.transform(texts), self._letters.transform(texts)], format="csr")
+        sparse = self._hstack([self._words.transform(texts), self._letters.transform(texts)], format="csr")
         return self._regression.probabilities(self._dense(texts), sparse)
 
     def _dense(self, texts: Sequence[str]) -> NDArray[np.float32]:

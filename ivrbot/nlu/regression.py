@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 _MAX_ITERATIONS: Final = 200
 
@@ -65,6 +64,8 @@ class SoftmaxRegression:
             gradient[:-1] += np.float32(decay) * weights[:-1]
             gradient[-1] = share.sum(axis=0)
             return loss, gradient.ravel().astype(np.float64)
+
+        from scipy.optimize import minimize  # slow to import, needed only in training
 
         options = {"maxcor": 4, "maxiter": _MAX_ITERATIONS, "gtol": self._tolerance, "ftol": 1e-9}
         start = np.zeros((d + s + 1) * classes)
