@@ -280,6 +280,18 @@ async def test_understanding_fails_twice(line: Line, failure: Exception) -> None
     escalated(await line.call([LOST, LOST, LOST]), EscalationReason.NLU_FAILURE)
 
 
+async def test_understanding_that_hangs(line: Line) -> None:
+    clock = Clock()
+
+    class Hanging(FakeNlu):
+        async def parse(self, *_: object) -> Any:
+            clock.forward(2.5)
+            await asyncio.Event().wait()
+
+    escalated(await line.call([LOST, LOST], nlu=Hanging()), EscalationReason.NLU_FAILURE)
+    assert [data["code"] for data in line.of(EventType.ENGINE_FAILED)] == ["engine_timeout"] * 2
+
+
 async def test_keys_and_digits_work_without_understanding(line: Line) -> None:
     line.nlu.failures = [EngineUnavailable("down")] * 9
     end = await line.call(["1", "4271", "да", "0"])

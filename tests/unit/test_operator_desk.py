@@ -1,0 +1,137 @@
+"""The operators' side: what is stored, who is told, and that nothing of it can hold a call up."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from ivrbot.errors import StorageUnavailable
+from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier, EscalationReason, QueueName
+from ivrbot.operators import desk as desk_module
+from ivrbot.operators.desk import KEPT, OperatorDesk
+from tests.fakes.calls import Clock
+from tests.fakes.store import MemoryStore
+
+CALL = CallRegistration(CallId(str(uuid.uuid4())), channel="PJSIP/trunk-1")
+DOSSIER = Dossier(
+    "d1",
+    CALL.call_id,
+    datetime(2026, 3, 5, tzinfo=UTC),
+    QueueName("loans"),
+    EscalationReason.CALLER_ASKED,
+    "loan_info",
+    "ru",
+    priority=10,
+)
+
+
+class Pbx:
+    """Remembers variables; `stuck` never answers."""
+
+    def __init__(self) -> None:
+        self.variables: dict[tuple[str, str], str] = {}
+        self.stuck = False
+        self.clock: Clock | None = None
+        self.closed = 0
+
+    async def set_variable(self, channel: str, name: str, value: str) -> None:
+        if self.stuck:
+            assert self.clock is not None
+            self.clock.forward(desk_module.PBX_WAIT_S + 0.1)
+            await asyncio.Event().wait()
+        self.variables[channel, name] = value
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+@pytest_asyncio.fixture
+async def store() -> AsyncIterator[MemoryStore]:
+    made = MemoryStore()
+    await made.register(CALL, datetime(2026, 3, 5, tzinfo=UTC))
+    yield made
+
+
+async def test_the_topic_is_left_with_the_pbx(store: MemoryStore) -> None:
+    pbx = Pbx()
+    await OperatorDesk(store, [pbx]).announce(CALL, "loan_info", "loans")
+    assert pbx.variables == {(CALL.channel, "__BOT_TOPIC"): "loan_info", (CALL.channel, "__BOT_QUEUE"): "loans"}
+
+
+async def test_a_call_without_a_channel_tells_the_pbx_nothing(store: MemoryStore) -> None:
+    pbx = Pbx()
+    await OperatorDesk(store, [pbx]).announce(replace(CALL, channel=""), "loan_info", "loans")
+    assert pbx.variables == {}
+
+
+async def test_a_transfer_is_stored_shown_and_told(store: MemoryStore) -> None:
+    pbx, shown = Pbx(), list[Dossier]()
+    desk = OperatorDesk(store, [pbx])
+    stop = desk.watch(shown.append)
+    outcome = await desk.transfer(CALL, DOSSIER)
+    assert outcome == CallOutcome("transfer", "loans", "loan_info", "d1", 10)
+    assert outcome.as_text() == "transfer:loans|loan_info|d1|10"
+    assert await store.dossier("d1") == DOSSIER
+    assert await store.outcome(CALL.call_id) == outcome
+    assert shown == [DOSSIER] and desk.recent == (DOSSIER,)
+    assert pbx.variables[CALL.channel, "__BOT_DOSSIER"] == "d1"
+    assert pbx.variables[CALL.channel, "__BOT_PRIORITY"] == "10"
+    stop()
+    await desk.transfer(CALL, replace(DOSSIER, dossier_id="d2"))
+    assert shown == [DOSSIER]
+
+
+async def test_a_screen_that_breaks_keeps_nobody_from_his_operator(store: MemoryStore) -> None:
+    shown: list[Dossier] = []
+
+    def broken(_dossier: Dossier) -> None:
+        raise ValueError("a bug in a page")
+
+    desk = OperatorDesk(store)
+    desk.watch(broken)
+    desk.watch(shown.append)
+    await desk.transfer(CALL, DOSSIER)
+    assert shown == [DOSSIER]
+    assert await store.outcome(CALL.call_id) is not None
+
+
+@pytest.mark.parametrize("step", ["announce", "transfer"])
+async def test_a_pbx_that_hangs_is_not_waited_for(store: MemoryStore, step: str) -> None:
+    pbx = Pbx()
+    pbx.stuck, pbx.clock = True, Clock()
+    desk = OperatorDesk(store, [pbx])
+    if step == "announce":
+        await desk.announce(CALL, "loan_info", "loans")
+    else:
+        assert (await desk.transfer(CALL, DOSSIER)).queue == "loans"
+
+
+async def test_a_store_that_is_away_is_told_but_the_screens_and_the_pbx_know(store: MemoryStore) -> None:
+    pbx, shown = Pbx(), list[Dossier]()
+    store.down = True
+    desk = OperatorDesk(store, [pbx])
+    desk.watch(shown.append)
+    with pytest.raises(StorageUnavailable):
+        await desk.transfer(CALL, DOSSIER)
+    assert shown == [DOSSIER]
+    assert pbx.variables[CALL.channel, "__BOT_QUEUE"] == "loans"
+
+
+async def test_only_the_last_dossiers_are_kept_in_memory(store: MemoryStore) -> None:
+    desk = OperatorDesk(store)
+    for number in range(KEPT + 5):
+        await desk.transfer(CALL, replace(DOSSIER, dossier_id=f"d{number}"))
+    assert len(desk.recent) == KEPT
+    assert desk.recent[0].dossier_id == f"d{KEPT + 4}"
+
+
+async def test_closing_disconnects_from_every_pbx(store: MemoryStore) -> None:
+    pbxs = [Pbx(), Pbx()]
+    await OperatorDesk(store, pbxs).close()
+    assert [pbx.closed for pbx in pbxs] == [1, 1]
