@@ -1,7 +1,7 @@
 """The masked transcript of a call: what the operator reads and what events keep.
 
 Masking happens here, where words enter: answers to secret questions become "[card]", "[code_word]"; digits beyond
-three in a row, keyed or spoken, become asterisks.
+three in a row, keyed or spoken, and what follows "code word", "PIN" and the like become asterisks.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ivrbot.call.channel import Channel, Spoken
+from ivrbot.escalation.dossier import mask
 from ivrbot.language.masking import mask_codes
-from ivrbot.logs import mask_long_digits
 from ivrbot.model.call import TranscriptLine
 from ivrbot.model.dialogue import Collect, UserTurn, Utterance
 from ivrbot.model.events import EventType, JsonValue
@@ -42,7 +42,7 @@ class Transcriber:
 
     def caller(self, turn: UserTurn, heard: Spoken, collect: Collect, language: Language) -> None:
         """The caller said something."""
-        text = f"[{collect.slot}]" if collect.secret else mask_codes(mask_long_digits(turn.text), language)
+        text = f"[{collect.slot}]" if collect.secret else mask_codes(mask(turn.text), language)
         self._channel.show("caller", text)
         data: dict[str, JsonValue] = {
             "text": text,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -37,7 +38,11 @@ def _work(settings: Settings, demo: bool) -> None:
 
     def beat() -> None:
         if pipe is not None:
-            os.write(pipe, b".")
+            try:
+                os.write(pipe, b".")
+            except BrokenPipeError:
+                # The supervisor is gone, so nobody would start another worker: finish the calls and end.
+                os.kill(os.getpid(), signal.SIGTERM)
 
     def ready(web_port: int, media_port: int) -> None:
         click.echo(_greeting(settings, plan_file, web_port, media_port), err=True)
