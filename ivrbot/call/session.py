@@ -238,6 +238,7 @@ class CallSession:
             raise _Escalate(EscalationReason.ASR_FAILURE)
         # The menu's keys mean something else in the middle of a topic: there the question is asked again.
         says = [Say("utter_no_match"), *self._state.asked]
+        self._channel.speak_in(self._state.language)
         for say in [Say("utter_use_keys")] if collect.slot == "topic" else says:
             await self._say(say)
         return await self._listen(collect)
@@ -345,6 +346,7 @@ class CallSession:
 
     async def _say_checking(self) -> None:
         try:
+            self._channel.speak_in(self._state.language)  # whatever the caller has cut short is over
             await self._say(Say("utter_checking"))
         except (LegClosed, EngineError):
             log.info("nobody hears that we are checking")
@@ -397,6 +399,7 @@ class CallSession:
         """Hand over after a failure; the apology is best effort, the transfer is not."""
         try:
             try:
+                self._channel.speak_in(self._state.language)
                 async with asyncio.timeout(APOLOGY_S):
                     await self._say(Say("utter_apology"))
             except (EngineError, KeyError, TimeoutError):

@@ -41,6 +41,7 @@ class ScriptedCaller:
     Attributes:
         said: masked texts of the bot, in order; `asked` the collects.
         say_failure: raised by every `say` whose utterance has a fragment when `only_variable`, else by every one.
+        cut_short: the caller has interrupted; nothing is said before the next `speak_in`, as on a real line.
         on_listen: called before each turn.
         on_say: called with each text that was said.
     """
@@ -54,6 +55,7 @@ class ScriptedCaller:
         self.on_listen: Callable[[], None] = lambda: None
         self.on_say: Callable[[str], None] = lambda _text: None
         self.completes: Completes | None = None
+        self.cut_short = False
         self.closed = 0
         self.finished = 0
         self.gone = False
@@ -64,7 +66,7 @@ class ScriptedCaller:
         return self._now_ms
 
     def speak_in(self, language: Language) -> None:
-        pass
+        self.cut_short = False
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         if self.gone:
@@ -72,6 +74,8 @@ class ScriptedCaller:
         variable = any(piece.kind == "fragment" for piece in utterance.pieces)
         if self.say_failure is not None and (variable or not self.only_variable):
             raise self.say_failure
+        if self.cut_short and interruptible:
+            return
         self.said.append(utterance.text)
         self.on_say(utterance.text)
 
@@ -85,6 +89,7 @@ class ScriptedCaller:
         if turn is None:
             self.gone = True
             raise LegClosed("hangup")
+        self.cut_short = True
         if isinstance(turn, BaseException):
             raise turn
         return heard(turn) if isinstance(turn, str) else turn
