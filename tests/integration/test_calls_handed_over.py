@@ -24,7 +24,7 @@ UNSERVED_S = 1.5
 async def test_a_person_asked_for_gets_topic_reason_and_dossier(line: Stage) -> None:
     async with line.call() as call:
         await call.asked("utter_ask_topic")
-        await call.say("позовите мне живого оператора пожалуйста", "irina")
+        await call.say("позовите мне живого оператора пожалуйста", "anna")
         ring = await line.ring_for(call)
         assert ring.headers["x-bot-reason"] == "caller_asked"
         assert await line.queue_of(call) == "other"
