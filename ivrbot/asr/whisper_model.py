@@ -43,12 +43,14 @@ class DecodeOptions:
         min_frames: shortest window, in steps of 10 ms.
         beam: how many readings are followed at once; 1 is greedy.
         hypotheses: how many readings are wanted, at most `beam`.
+        lead_ms: silence put before the sound.
     """
 
     tail_frames: int = TAIL_FRAMES
     min_frames: int = 0
     beam: int = 2
     hypotheses: int = 1
+    lead_ms: int = LEAD_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class WhisperModel:
         keep_bytes = MAX_AUDIO_MS * SAMPLE_RATE_HZ // 1000 * 2
         samples = np.frombuffer(pcm[-keep_bytes:], dtype="<i2").astype(np.float32) / 32768.0
         # Speech that begins with the very first sample is often taken for no speech at all.
-        samples = np.concatenate((np.zeros(LEAD_MS * SAMPLE_RATE_HZ // 1000, np.float32), samples))
+        samples = np.concatenate((np.zeros(options.lead_ms * SAMPLE_RATE_HZ // 1000, np.float32), samples))
         features = mel.log_mel(soxr.resample(samples, SAMPLE_RATE_HZ, mel.SAMPLE_RATE_HZ, quality="HQ"))
         frames = max(features.shape[1] + options.tail_frames, options.min_frames)
         # The encoder halves the number of steps.

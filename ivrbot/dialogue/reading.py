@@ -48,11 +48,17 @@ def read_slot(spec: SlotSpec, turn: UserTurn, language: Language) -> Value:
                 return digits
         return None
     if spec.kind == "yes_no":
-        answer = parse_yes_no(turn.text, language)
-        if answer is None and turn.nlu.confidence >= ACT_CONFIDENCE:
-            answer = {"affirm": True, "deny": False}.get(turn.nlu.intent)
-        return answer
+        return _yes_no(spec, turn, language)
     return None
+
+
+def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
+    """The first reading that is a yes or a no; else the meaning (the classifier has rejected what it doubts)."""
+    verbs = spec.verbs.get(language, [])
+    for hypothesis in turn.hypotheses:
+        if (answer := parse_yes_no(hypothesis.text, language, verbs)) is not None:
+            return answer
+    return {"affirm": True, "deny": False}.get(turn.nlu.intent)
 
 
 def read_keys(spec: SlotSpec, digits: str, branches: Branches) -> Value:

@@ -72,12 +72,14 @@ class SlotSpec(_Written):
         length: number of digits of a code, None for any.
         fill_from_topic: a value said together with the topic is kept.
         personal: masked in events and transcripts.
+        verbs: for yes/no, per language: stems of the verb that is asked about, so that "block it" is a yes.
     """
 
     kind: SlotKind
     length: int | None = Field(None, ge=1, le=20)
     fill_from_topic: bool = False
     personal: bool = False
+    verbs: dict[Language, list[str]] = {}
 
 
 class ActionSpec(_Written):
