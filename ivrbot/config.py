@@ -68,7 +68,6 @@ class NluSettings(Section):
     """Understanding."""
 
     engine: Literal["embedded"] = "embedded"
-    deadline_ms: int = Field(300, ge=50)
 
 
 class TtsSettings(Section):
