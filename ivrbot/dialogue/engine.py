@@ -18,6 +18,7 @@ from ivrbot.dialogue.reading import (
     read_keys,
     read_slot,
     read_topic,
+    resembles_operator,
 )
 from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import END, FlowSet, SlotSpec, Step
@@ -131,6 +132,12 @@ class Dialogue:
         topic = read_topic(turn, self._set.branches)
         if topic and topic != state.topic and turn.nlu.confidence >= TOPIC_CHANGE_CONFIDENCE:
             return self._route(replace(state, topic=topic, failures=0), [])
+        return self._not_understood(state, turn)
+
+    def _not_understood(self, state: DialogueState, turn: UserTurn) -> Result:
+        """Reprompt, unless it sounds like the one word that must never be missed."""
+        if resembles_operator(turn, state.language):
+            return self._command(state, Universal.OPERATOR)
         return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
 
     def _topic_turn(self, state: DialogueState, turn: UserTurn) -> Result:
@@ -145,7 +152,7 @@ class Dialogue:
             return self._ask_again(replace(state, failures=1), [Say("utter_ask_topic")], repeat_question=False)
         if (command := command_meant(turn)) is not None:
             return self._command(state, command)
-        return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
+        return self._not_understood(state, turn)
 
     def _keys(self, state: DialogueState, keys: Keys) -> Result:
         digits = keys.digits.removesuffix("#")

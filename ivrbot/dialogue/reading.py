@@ -9,6 +9,8 @@ from ivrbot.dialogue.schema import Branches, FlowSet, SlotSpec
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.commands import Universal, universal
+from ivrbot.language.phonetic import transcript_words
+from ivrbot.language.resemblance import sounds_like
 from ivrbot.model.dialogue import Collect, UserTurn, Value
 from ivrbot.model.speech import Hypothesis, Language, NluResult
 
@@ -17,6 +19,12 @@ ACT_CONFIDENCE = 0.6
 
 TOPIC_CHANGE_CONFIDENCE = 0.8
 """Least confidence at which another topic interrupts a question; answers to questions are often misheard."""
+
+LEAST_RESEMBLANCE = 0.75
+"""Share of the word's sounds that must be there for a garbled "operator"."""
+
+_OPERATOR: dict[Language, str] = {"ru": "оператор", "en": "operator"}
+_REFUSALS = frozenset({"не", "нет", "no", "not", "don't"})
 
 EARLY_TOPIC_CONFIDENCE = 0.7
 """Least confidence at which a topic ends the caller's turn after the shortest pause."""
@@ -38,6 +46,17 @@ def command_in(turn: UserTurn, language: Language) -> Universal | None:
 def command_meant(turn: UserTurn) -> Universal | None:
     """The universal command that the classifier is sure of."""
     return _ACTS.get(turn.nlu.intent) if turn.nlu.confidence >= ACT_CONFIDENCE else None
+
+
+def resembles_operator(turn: UserTurn, language: Language) -> bool:
+    """Whether words that mean nothing sound like "operator", as small recognisers spell it by ear.
+
+    For turns that were not understood otherwise; of sentences about other things 0.5 % pass.
+    """
+    texts = [hypothesis.text for hypothesis in turn.hypotheses]
+    if set(transcript_words(texts[0], language)) & _REFUSALS:
+        return False
+    return sounds_like(texts, [_OPERATOR[language]], language, LEAST_RESEMBLANCE)
 
 
 def read_slot(spec: SlotSpec, turn: UserTurn, language: Language) -> Value:
