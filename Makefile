@@ -54,7 +54,12 @@ test-integration: setup models
 
 bench: setup models
 	$(BIN)/python -m benchmarks.media
-	$(BIN)/python -m benchmarks.assignment
+	$(BIN)/python -m benchmarks.rollout_assign
+
+# A labelled history of simulated calls, then the demo server.
+demo: $(VENV)/.runtime models
+	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/python tools/demo_history.py
+	$(BIN)/ivrbot serve --demo
 
 prompts: setup
 	$(BIN)/ivrbot prompts render
