@@ -25,6 +25,9 @@ from ivrbot.ports import AsrEngine, Leg, Voice
 
 BARGE_IN_CONFIRM_S: Final = 1.2
 KEY_PAUSE_S: Final = 3.0
+"""A pause that completes keys whose number is open."""
+ZERO_PAUSE_S: Final = 1.5
+"""The same after a lone 0, which asks for an operator unless more digits follow."""
 MAX_KEYS: Final = 40
 INBOX: Final = 16
 FINISH_S: Final = 30.0
@@ -98,7 +101,7 @@ class SoundChannel:
             self._keys += key
         self._cut()
         self._hearing.stop_waiting()
-        self._keys_complete_at_s = self._clock() + KEY_PAUSE_S
+        self._keys_complete_at_s = self._clock() + (ZERO_PAUSE_S if self._keys == "0" else KEY_PAUSE_S)
         self._news.set()
 
     def on_closed(self, cause: str) -> None:
@@ -219,8 +222,6 @@ class SoundChannel:
         """Keys that make an answer: enough of them, `#`, or a pause."""
         end = self._keys.find("#")
         length = collect.max_digits
-        if collect.expect in (Expect.SECRET, Expect.NAME):
-            length = 1
         if length and len(self._keys) >= length:
             end = length - 1 if end < 0 else min(end, length - 1)
         elif end < 0 and self._clock() >= self._keys_complete_at_s:

@@ -304,7 +304,7 @@ def test_a_needless_hash_is_no_answer_to_the_next_question(late: bool) -> None:
     scenario()
 
 
-@pytest.mark.parametrize("collect", [TOPIC, YES, WORD])
+@pytest.mark.parametrize("collect", [TOPIC, YES])
 def test_zero_alone_is_told_at_once_where_no_code_is_wanted(collect: Collect) -> None:
     @on_a_line()
     async def scenario(line: Line) -> None:
@@ -315,6 +315,15 @@ def test_zero_alone_is_told_at_once_where_no_code_is_wanted(collect: Collect) ->
         assert await listening.result() == Keyed("0")
 
     scenario()
+
+
+@on_a_line()
+async def test_a_birth_date_may_be_keyed_when_a_word_was_asked_for(line: Line) -> None:
+    listening = await ask(line, WORD)
+    for key in "05031989#":
+        line.channel.on_key(key)
+        await line.silence(200)
+    assert await listening.result() == Keyed("05031989#")
 
 
 @on_a_line()

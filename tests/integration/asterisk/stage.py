@@ -18,8 +18,8 @@ from typing import Any
 
 import aiohttp
 
-from ivrbot.media.level import SPEECH_DBFS, rms_dbfs
-from ivrbot.media.wav import read_wav
+from ivrbot.media.level import SPEECH_DBFS, rms_dbfs, speech_stretches
+from ivrbot.media.wav import read_wav, write_wav
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS
 from tests.caller_speech import CallerVoice, caller_wav
 from tests.integration.asterisk.install import Installation
@@ -215,10 +215,16 @@ class Stage:
         assert code == 0, err
 
     async def transcribe(self, wav: Path) -> str:
-        """What the product's own recogniser reads in a recording."""
-        code, out, err = await self.product.command("asr", str(wav), "--engine", "whisper", "--json")
+        """What the product's own recogniser reads in a recording, phrase by phrase as it hears callers."""
+        pcm = read_wav(wav)
+        files = []
+        for number, stretch in enumerate(speech_stretches(pcm, join_ms=450)):
+            start, end = max(0, stretch.start_sample - 1600), stretch.end_sample + 1600
+            files.append(wav.with_name(f"{wav.stem}-{number}.wav"))
+            write_wav(files[-1], pcm[2 * start : 2 * end])
+        code, out, err = await self.product.command("asr", *map(str, files), "--engine", "whisper", "--json")
         assert code == 0, err
-        return str(json.loads(out)["text"])
+        return " ".join(str(json.loads(line)["text"]) for line in out.splitlines())
 
     async def metric(self, name: str) -> dict[str, float]:
         """Samples of a metric by their labels, as Prometheus would read them."""
