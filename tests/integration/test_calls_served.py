@@ -42,10 +42,8 @@ async def confirm_and_leave(line: Stage, call: Call, folder: Path, voice: Caller
     await call.say("да", voice)
     heard = await call.story.until(
         lambda e: (
-            (e["type"] == "bank_requested"
-            and e["action"] == "bank_block_card")
-            or (e["type"] == "bot_said"
-            and e["response"] == "utter_no_match")
+            (e["type"] == "bank_requested" and e["action"] == "bank_block_card")
+            or (e["type"] == "bot_said" and e["response"] == "utter_no_match")
         )
     )
     if heard["type"] == "bot_said":  # misheard, as happens on telephones: the caller falls back on keys
