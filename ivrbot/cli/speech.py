@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,6 +16,8 @@ from ivrbot.media.wav import read_wav, write_wav
 from ivrbot.model.audio import duration_ms
 from ivrbot.model.speech import Language
 from ivrbot.tts.measure import speak_to_pcm
+
+FILE_DEADLINE_MS: Final = 120_000
 
 
 @click.command()
@@ -29,7 +32,9 @@ async def asr(files: tuple[Path, ...], lang: Language, engine: str | None, as_js
     """Transcribe WAV files."""
     settings = quiet_settings()
     sounds = [(file, read_wav(file)) for file in files]
-    chosen = settings.asr.model_copy(update={"engine": engine} if engine else {})
+    # Nobody waits on a line for a file, so a slow machine is no reason to give up.
+    changes: dict[str, object] = {"deadline_ms": FILE_DEADLINE_MS}
+    chosen = settings.asr.model_copy(update=changes | ({"engine": engine} if engine else {}))
     recogniser = choose_engine(chosen, settings.models_dir, (lang,))
     await recogniser.start()
     try:
