@@ -15,6 +15,7 @@ from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.dialogue import Utterance
 from ivrbot.model.events import CallEvent
+from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.speech import Expect, Language, NluResult, Partial, Transcript
 
@@ -322,6 +323,36 @@ class RolloutStore(Protocol):
 
         Raises:
             StorageUnavailable: not stored: the call goes to an operator, not exposed.
+        """
+        ...
+
+
+class EvidenceSource(Protocol):
+    """What the rollout controller reads; both arms measured alike."""
+
+    async def unit_rows(
+        self, branch: str, epoch: int, *, kpis: Sequence[str], window_days: int, now: datetime
+    ) -> UnitRows:
+        """First exposures of an epoch with the values of the KPIs named.
+
+        Raises:
+            StorageError: the data could not be read: no verdict.
+        """
+        ...
+
+    async def freshness(self, branch: str) -> Freshness:
+        """How new each arm's data is.
+
+        Raises:
+            StorageError: not known.
+        """
+        ...
+
+    async def shadow(self, branch: str, since: datetime) -> ShadowEvidence:
+        """What shadow calls showed since a moment.
+
+        Raises:
+            StorageError: not known.
         """
         ...
 

@@ -70,48 +70,48 @@ class SqliteStore:
     # EventStore
 
     async def append(self, events: Sequence[CallEvent]) -> None:
-        await self._write(partial(statements.append_events, events=tuple(events)))
+        await self.write(partial(statements.append_events, events=tuple(events)))
 
     async def of_call(self, call_id: CallId) -> tuple[CallEvent, ...]:
-        return await self._read(partial(statements.events_of, call_id=call_id))
+        return await self.read(partial(statements.events_of, call_id=call_id))
 
     # CallStore
 
     async def register(self, registration: CallRegistration, at: datetime) -> None:
-        await self._write(partial(statements.register_call, registration=registration, at=at))
+        await self.write(partial(statements.register_call, registration=registration, at=at))
 
     async def registration(self, call_id: CallId) -> CallRegistration | None:
         """A registered call, None when unknown."""
-        return await self._read(partial(statements.registration_of, call_id=call_id))
+        return await self.read(partial(statements.registration_of, call_id=call_id))
 
     async def save_dossier(self, dossier: Dossier) -> None:
-        await self._write(partial(statements.save_dossier, dossier=dossier))
+        await self.write(partial(statements.save_dossier, dossier=dossier))
 
     async def dossier(self, dossier_id: str) -> Dossier | None:
-        return await self._read(partial(statements.dossier_of, dossier_id=dossier_id))
+        return await self.read(partial(statements.dossier_of, dossier_id=dossier_id))
 
     async def save_outcome(self, call_id: CallId, outcome: CallOutcome) -> None:
-        await self._write(partial(statements.save_outcome, call_id=call_id, outcome=outcome))
+        await self.write(partial(statements.save_outcome, call_id=call_id, outcome=outcome))
 
     async def outcome(self, call_id: CallId) -> CallOutcome | None:
-        return await self._read(partial(statements.outcome_of, call_id=call_id))
+        return await self.read(partial(statements.outcome_of, call_id=call_id))
 
     async def erase_caller(self, call_id: CallId) -> None:
         """Forget the numbers of a call."""
-        await self._write(partial(statements.erase_caller, call_id=call_id))
+        await self.write(partial(statements.erase_caller, call_id=call_id))
 
     # RolloutStore
 
     async def states(self) -> dict[str, BranchState]:
-        return await self._read(statements.states)
+        return await self.read(statements.states)
 
     async def own_states(self) -> dict[str, BranchState]:
         """States as stored, the kill switch of everything being a row of its own."""
-        return await self._read(statements.own_states)
+        return await self.read(statements.own_states)
 
     async def change_state(self, state: BranchState, who: str, why: str, at: datetime) -> None:
         change = StateChange(None, state, "set")
-        await self._write(
+        await self.write(
             partial(statements.apply_changes, changes=(change,), who=who, why=why, at=at, checked=False)
         )
 
@@ -121,42 +121,52 @@ class SqliteStore:
         Raises:
             StorageConflict: a branch is no longer in the state that its change starts from.
         """
-        await self._write(
+        await self.write(
             partial(statements.apply_changes, changes=tuple(changes), who=who, why=why, at=at, checked=True)
         )
 
     async def history(self, branch: str | None = None) -> tuple[AuditRow, ...]:
         """Audit rows, oldest first."""
-        return await self._read(partial(statements.history, branch=branch))
+        return await self.read(partial(statements.history, branch=branch))
 
     async def expose(self, exposure: Exposure) -> BranchState | None:
-        return await self._write(partial(statements.expose, exposure=exposure))
+        return await self.write(partial(statements.expose, exposure=exposure))
 
     async def exposure(self, call_id: CallId, branch: str) -> Exposure | None:
         """The stored exposure of a call in a branch."""
-        return await self._read(partial(statements.exposure_of, call_id=call_id, branch=branch))
+        return await self.read(partial(statements.exposure_of, call_id=call_id, branch=branch))
 
     # AttemptStore
 
     async def failures_since(self, subject: str, since: datetime) -> int:
-        return await self._read(partial(statements.failures_since, subject=subject, since=since))
+        return await self.read(partial(statements.failures_since, subject=subject, since=since))
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
-        await self._write(partial(statements.add_failure, subject=subject, call_id=call_id, at=at))
+        await self.write(partial(statements.add_failure, subject=subject, call_id=call_id, at=at))
 
     async def forget_failures(self) -> None:
         """Forget all failed authentications (demo and tests)."""
-        await self._write(statements.forget_failures)
+        await self.write(statements.forget_failures)
 
     # threads
 
-    async def _write(self, work: Callable[[Connection], ResultT]) -> ResultT:
+    async def write(self, work: Callable[[Connection], ResultT]) -> ResultT:
+        """Run `work` in a transaction of the one writing thread, in a group with others'; repeatable work only.
+
+        Raises:
+            StorageUnavailable: not open, too slow, or the database failed.
+        """
         if self._writer is None:
             raise StorageUnavailable("the store is not open")
         waiting = asyncio.wrap_future(self._writer.submit(work))
         return await self._in_time(waiting)
 
-    async def _read(self, work: Callable[[Connection], ResultT]) -> ResultT:
+    async def read(self, work: Callable[[Connection], ResultT]) -> ResultT:
+        """Run `work` in a reading transaction.
+
+        Raises:
+            StorageUnavailable: not open, too slow, or the database failed.
+        """
         if self._readers is None or self._engine is None:
             raise StorageUnavailable("the store is not open")
         reading = asyncio.get_running_loop().run_in_executor(self._readers, _read, self._engine, work)
