@@ -147,6 +147,9 @@ class Dialogue:
         if after_service and intent in {"deny", "goodbye", "thanks", "cancel"}:
             return self._fill(state, "topic", NO_TOPIC)
         if (topic := read_topic(turn, self._set.branches)) is not None:
+            # Half understood and sounding like "operator": he is asked for, whatever the rest was taken for.
+            if turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE and resembles_operator(turn, state.language):
+                return self._command(state, Universal.OPERATOR)
             return self._fill(self._volunteered(state, turn), "topic", topic)
         if intent in {"greet", "affirm"} and state.failures == 0:
             return self._ask_again(replace(state, failures=1), [Say("utter_ask_topic")], repeat_question=False)

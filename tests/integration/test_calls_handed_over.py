@@ -26,7 +26,7 @@ async def test_a_person_asked_for_gets_topic_reason_and_dossier(line: Stage) -> 
         await call.asked("utter_ask_topic")
         await call.say("позовите мне живого оператора пожалуйста", "anna")
         ring = await line.ring_for(call)
-        assert ring.headers["x-bot-reason"] == "caller_asked"
+        assert ring.headers["x-bot-reason"] == "caller_asked", call.story
         assert await line.queue_of(call) == "other"
         dossier = await line.dossier(ring.headers["x-bot-dossier"])
         assert dossier["reason"] == "caller_asked"

@@ -137,6 +137,15 @@ def test_operator_by_word_key_and_intent() -> None:
         assert (handed.reason, handed.queue) == (EscalationReason.CALLER_ASKED, "other")
 
 
+def test_a_topic_half_understood_that_sounds_like_operator_is_a_person_asked_for() -> None:
+    garbled = turn("позавите живого аператара", "find_office", 0.5)
+    last = Talk()(garbled).last
+    assert isinstance(last, Transfer)
+    assert last.reason is EscalationReason.CALLER_ASKED
+    assert isinstance(Talk()(turn("где у вас ближайший офис", "find_office", 0.5)).last, Route)
+    assert isinstance(Talk()(turn("адрес оператора отделения", "find_office", 0.9)).last, Route)
+
+
 @pytest.mark.parametrize("input_", [turn("оператор"), Keys("0")])
 def test_operator_in_the_middle_goes_to_the_topics_queue(input_: DialogueInput) -> None:
     assert transfer(confirming()(input_)).queue == "block_card"
