@@ -1,0 +1,98 @@
+"""The audit as it lies in the file, byte for byte: what a tolerant reader would forgive is found here.
+
+Takes the store, gives its rows in order, each with what is wrong with it. A number written another way, a space in
+JSON, a flag of 2 or another spelling of a time would read as the same values, so that the hash alone misses them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ivrbot.model.experiment import BranchState
+from ivrbot.model.rollout import AuditRow
+from ivrbot.storage import schema
+from ivrbot.storage.sqlite import SqliteStore
+
+COLUMNS = tuple(column.name for column in schema.audit.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row of the table.
+
+    Attributes:
+        place: 1 for the first row of the table, whatever number it bears.
+        row: None when it cannot be read.
+        fault: what is wrong with its form, "" when nothing is.
+    """
+
+    place: int
+    row: AuditRow | None
+    fault: str = ""
+
+
+async def stored_rows(store: SqliteStore) -> tuple[StoredRow, ...]:
+    """All audit rows, oldest first.
+
+    Raises:
+        StorageUnavailable: the file cannot be read at all.
+    """
+    return await store.read(_stored)
+
+
+def _stored(conn: Connection) -> tuple[StoredRow, ...]:
+    # text() without types: values come as the driver finds them, past every conversion.
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    found = conn.execute(text(f"SELECT {names} FROM audit ORDER BY seq"))
+    return tuple(_checked(place, dict(row._mapping)) for place, row in enumerate(found, start=1))
+
+
+def _checked(place: int, raw: Mapping[str, Any]) -> StoredRow:
+    try:
+        row = _parsed(raw)
+        written = _written(row)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        return StoredRow(place, None, f"row {place} cannot be read ({type(error).__name__})")
+    strange = [name for name in COLUMNS if not _same(raw[name], written[name])]
+    fault = f"row {place}, column {', '.join(strange)}: not as ivrbot writes it" if strange else ""
+    return StoredRow(place, row, fault)
+
+
+def _parsed(raw: Mapping[str, Any]) -> AuditRow:
+    values = dict(raw)
+    before = json.loads(values["before"]) if values["before"] is not None else None
+    return AuditRow(
+        **values
+        | {
+            "at": datetime.fromisoformat(values["at"]).replace(tzinfo=UTC),
+            "before": BranchState(**before) if before is not None else None,
+            "after": BranchState(**json.loads(values["after"])),
+            "override": bool(values["override"]),
+            "detail": json.loads(values["detail"]),
+        }
+    )
+
+
+def _written(row: AuditRow) -> dict[str, Any]:
+    """The values that the driver was given when the row was stored."""
+    return asdict(row) | {
+        "at": row.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "before": None if row.before is None else _json(asdict(row.before)),
+        "after": _json(asdict(row.after)),
+        "override": int(row.override),
+        "detail": _json(row.detail),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _same(found: object, written: object) -> bool:
+    return type(found) is type(written) and found == written
