@@ -7,14 +7,14 @@ quietest spots, because engines read utterances, not hours.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm
-from ivrbot.model.speech import Expect, Language, Partial
+from ivrbot.model.speech import Expect, Language, Partial, Transcript, unheard
 from ivrbot.ports import AsrEngine
 
 PIECE_MIN_MS: Final = 15_000
@@ -49,34 +49,31 @@ class _Settles(Protocol):
 
 
 async def transcribe_file(
-    engine: AsrEngine, pcm: Pcm, language: Language, expect: Expect = Expect.OPEN
+    engine: AsrEngine, pcm: Pcm, language: Language, expect: Expect = Expect.OPEN, *, partials: bool = True
 ) -> FileReading:
     """Read a recording in steps of 20 ms; the engine has been started.
+
+    Args:
+        engine: who hears.
+        pcm: 8 kHz sound of any length.
+        language: spoken in it.
+        expect: what kind of answer it is.
+        partials: make readings on the way; with some engines they cost more than the text itself.
 
     Raises:
         EngineError: the engine failed.
     """
     started = time.process_time()
     texts: list[str] = []
-    partials: list[Partial] = []
+    made: list[Partial] = []
     heard_by = engine.name
     at_ms = 0
     for piece in pieces(pcm):
 
         def on_partial(partial: Partial, offset_ms: int = at_ms) -> None:
-            partials.append(Partial(partial.t_ms + offset_ms, partial.text))
+            made.append(Partial(partial.t_ms + offset_ms, partial.text))
 
-        stream = engine.open(language, expect, on_partial)
-        try:
-            for start in range(0, len(piece), FRAME_BYTES):
-                stream.feed(Pcm(piece[start : start + FRAME_BYTES]))
-                if start // FRAME_BYTES * FRAME_MS % _SETTLE_EVERY_MS == 0 and isinstance(stream, _Settles):
-                    await stream.settle()
-            if isinstance(stream, _Settles):
-                await stream.settle()
-            transcript = await stream.decode()
-        finally:
-            stream.close()
+        transcript = await read_utterance(engine, piece, language, expect, on_partial if partials else unheard)
         heard_by = transcript.engine
         texts.append(transcript.text)
         at_ms += len(piece) * 1000 // (SAMPLE_BYTES * SAMPLE_RATE_HZ)
@@ -85,8 +82,33 @@ async def transcribe_file(
         len(pcm) / (SAMPLE_BYTES * SAMPLE_RATE_HZ),
         time.process_time() - started,
         heard_by,
-        tuple(partials),
+        tuple(made),
     )
+
+
+async def read_utterance(
+    engine: AsrEngine,
+    pcm: Pcm,
+    language: Language,
+    expect: Expect = Expect.OPEN,
+    on_partial: Callable[[Partial], None] = unheard,
+) -> Transcript:
+    """Read one utterance that is there as a whole, at most 25 s of 8 kHz sound.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    stream = engine.open(language, expect, on_partial)
+    try:
+        for start in range(0, len(pcm), FRAME_BYTES):
+            stream.feed(Pcm(pcm[start : start + FRAME_BYTES]))
+            if start // FRAME_BYTES * FRAME_MS % _SETTLE_EVERY_MS == 0 and isinstance(stream, _Settles):
+                await stream.settle()
+        if isinstance(stream, _Settles):
+            await stream.settle()
+        return await stream.decode()
+    finally:
+        stream.close()
 
 
 def pieces(pcm: Pcm) -> Iterator[Pcm]:

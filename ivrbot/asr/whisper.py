@@ -28,7 +28,7 @@ from ivrbot.asr.whisper_model import (
 from ivrbot.asr.workers import Load, WorkerPool
 from ivrbot.errors import EngineError, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm, duration_ms, silence
-from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript
+from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript, unheard
 
 NAME: Final = "whisper"
 UNSURE_LOG_PROB: Final = -0.7
@@ -216,6 +216,8 @@ class WhisperStream:
             del self._sound[:excess]
             self._dropped_ms += excess // _BYTES_PER_MS
             self._engine.note_dropped(excess // _BYTES_PER_MS)
+        if self._on_partial is unheard:
+            return
         if self._heard_ms >= self._partial_from_ms and (self._partial_task is None or self._partial_task.done()):
             self._partial_from_ms = self._heard_ms + PARTIAL_EVERY_MS
             self._partial_task = asyncio.get_running_loop().create_task(self._make_partial())

@@ -60,8 +60,8 @@ class _Broken(Exception):
         super().__init__(message)
 
 
-def read_wav(path: Path) -> Pcm:
-    """Read a file.
+def read_wav(path: Path, *, channel: int | None = None, first_s: int | None = None) -> Pcm:
+    """Read a file; see `decode_wav`.
 
     Raises:
         ConfigError: not there, not readable, broken, or beyond the limits; names the file and what is wrong.
@@ -75,22 +75,27 @@ def read_wav(path: Path) -> Pcm:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError([Problem(str(path), None, "", "", f"cannot be read: {error.strerror}")]) from error
-    return decode_wav(data, str(path))
+    return decode_wav(data, str(path), channel=channel, first_s=first_s)
 
 
-def decode_wav(data: bytes, name: str) -> Pcm:
-    """Turn a WAV file's contents into 8 kHz PCM16 mono; channels are averaged.
+def decode_wav(data: bytes, name: str, *, channel: int | None = None, first_s: int | None = None) -> Pcm:
+    """Turn a WAV file's contents into 8 kHz PCM16 mono.
 
     Args:
         data: the whole file.
         name: how to call it in an error.
+        channel: the one wanted, from 0 (left); None averages all. A mono file has only one, which is then taken.
+        first_s: seconds wanted from the beginning; None is all of it.
 
     Raises:
         ConfigError: broken, of an unknown format, or beyond the limits; names what is wrong.
     """
     try:
         form, sound = _chunks(data)
-        return Pcm(resample(_mono(_samples(form, sound), form.channels), form.rate_hz, SAMPLE_RATE_HZ))
+        if first_s is not None:
+            sound = sound[: first_s * form.rate_hz * form.channels * form.bits // 8]
+        mono = _mono(_samples(form, sound), form.channels, channel)
+        return Pcm(resample(mono, form.rate_hz, SAMPLE_RATE_HZ))
     except _Broken as broken:
         field, value, message, allowed = broken.problem
         raise ConfigError([Problem(name, None, field, value, message, allowed)]) from None
@@ -195,7 +200,11 @@ def _integers(bits: int, sound: bytes) -> NDArray[np.int16]:
     return np.frombuffer(sound, np.uint8).reshape(-1, bits // 8)[:, -2:].copy().view("<i2").reshape(-1)
 
 
-def _mono(samples: NDArray[np.int16], channels: int) -> bytes:
-    if channels > 1:
+def _mono(samples: NDArray[np.int16], channels: int, channel: int | None) -> bytes:
+    if channels > 1 and channel is not None:
+        if not 0 <= channel < channels:
+            raise _Broken("fmt.channels", channels, f"has no channel {channel + 1}", f"1 to {channels}")
+        samples = samples.reshape(-1, channels)[:, channel]
+    elif channels > 1:
         samples = np.rint(samples.reshape(-1, channels).mean(axis=1)).astype(np.int16)
     return samples.astype("<i2", copy=False).tobytes()

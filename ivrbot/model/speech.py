@@ -42,6 +42,10 @@ class Partial:
     text: str
 
 
+def unheard(partial: Partial) -> None:
+    """The callback of whoever wants no partials; engines that would make them extra then make none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """Final reading of one utterance.
