@@ -290,7 +290,7 @@ class Metric:
     Attributes:
         bot: mean of the bot's arm.
         human: mean of the operators' arm.
-        difference: bot - human.
+        difference: bot - human; None for a guardrail by level, which looks at the bot alone.
         lower: lower end of the two-sided confidence sequence of the difference.
         upper: upper end.
         bound: one-sided bound that the verdict rests on. Primary: of the benefit (its upper bound when it fails,
