@@ -334,14 +334,15 @@ class CallSession:
             self._tried.append(f"{act.action}:unknown")
             raise
         reference = str(reply.values.get("reference") or "")
+        served = spec.serves and reply.status == "ok"
         self._emit(
             EventType.BANK_REPLIED,
             self._channel.now_ms(),
-            {"action": act.action, "status": reply.status, "reference": reference},
+            {"action": act.action, "status": reply.status, "reference": reference, "served": served},
         )
         if spec.write or reply.status != "ok":
             self._tried.append(":".join(part for part in (act.action, reply.status, reference) if part))
-        self._served = self._served or (spec.serves and reply.status == "ok")
+        self._served = self._served or served
         return reply
 
     async def _say_checking(self) -> None:

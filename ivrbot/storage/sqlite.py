@@ -161,8 +161,12 @@ class SqliteStore:
         waiting = asyncio.wrap_future(self._writer.submit(work))
         return await self._in_time(waiting)
 
-    async def read(self, work: Callable[[Connection], ResultT]) -> ResultT:
+    async def read(self, work: Callable[[Connection], ResultT], *, deadline_s: float | None = None) -> ResultT:
         """Run `work` in a reading transaction.
+
+        Args:
+            work: reads only.
+            deadline_s: for work that no caller waits for and that takes longer than the store's own deadline.
 
         Raises:
             StorageUnavailable: not open, too slow, or the database failed.
@@ -170,14 +174,15 @@ class SqliteStore:
         if self._readers is None or self._engine is None:
             raise StorageUnavailable("the store is not open")
         reading = asyncio.get_running_loop().run_in_executor(self._readers, _read, self._engine, work)
-        return await self._in_time(reading)
+        return await self._in_time(reading, deadline_s)
 
-    async def _in_time(self, waiting: asyncio.Future[ResultT]) -> ResultT:
+    async def _in_time(self, waiting: asyncio.Future[ResultT], deadline_s: float | None = None) -> ResultT:
+        allowed_s = self._deadline_s if deadline_s is None else deadline_s
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(allowed_s):
                 return await waiting
         except TimeoutError as error:
-            raise StorageUnavailable(f"the database did not answer within {self._deadline_s} s") from error
+            raise StorageUnavailable(f"the database did not answer within {allowed_s} s") from error
 
     def _open(self) -> None:
         try:

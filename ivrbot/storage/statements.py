@@ -37,6 +37,7 @@ from ivrbot.model.rollout import (
     link,
 )
 from ivrbot.storage import schema
+from ivrbot.storage.contact_tables import mark_due
 
 
 def _upserting(conn: Connection, table: Table) -> Any:
@@ -62,6 +63,7 @@ def append_events(conn: Connection, events: Sequence[CallEvent]) -> None:
     ]
     if rows:
         conn.execute(_upserting(conn, schema.events).on_conflict_do_nothing(), rows)
+    mark_due(conn, (event.call_id for event in events if event.type is EventType.CALL_ENDED))
 
 
 def events_of(conn: Connection, call_id: CallId) -> tuple[CallEvent, ...]:

@@ -139,7 +139,7 @@ async def test_after_kill_9_every_acknowledged_event_is_there(path: Path) -> Non
 async def test_error_texts_hold_no_values(store: SqliteStore) -> None:
     number = dossier().caller
     with pytest.raises(StorageUnavailable, match="nowhere") as caught:
-        await store._read(lambda conn: conn.exec_driver_sql("SELECT ? FROM nowhere", (number,)))
+        await store.read(lambda conn: conn.exec_driver_sql("SELECT ? FROM nowhere", (number,)))
     assert number not in f"{caught.value}{caught.value.__cause__}"
 
 

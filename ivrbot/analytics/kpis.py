@@ -1,0 +1,249 @@
+"""Every KPI: its formula, which way is better, and which may carry a decision.
+
+Takes first contacts as columns (`ContactColumns`), gives one number per unit, NaN where there is none yet. Both
+arms are measured by the same formula and by intention to treat: a bot call that ends with an operator stays with
+the bot.
+A KPI may be primary (or a guardrail by difference) only if it is comparable: measured alike in both arms, over all
+exposed units; a rate of the bot alone may be a guardrail by its level. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from ivrbot.model.contact_columns import UNSERVED_ABANDONED, UNSERVED_NOBODY, ContactColumns, Floats
+
+SHORT_S: Final = 5.0
+"""Whoever hangs up sooner than this has not abandoned anything (a wrong number, a second thought)."""
+
+SERVICE_LEVEL_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a formula may need beside the contacts.
+
+    Attributes:
+        time_cap_s: time to solution of a unit that was not helped.
+    """
+
+    time_cap_s: float = 1800.0
+
+
+Formula = Callable[[ContactColumns, Measure], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class KpiName:
+    """One KPI.
+
+    Attributes:
+        better: "up", "down", or "" for figures that are shown and never judged.
+        comparable: measured alike in both arms and divided by all exposed units.
+        bot_rate: a share of the bot's calls that may be held under a level.
+        windowed: counts only once the repeat window of its caller has passed.
+        formula: one number per unit; None for figures of whole groups.
+    """
+
+    name: str
+    better: Literal["up", "down", ""]
+    comparable: bool = False
+    bot_rate: bool = False
+    windowed: bool = False
+    formula: Formula | None = None
+
+
+# --- resolution -----------------------------------------------------------------------------------------
+
+
+def first_call_resolution(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the outcome of the first contact is resolved, else 0; NaN while the outcome is unknown.
+
+    The bot resolves by an effect that the bank confirmed or an answer that was delivered; a person by having
+    answered, unless a code says otherwise.
+    """
+    return c.outcome
+
+
+def true_resolution(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the first contact is resolved and the caller did not come back to the branch within the window."""
+    return np.where(np.isnan(c.outcome) | np.isnan(c.repeats), np.nan, (c.outcome == 1) & (c.repeats == 0))
+
+
+def repeat_7d(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller came back to the branch within the window, however the first contact went."""
+    return np.where(np.isnan(c.repeats), np.nan, c.repeats > 0)
+
+
+def time_to_solution_s(c: ContactColumns, measure: Measure) -> Floats:
+    """Seconds on the telephone, ring to confirmed task, over the first contact and all repeats in the window.
+
+    Menu, waiting, the bot's and the person's part all count. The last contact counts up to its solution, those
+    before it in full. Capped at `time_cap_s`, which is also the value of a caller whose last contact did not help.
+    """
+    alone = c.repeats == 0
+    solved_s = np.where(alone, c.solved_s, c.duration_s + c.repeats_s + c.last_solved_s)
+    outcome = np.where(alone, c.outcome, c.last_outcome)
+    value = np.where(outcome == 1, np.fmin(solved_s, measure.time_cap_s), measure.time_cap_s)
+    return np.where(np.isnan(c.repeats) | np.isnan(outcome) | np.isnan(c.outcome), np.nan, value)
+
+
+def containment(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the bot's call ended without a person having been asked for; NaN without a bot.
+
+    Shown, never decided on: whoever hangs up looks contained.
+    """
+    return np.where((c.with_bot == 1) & (c.closed == 1), c.asked == 0, np.nan)
+
+
+def csat(c: ContactColumns, _: Measure) -> Floats:
+    """The caller's own score, 1 to 5; NaN where he gave none. Read it beside the response rate."""
+    return c.score
+
+
+# --- time -----------------------------------------------------------------------------------------------
+
+
+def handle_time_s(c: ContactColumns, _: Measure) -> Floats:
+    """The bot's seconds + talk + hold + after-work of persons."""
+    return _closed(c, c.bot_s + c.talk_s + c.hold_s + c.after_work_s)
+
+
+def wait_s(c: ContactColumns, _: Measure) -> Floats:
+    """Seconds from asking for a person to his answer; 0 where the bot served at once; NaN where nobody served.
+
+    Its mean is the average speed of answer (ASA). Over those served only, so it may not carry a decision.
+    """
+    return _closed(c, np.where(c.asked == 1, c.wait_s, 0.0))
+
+
+def service_level(c: ContactColumns, _: Measure) -> Floats:
+    """1 if served within 20 s of asking, else 0; those who hung up within 5 s do not count."""
+    short = (c.asked == 1) & (c.unserved == UNSERVED_ABANDONED) & (c.unserved_wait_s <= SHORT_S)
+    quick = (c.asked == 0) | (c.wait_s <= SERVICE_LEVEL_S)
+    return np.where(short, np.nan, _closed(c, quick))
+
+
+# --- leaving --------------------------------------------------------------------------------------------
+
+
+def abandonment_before_service(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller left without having been served by anyone, after more than 5 s of waiting.
+
+    The bot serves from the first moment, so that its callers can only leave in the middle of a task.
+    """
+    waited = (c.asked == 1) & (c.escalated == 0) & (c.connected == 0) & (c.unserved > 0)
+    return _closed(c, waited & (c.unserved_wait_s > SHORT_S))
+
+
+def abandonment_mid_task(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller hung up before his task was done, wherever he was then, later than 5 s into the contact.
+
+    With the bot, in a queue (after the bot or without it), or in a talk that a code calls unresolved.
+    """
+    return _closed(c, (c.left_by_caller == 1) & (c.outcome == 0) & (c.duration_s > SHORT_S))
+
+
+# --- transfers ------------------------------------------------------------------------------------------
+
+
+def transfer_rate(c: ContactColumns, _: Measure) -> Floats:
+    """1 if whoever served the caller first passed him on: the bot to a person, or a person to another place."""
+    return _closed(c, (c.escalated == 1) | (c.transfers > 0))
+
+
+def failed_transfer(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller was handed to people and nobody came: time-out, empty queue, left by key, never queued.
+
+    The draw's own hand-over to the queue counts alike. A caller who gives up while he waits is not counted here
+    but as abandoned. The type stands in the contact.
+    """
+    return _closed(c, c.unserved == UNSERVED_NOBODY)
+
+
+# --- the bot's diagnostics ------------------------------------------------------------------------------
+
+
+def no_match(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the bot once could not make out what was said; NaN without a bot."""
+    return _with_bot(c, c.no_match > 0)
+
+
+def no_input(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller once said nothing in time; NaN without a bot."""
+    return _with_bot(c, c.no_input > 0)
+
+
+def false_barge_in(c: ContactColumns, _: Measure) -> Floats:
+    """1 if a noise once stopped the bot; NaN without a bot."""
+    return _with_bot(c, c.false_barge_in > 0)
+
+
+def engine_failure(c: ContactColumns, _: Measure) -> Floats:
+    """1 if an engine failed in the call, or the bot died in it; NaN without a bot."""
+    return _with_bot(c, c.engine_failures > 0)
+
+
+def response_gap_ms(c: ContactColumns, _: Measure) -> Floats:
+    """Median response gap of the contact; reports pool all gaps for p50 and p95."""
+    return c.gap_p50_ms
+
+
+def misroute(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the operator names a topic of another branch; NaN while nobody has said."""
+    return c.misroute
+
+
+def _closed(c: ContactColumns, value: Floats | np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    """The value of contacts that are over and whose outcome is known, NaN for the rest."""
+    return np.where((c.closed == 1) & ~np.isnan(c.outcome), value, np.nan)
+
+
+def _with_bot(c: ContactColumns, value: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+    return np.where(c.with_bot == 1, value, np.nan)
+
+
+_ALL = (
+    KpiName("true_resolution", "up", comparable=True, windowed=True, formula=true_resolution),
+    KpiName("time_to_solution_s", "down", comparable=True, windowed=True, formula=time_to_solution_s),
+    KpiName("first_call_resolution", "up", comparable=True, formula=first_call_resolution),
+    KpiName("containment", "", formula=containment),
+    KpiName("handle_time_s", "down", comparable=True, formula=handle_time_s),
+    KpiName("wait_s", "down", formula=wait_s),
+    KpiName("service_level", "up", formula=service_level),
+    KpiName("abandonment_before_service", "down", comparable=True, formula=abandonment_before_service),
+    KpiName("abandonment_mid_task", "down", comparable=True, formula=abandonment_mid_task),
+    KpiName("transfer_rate", "down", comparable=True, formula=transfer_rate),
+    KpiName("failed_transfer", "down", comparable=True, formula=failed_transfer),
+    KpiName("repeat_7d", "down", comparable=True, windowed=True, formula=repeat_7d),
+    KpiName("csat", "up", formula=csat),
+    KpiName("qa_score", "up"),
+    KpiName("no_match", "down", bot_rate=True, formula=no_match),
+    KpiName("no_input", "down", bot_rate=True, formula=no_input),
+    KpiName("misroute", "down", bot_rate=True, formula=misroute),
+    KpiName("false_barge_in", "down", bot_rate=True, formula=false_barge_in),
+    KpiName("response_gap_ms", "down", formula=response_gap_ms),
+    KpiName("engine_failure", "down", bot_rate=True, formula=engine_failure),
+    KpiName("cost_per_resolution", "down"),
+    KpiName("availability", "up"),
+)
+
+KPIS: Final[Mapping[str, KpiName]] = {kpi.name: kpi for kpi in _ALL}
+COMPARABLE: Final[tuple[str, ...]] = tuple(kpi.name for kpi in _ALL if kpi.comparable)
+LEVELLED: Final[tuple[str, ...]] = tuple(kpi.name for kpi in _ALL if kpi.comparable or kpi.bot_rate)
+
+
+def values(name: str, contacts: ContactColumns, measure: Measure) -> Floats:
+    """One KPI of every unit; all NaN for one that no contact can give.
+
+    Raises:
+        KeyError: no such KPI.
+    """
+    formula = KPIS[name].formula
+    if formula is None:
+        return np.full(len(contacts), np.nan)
+    return formula(contacts, measure).astype(np.float64)

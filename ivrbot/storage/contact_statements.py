@@ -1,0 +1,291 @@
+"""What is read and written of contacts, on a connection inside a transaction of the caller.
+
+Takes a connection and model objects, gives model objects. Whatever changes a contact (the end of a call, a row of
+a queue, a note) marks it due in its own transaction; folding takes the mark away in the transaction that stores
+the contact, so that a crash in between costs nothing but a second fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy.dialects import sqlite
+
+from ivrbot.model.call import CallId
+from ivrbot.model.contact import CallMaterial, Contact, ContactNote
+from ivrbot.model.contact_columns import own_values
+from ivrbot.model.experiment import Arm, Exposure
+from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
+from ivrbot.model.shadow import CallDisposition, Outcome
+from ivrbot.storage import schema, statements
+from ivrbot.storage.contact_bodies import contact_body, note_body, note_from
+from ivrbot.storage.contact_tables import (
+    contact_notes,
+    contacts,
+    contacts_due,
+    log_positions,
+    mark_due,
+    queue_rows,
+)
+from ivrbot.storage.shadow import dispositions
+
+STRANGER = "queue:"
+"""Begins the call id of a contact that the product never saw."""
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970-01-01 UTC."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+# --- what is due --------------------------------------------------------------------------------------
+
+
+def due(conn: Connection, limit: int) -> tuple[tuple[int, str], ...]:
+    """Oldest marks: (id, key)."""
+    query = select(contacts_due.c.id, contacts_due.c.key).order_by(contacts_due.c.id).limit(limit)
+    return tuple((row.id, row.key) for row in conn.execute(query))
+
+
+def sweep(conn: Connection, since: datetime, until: datetime) -> int:
+    """Mark calls and exposures of a stretch of time that have no contact: nobody said how they ended.
+
+    Returns:
+        How many were marked.
+    """
+    calls, exposures = schema.calls, schema.exposures
+    known = select(contacts.c.call_id)
+    lost = select(calls.c.call_id).where(
+        calls.c.registered_at.between(since, until), calls.c.gateway != "", calls.c.call_id.not_in(known)
+    )
+    unseen = select(exposures.c.call_id).where(
+        exposures.c.at.between(since, until), exposures.c.call_id.not_in(known)
+    )
+    keys = {row.call_id for query in (lost, unseen) for row in conn.execute(query)}
+    mark_due(conn, keys)
+    return len(keys)
+
+
+# --- gathering ----------------------------------------------------------------------------------------
+
+
+def material(conn: Connection, key: str) -> CallMaterial:
+    """Everything stored of the call that a key belongs to.
+
+    Args:
+        conn: a reading transaction.
+        key: the product's call id, or the PBX's id of the caller's channel.
+    """
+    call_id = _call_of(conn, key)
+    registration = statements.registration_of(conn, call_id)
+    exposures = _exposures(conn, call_id)
+    events = statements.events_of(conn, call_id)
+    if registration is not None and not registration.gateway:
+        registration = None  # a row that a dossier made: nothing is known but the number
+    seen = registration is not None or exposures or events
+    callids = _callids(conn, call_id, registration.uniqueid, registration.linkedid) if registration else {key}
+    names = {key, call_id, *callids}
+    since, until = _span(conn, call_id, callids) if registration else (None, None)
+    rows, branches = _queue_rows(conn, callids, since, until)
+    note = conn.execute(select(contact_notes.c.body).where(contact_notes.c.call_id.in_(names))).scalars().first()
+    return CallMaterial(
+        key=call_id if seen else key,
+        registration=registration,
+        registered_at=since,
+        unit=exposures[0].unit if exposures else _stored_unit(conn, call_id),
+        events=events,
+        exposures=exposures,
+        rows=rows,
+        note=note_from(note) if note else None,
+        disposition=last_disposition(conn, call_id),
+        queue_branch=branches,
+        trunk=_trunk(conn, call_id),
+    )
+
+
+def _call_of(conn: Connection, key: str) -> CallId:
+    """The product's call behind a key; the key itself where there is none."""
+    table = schema.calls
+    if conn.execute(select(table.c.call_id).where(table.c.call_id == key)).first() is not None:
+        return CallId(key)
+    by_channel = (
+        select(table.c.call_id)
+        .where(or_(table.c.uniqueid == key, table.c.linkedid == key), table.c.uniqueid != "")
+        .order_by(table.c.registered_at.desc())
+    )
+    told = select(queue_rows.c.about).where(queue_rows.c.callid == key, queue_rows.c.about.is_not(None))
+    for query in (by_channel, told):
+        found = conn.execute(query).scalars().first()
+        if found is not None:
+            return CallId(found)
+    return CallId(key)
+
+
+def _callids(conn: Connection, call_id: CallId, *ids: str) -> set[str]:
+    told = conn.execute(select(queue_rows.c.callid).where(queue_rows.c.about == call_id)).scalars()
+    return {name for name in (*ids, *told) if name}
+
+
+def _span(conn: Connection, call_id: CallId, callids: set[str]) -> tuple[datetime | None, datetime | None]:
+    """When a call was registered, and when the next one on the same channel was: rows between are its own."""
+    table = schema.calls
+    at = conn.execute(select(table.c.registered_at).where(table.c.call_id == call_id)).scalar_one()
+    later = select(func.min(table.c.registered_at)).where(
+        table.c.uniqueid.in_(callids), table.c.registered_at > at, table.c.call_id != call_id
+    )
+    return at, conn.execute(later).scalar_one()
+
+
+def _queue_rows(
+    conn: Connection, callids: Iterable[str], since: datetime | None, until: datetime | None
+) -> tuple[tuple[QueueRow, ...], dict[str, str]]:
+    table = queue_rows
+    query = select(table).where(table.c.callid.in_(set(callids))).order_by(table.c.at_us, table.c.key)
+    if since is not None and until is not None:  # only a channel that came back has a border
+        query = query.where(table.c.at_us < microseconds(until))
+        earlier = schema.calls
+        first = conn.execute(
+            select(func.min(earlier.c.registered_at)).where(earlier.c.uniqueid.in_(set(callids)))
+        ).scalar_one()
+        if first is not None and first < since:
+            query = query.where(table.c.at_us >= microseconds(since))
+    found = conn.execute(query).all()
+    rows = tuple(
+        QueueRow(row.at_us, row.callid, row.queue, row.agent, row.event, tuple(row.data)) for row in found
+    )
+    return rows, {row.queue: row.branch for row in found if row.branch != row.queue}
+
+
+def _exposures(conn: Connection, call_id: CallId) -> tuple[Exposure, ...]:
+    table = schema.exposures
+    names = set(Exposure.__dataclass_fields__)
+    found = conn.execute(select(table).where(table.c.call_id == call_id).order_by(table.c.at, table.c.branch))
+    return tuple(
+        Exposure(**{name: value for name, value in row._mapping.items() if name in names} | {"arm": Arm(row.arm)})
+        for row in found
+    )
+
+
+def _trunk(conn: Connection, call_id: CallId) -> str:
+    column = schema.exposures.c.get("trunk")
+    if column is None:
+        return ""
+    query = select(column).where(schema.exposures.c.call_id == call_id)
+    return conn.execute(query).scalars().first() or ""
+
+
+def last_disposition(conn: Connection, call_id: CallId) -> CallDisposition | None:
+    """What an operator said last of a call."""
+    table = dispositions
+    query = select(table).where(table.c.call_id == call_id).order_by(table.c.id.desc()).limit(1)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        return None
+    outcome = Outcome(row.outcome)
+    return CallDisposition(CallId(row.call_id), row.at, row.who, row.topic, outcome, row.note_code)
+
+
+def _stored_unit(conn: Connection, call_id: CallId) -> str:
+    names = (call_id, f"{STRANGER}{call_id}")
+    return conn.execute(select(contacts.c.unit).where(contacts.c.call_id.in_(names))).scalars().first() or ""
+
+
+# --- storing ------------------------------------------------------------------------------------------
+
+
+def save_contacts(
+    conn: Connection, gathered: CallMaterial, folded: Sequence[Contact], marks: Sequence[int]
+) -> None:
+    """Replace the contacts of a call and take its marks away."""
+    strangers = {f"{STRANGER}{name}" for name in (gathered.key, *(row.callid for row in gathered.rows))}
+    conn.execute(delete(contacts).where(contacts.c.call_id.in_({gathered.key, *strangers})))
+    if folded:
+        conn.execute(insert(contacts), [_contact_row(contact) for contact in folded])
+    conn.execute(delete(contacts_due).where(contacts_due.c.id.in_(marks)))
+
+
+def _contact_row(contact: Contact) -> dict[str, Any]:
+    human = contact.human
+    return {
+        "call_id": contact.call_id,
+        "branch": contact.branch,
+        "unit": contact.unit,
+        "origin": contact.origin.value,
+        "started_us": microseconds(contact.started_at),
+        "ended_us": microseconds(contact.ended_at),
+        "asked_us": microseconds(human.asked_at) if human else 0,
+        "entered": human is not None and human.entered_at is not None,
+        "body": contact_body(contact),
+        **own_values(contact),
+    }
+
+
+def add_queue_rows(
+    conn: Connection,
+    rows: Sequence[tuple[QueueRow, str]],
+    source: str,
+    position: LogPosition | None,
+) -> int:
+    """Store rows that are new, how far their log was read, and mark their calls; gives how many were new.
+
+    Args:
+        conn: inside a writing transaction.
+        rows: each with the branch of its queue; callers' numbers already hashed.
+        source: name of the log.
+        position: None leaves the stored one as it is.
+    """
+    new = {row.key: (row, branch) for row, branch in rows}
+    known: set[str] = set()
+    keys = list(new)
+    for at in range(0, len(keys), 500):
+        part = keys[at : at + 500]
+        known |= set(conn.execute(select(queue_rows.c.key).where(queue_rows.c.key.in_(part))).scalars())
+    fresh = [_row_values(key, *new[key]) for key in keys if key not in known]
+    if fresh:
+        conn.execute(insert(queue_rows), fresh)
+        mark_due(conn, (row["callid"] for row in fresh if row["callid"] != "NONE"))
+    if position is not None:
+        values = asdict(position) | {"source": source}
+        upsert = sqlite.insert(log_positions).values(values)
+        conn.execute(upsert.on_conflict_do_update(index_elements=["source"], set_=values))
+    return len(fresh)
+
+
+def _row_values(key: str, row: QueueRow, branch: str) -> dict[str, Any]:
+    about = row.data[0] if row.event == "BOTCTX" and row.data and row.data[0] else None
+    return {
+        "key": key,
+        "at_us": row.at_us,
+        "callid": row.callid,
+        "queue": row.queue,
+        "branch": branch,
+        "agent": row.agent,
+        "event": row.event,
+        "data": list(row.data),
+        "about": about,
+    }
+
+
+def log_position(conn: Connection, source: str) -> LogPosition | None:
+    """How far a log was read, None when never."""
+    row = conn.execute(select(log_positions).where(log_positions.c.source == source)).one_or_none()
+    return None if row is None else LogPosition(row.inode, row.offset, row.tail, row.read_at)
+
+
+def add_notes(conn: Connection, notes: Sequence[ContactNote]) -> int:
+    """Store imported calls; gives how many were new. One that says the same as before is not new."""
+    new = 0
+    for note in notes:
+        body = note_body(note)
+        held = conn.execute(select(contact_notes.c.body).where(contact_notes.c.call_id == note.call_id)).scalar()
+        if held == body:
+            continue
+        upsert = sqlite.insert(contact_notes).values(call_id=note.call_id, body=body)
+        conn.execute(upsert.on_conflict_do_update(index_elements=["call_id"], set_={"body": body}))
+        mark_due(conn, [note.call_id])
+        new += 1
+    return new

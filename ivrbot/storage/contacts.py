@@ -1,0 +1,154 @@
+"""Contacts, the queue rows and notes that they are folded from, and the columns that decisions are made from.
+
+Takes an open `SqliteStore`, gives `ContactBook`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from ivrbot.model.contact import CallMaterial, Contact, ContactNote
+from ivrbot.model.contact_columns import FirstExposures
+from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
+from ivrbot.storage import contact_statements as statements
+from ivrbot.storage import schema
+from ivrbot.storage.contact_bodies import contact_from
+from ivrbot.storage.contact_tables import contacts, log_positions, queue_rows
+from ivrbot.storage.exposure_columns import first_exposures
+from ivrbot.storage.sqlite import SqliteStore
+
+COLUMNS_DEADLINE_S: Final = 120.0
+SILENT_AFTER: Final = timedelta(seconds=60)
+"""A call that the bot handed to a queue shows there within this time, if the queue's log is being delivered."""
+
+
+class ContactBook:
+    """Contacts over one store."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    # --- folding --------------------------------------------------------------------------------------
+
+    async def due(self, limit: int = 200) -> tuple[tuple[int, str], ...]:
+        """Oldest marks of calls to be folded: (id, key)."""
+        return await self._store.read(partial(statements.due, limit=limit))
+
+    async def sweep(self, since: datetime, until: datetime) -> int:
+        """Mark calls and exposures of a stretch that have no contact; gives how many."""
+        return await self._store.write(partial(statements.sweep, since=since, until=until))
+
+    async def material(self, key: str) -> CallMaterial:
+        """Everything stored of a call."""
+        return await self._store.read(partial(statements.material, key=key))
+
+    async def save(self, gathered: CallMaterial, folded: Sequence[Contact], marks: Sequence[int]) -> None:
+        """Replace the contacts of a call and take its marks away, in one transaction."""
+        await self._store.write(
+            partial(statements.save_contacts, gathered=gathered, folded=tuple(folded), marks=tuple(marks))
+        )
+
+    # --- what people's side delivers ------------------------------------------------------------------
+
+    async def add_queue_rows(
+        self, rows: Sequence[tuple[QueueRow, str]], source: str, position: LogPosition | None = None
+    ) -> int:
+        """Store rows (each with its branch) and how far their log was read; gives how many were new."""
+        return await self._store.write(
+            partial(statements.add_queue_rows, rows=tuple(rows), source=source, position=position)
+        )
+
+    async def add_notes(self, notes: Sequence[ContactNote]) -> int:
+        """Store imported calls; gives how many were new."""
+        return await self._store.write(partial(statements.add_notes, notes=tuple(notes)))
+
+    async def log_position(self, source: str) -> LogPosition | None:
+        """How far a log was read."""
+        return await self._store.read(partial(statements.log_position, source=source))
+
+    async def human_complete_at(self) -> datetime | None:
+        """Until when the operators' data is known to be complete; None when nothing delivers it.
+
+        That the log was read to its end is not enough: it may no longer be written to. A call that the bot handed
+        to a queue must show there; the oldest one that does not, and is newer than every row, bounds the time.
+        """
+        return await self._store.read(_human_complete_at)
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    async def of_call(self, call_id: str) -> tuple[Contact, ...]:
+        """Contacts of a call, by branch."""
+        return await self._store.read(partial(_of_call, call_id=call_id))
+
+    async def between(self, since: datetime, until: datetime) -> tuple[Contact, ...]:
+        """Contacts that began in a stretch of time, oldest first."""
+        return await self._store.read(partial(_between, since=since, until=until), deadline_s=COLUMNS_DEADLINE_S)
+
+    async def first_exposures(self, branch: str, epoch: int, window: timedelta) -> FirstExposures:
+        """First exposures of an epoch with their contacts, as columns."""
+        window_us = window // timedelta(microseconds=1)
+        return await self._store.read(
+            partial(first_exposures, branch=branch, epoch=epoch, window_us=window_us),
+            deadline_s=COLUMNS_DEADLINE_S,
+        )
+
+    async def newest(self, branch: str, arm: str) -> datetime | None:
+        """End of the newest closed contact of an arm ("treatment", "control") whose outcome is known."""
+        return await self._store.read(partial(_newest, branch=branch, arm=arm))
+
+
+def _of_call(conn: Connection, call_id: str) -> tuple[Contact, ...]:
+    query = select(contacts.c.body).where(contacts.c.call_id == call_id).order_by(contacts.c.branch)
+    return tuple(contact_from(body) for body in conn.execute(query).scalars())
+
+
+def _between(conn: Connection, since: datetime, until: datetime) -> tuple[Contact, ...]:
+    first, last = statements.microseconds(since), statements.microseconds(until)
+    query = (
+        select(contacts.c.body)
+        .where(contacts.c.started_us >= first, contacts.c.started_us < last)
+        .order_by(contacts.c.started_us, contacts.c.call_id)
+    )
+    return tuple(contact_from(body) for body in conn.execute(query).scalars())
+
+
+def _newest(conn: Connection, branch: str, arm: str) -> datetime | None:
+    table = schema.exposures
+    query = (
+        select(contacts.c.ended_us)
+        .join(table, (table.c.call_id == contacts.c.call_id) & (table.c.branch == contacts.c.branch))
+        .where(
+            contacts.c.branch == branch,
+            table.c.arm == arm,
+            contacts.c.closed == 1,
+            contacts.c.outcome.is_not(None),
+        )
+        .order_by(contacts.c.started_us.desc())
+        .limit(1)
+    )
+    found = conn.execute(query).scalar()
+    return None if found is None else EPOCH + timedelta(microseconds=found)
+
+
+def _human_complete_at(conn: Connection) -> datetime | None:
+    read_at: datetime | None = conn.execute(select(func.max(log_positions.c.read_at))).scalar()
+    if read_at is None:
+        return None
+    newest = conn.execute(select(func.max(queue_rows.c.at_us))).scalar() or 0
+    silent = (
+        select(func.min(contacts.c.asked_us))
+        .join(schema.calls, schema.calls.c.call_id == contacts.c.call_id)
+        .where(
+            schema.calls.c.uniqueid != "",
+            contacts.c.asked_us > newest,
+            contacts.c.asked_us < statements.microseconds(read_at - SILENT_AFTER),
+            contacts.c.entered.is_(False),
+        )
+    )
+    asked_us = conn.execute(silent).scalar()
+    return read_at if asked_us is None else EPOCH + timedelta(microseconds=asked_us)
