@@ -26,9 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 
 # Log-odds shifts and their prior weights per sign. A fault of 2 percentage points is a shift of 0.08 at a chance
 # of 0.50, 0.12 to 0.13 at 0.20 and 0.20 to 0.25 at 0.10; the first of these has the least information per unit and
-# so gets the most weight. The larger ones find gross faults within a few hundred units.
-_SHIFTS = (0.04, 0.08, 0.125, 0.22, 0.5, 1.0, 2.0)
-_WEIGHTS = (0.04, 0.42, 0.2, 0.16, 0.08, 0.06, 0.04)
+# so gets the most weight. The larger ones find gross faults within a few hundred units, the
+# smaller ones faults of half a point or one late.
+_SHIFTS = (0.02, 0.04, 0.08, 0.13, 0.23, 0.5, 1.0, 2.0)
+_WEIGHTS = (0.02, 0.05, 0.60, 0.12, 0.09, 0.06, 0.04, 0.02)
 # Rows per block: keeps the table of rows x shifts within the processor's cache.
 _BLOCK = 8192
 
