@@ -63,6 +63,11 @@ class Router:
         return self._plan()
 
     @property
+    def menu(self) -> Branches:
+        """Branches and their topics."""
+        return self._branches
+
+    @property
     def known_branches(self) -> frozenset[str]:
         """Everything that can be handed over: the menu's branches and the front."""
         return frozenset((*self._branches.branches, FRONT_BRANCH))

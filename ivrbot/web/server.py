@@ -18,6 +18,7 @@ from ivrbot.web.access import Access, add_headers
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.calls_api import CallsApi
 from ivrbot.web.desk import Desk
+from ivrbot.web.dispositions import Dispositions
 from ivrbot.web.events import Streams
 from ivrbot.web.health import Health
 from ivrbot.web.pages import Pages
@@ -99,6 +100,7 @@ class WebServer:
         application = web.Application(middlewares=[access.guard], client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         application.add_routes(CallsApi(parts, self._streams).routes())
+        application.add_routes(Dispositions(parts).routes())
         application.add_routes(RolloutApi(parts).routes())
         application.add_routes(Health(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())

@@ -131,6 +131,15 @@ TEXTS: Final[Mapping[str, Text]] = {
     "nothing": _both("nothing", "ничего"),
     "suggestion": _both("Suggested next step", "Что сделать дальше"),
     "time": _both("Time", "Время"),
+    "say_what": _both("What was it about, and how did it end?", "О чём был звонок и чем закончился?"),
+    "real_topic": _both("The call was about", "Тема звонка"),
+    "other_topic": _both("Something else", "Что-то другое"),
+    "outcome": _both("The caller's question is", "Вопрос клиента"),
+    "note_code": _both("Your code, if you use one", "Ваш код, если есть"),
+    "save": _both("Save", "Сохранить"),
+    "saved": _both("Saved.", "Сохранено."),
+    "already_saved": _both("Saved already.", "Уже сохранено."),
+    "not_saved": _both("Not saved. Please try again.", "Не сохранено. Попробуйте ещё раз."),
     # documentation
     "docs_title": _both("Documentation", "Документация"),
     "docs_api": _both("HTTP API (OpenAPI 3.1)", "HTTP API (OpenAPI 3.1)"),
@@ -212,6 +221,11 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "escalated": _both("To an operator", "Оператору"),
         "abandoned": _both("Abandoned", "Прервано"),
         "failed": _both("Failed", "Не удалось"),
+    },
+    "outcomes": {
+        "resolved": _both("resolved", "решён"),
+        "unresolved": _both("not resolved", "не решён"),
+        "unknown": _both("I do not know", "неизвестно"),
     },
     "levels": {
         "none": _both("not identified", "не установлена"),

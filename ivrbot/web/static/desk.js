@@ -1,4 +1,5 @@
 import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
+import { showDisposition } from "./disposition.js";
 import { MAX_UNSENT_BYTES, Sound } from "./sound.js";
 
 let calls = [];
@@ -74,7 +75,9 @@ function draw(dossier) {
     make("h3", {}, texts.transcript),
     lines,
     make("div", { id: "talk-place" }),
+    make("div", { id: "disposition-place" }),
   );
+  showDisposition(byId("disposition-place"), dossier);
   showTake();
   if (talk?.id === open) byId("talk-place").replaceChildren(talk.panel);
   byId("dossier").focus({ preventScroll: true });
