@@ -13,6 +13,7 @@ import click
 from ivrbot import app
 from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.cli.console import FAILED, INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
+from ivrbot.cli.rollout_analyze import analyze_command
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.rollout import StateChange
@@ -185,6 +186,9 @@ async def verify(as_json: bool) -> None:
         fail(FAILED, f"the audit is broken at row {row['broken_at']}: {row['reason']}")
     if not as_json:
         click.echo(f"the audit is whole: {row['rows']} rows")
+
+
+rollout.add_command(analyze_command)
 
 
 def _who() -> str:
