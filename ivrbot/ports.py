@@ -203,6 +203,18 @@ class Bank(Protocol):
         """
         ...
 
+    async def find_by_name(self, names: Sequence[str], born: Sequence[str]) -> tuple[Customer, ...]:
+        """Customers who have one of the names and one of the birth dates: for callers without their telephone.
+
+        Args:
+            names: canonical readings of the full name, see `FactHashes`.
+            born: ISO dates.
+
+        Raises:
+            BankUnavailable: not reachable.
+        """
+        ...
+
     async def fact_hashes(self, customer_id: str) -> FactHashes:
         """Keyed hashes of what the customer knows.
 

@@ -1,4 +1,4 @@
-"""The demo bank's customers: invented people, the same after every reset.
+"""The demo bank's customers, offices and rates: all invented, the same after every reset.
 
 Gives frozen records; money in kopecks, dates relative to today so that "yesterday" stays yesterday.
 """
@@ -32,12 +32,17 @@ class DemoCard:
 
 @dataclass(frozen=True, slots=True)
 class DemoOperation:
-    """Something that happened on a card; negative amounts were spent."""
+    """Something that happened on a card; negative amounts were spent.
+
+    Attributes:
+        category: what kind of thing it was, out of the list that `flows/domain.yml` can speak.
+    """
 
     last4: str
     days_ago: int
     amount_minor: int
     merchant: str
+    category: Literal["salary", "online", "groceries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,14 @@ CUSTOMERS = (
             DemoCard("9030", "credit", -2_018_040, limit_minor=15_000_000),
         ),
         operations=(
-            DemoOperation("4271", 1, 6_150_000, "Зарплата"),
-            DemoOperation("4271", 1, -500_000, "ONLINE MARKET 24"),
-            DemoOperation("4271", 2, -124_350, "Продукты у дома"),
+            DemoOperation("4271", 1, 6_150_000, "Зарплата", "salary"),
+            DemoOperation("4271", 1, -500_000, "ONLINE MARKET 24", "online"),
+            DemoOperation("4271", 2, -124_350, "Продукты у дома", "groceries"),
         ),
-        products=(("get_salary", (("amount_minor", 6_150_000), ("came_days_ago", 1))),),
+        products=(
+            ("get_salary", (("amount_minor", 6_150_000), ("came_days_ago", 1))),
+            ("get_limits", (("payments_minor", 20_000_000), ("cash_minor", 10_000_000))),
+        ),
     ),
     DemoCustomer(
         customer_id="c-1002",
@@ -103,7 +111,10 @@ CUSTOMERS = (
         ),
         code_words=(("ru", "метроном"), ("en", "metronome")),
         cards=(DemoCard("1188", "debit", 32_005),),
-        products=(("get_loan", (("owed_minor", 41_200_000), ("payment_minor", 1_825_000), ("on_day", 10))),),
+        products=(
+            ("get_loan", (("owed_minor", 41_200_000), ("payment_minor", 1_825_000), ("on_day", 10))),
+            ("get_limits", (("payments_minor", 10_000_000), ("cash_minor", 5_000_000))),
+        ),
     ),
     DemoCustomer(
         customer_id="c-1003",
@@ -123,6 +134,38 @@ CUSTOMERS = (
         ),
         products=(
             ("get_deposit", (("amount_minor", 30_000_000), ("rate_basis_points", 1550), ("ends_in_days", 40))),
+            ("get_limits", (("payments_minor", 30_000_000), ("cash_minor", 15_000_000))),
         ),
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOffice:
+    """An office; the names are those that `flows/domain.yml` can hear and speak."""
+
+    office: str
+    city: str
+    street: str
+
+
+OFFICES = (
+    DemoOffice("moscow_tverskaya", "moscow", "tverskaya"),
+    DemoOffice("moscow_profsoyuznaya", "moscow", "profsoyuznaya"),
+    DemoOffice("moscow_arbat", "moscow", "arbat"),
+    DemoOffice("petersburg_nevsky", "petersburg", "nevsky"),
+    DemoOffice("petersburg_sadovaya", "petersburg", "sadovaya"),
+    DemoOffice("novosibirsk_lenina", "novosibirsk", "lenina"),
+    DemoOffice("yekaterinburg_malysheva", "yekaterinburg", "malysheva"),
+    DemoOffice("kazan_baumana", "kazan", "baumana"),
+)
+
+RATES: dict[tuple[str, bool], int] = {
+    ("three_months", False): 1600,
+    ("three_months", True): 1250,
+    ("half_year", False): 1550,
+    ("half_year", True): 1200,
+    ("one_year", False): 1475,
+    ("one_year", True): 1150,
+}
+"""Basis points a year, by term and by whether money may be taken out before its end."""

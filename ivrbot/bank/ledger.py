@@ -9,52 +9,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ivrbot.bank.books import CATALOGUE, EMPTIED_BY_RESET, SCHEMA, Books
 from ivrbot.bank.demo import CURRENCY, CUSTOMERS, DemoCustomer
 from ivrbot.bank.oplog import OperationsLog
+from ivrbot.bank.reads import READS
+from ivrbot.bank.writes import WRITES
 from ivrbot.errors import BankError, BankRejected, BankUnavailable
 from ivrbot.language.phonetic import phonetic_key
-from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest, Customer, Fact, FactHashes, fact_hash
+from ivrbot.model.bank import BankAnswer, BankRequest, Customer, Fact, FactHashes, fact_hash
 from ivrbot.model.dialogue import Value
 
 T = TypeVar("T")
 
-ALL_CARDS = "all"
-"""The `card` argument that means every card of the customer."""
 BUSY_TIMEOUT_S = 2.0
-_MOSCOW_OFFSET = timedelta(hours=3)
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS customers (
-    customer_id TEXT PRIMARY KEY, phone TEXT UNIQUE NOT NULL, name TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS facts (customer_id TEXT NOT NULL, fact TEXT NOT NULL, hash TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS cards (
-    customer_id TEXT NOT NULL, last4 TEXT NOT NULL, position INTEGER NOT NULL, kind TEXT NOT NULL,
-    status TEXT NOT NULL, balance_minor INTEGER NOT NULL, limit_minor INTEGER NOT NULL, reference TEXT NOT NULL,
-    PRIMARY KEY (customer_id, last4));
-CREATE TABLE IF NOT EXISTS operations (
-    customer_id TEXT NOT NULL, last4 TEXT NOT NULL, days_ago INTEGER NOT NULL, amount_minor INTEGER NOT NULL,
-    merchant TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS products (
-    customer_id TEXT NOT NULL, operation TEXT NOT NULL, facts_json TEXT NOT NULL,
-    PRIMARY KEY (customer_id, operation));
-CREATE TABLE IF NOT EXISTS services (customer_id TEXT NOT NULL, service TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS claims (customer_id TEXT NOT NULL, claim_json TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS effects (
-    idempotency_key TEXT PRIMARY KEY, request_json TEXT NOT NULL, answer_json TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS issued_references (reference TEXT PRIMARY KEY);
-"""
-_EMPTIED_BY_RESET = (
-    "customers", "facts", "cards", "operations", "products", "services", "claims", "effects", "issued_references",
-)  # fmt: skip
 
 
 class DemoLedger:
@@ -80,7 +54,8 @@ class DemoLedger:
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(SCHEMA)
+            self._books = Books(self._db, clock)
             self._log = OperationsLog(self._db, key)
             self._prepare()
         except (BankError, sqlite3.Error) as error:
@@ -106,10 +81,7 @@ class DemoLedger:
             raise BankUnavailable(f"demo bank: {type(error).__name__}") from error
 
     def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise BankUnavailable(f"demo bank: {type(error).__name__}") from error
+        return self._books.rows(sql, *values)
 
     # --- filling ----------------------------------------------------------------------------------------------
 
@@ -124,12 +96,16 @@ class DemoLedger:
                 self._db.execute("DELETE FROM facts")
                 for customer in CUSTOMERS:
                     self._put_facts(customer)
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('key', ?)", (mark,))
+            if known and not self._rows("SELECT 1 FROM meta WHERE name = 'catalogue' AND value = ?", CATALOGUE):
+                self._db.execute("DELETE FROM transactions")
+                self._db.execute("DELETE FROM products")
+                self._books.put_catalogue()
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('key', ?), ('catalogue', ?)", (mark, CATALOGUE))
 
     def reset(self) -> None:
         """Back to the first day; the log goes on."""
         with self._transaction():
-            for table in _EMPTIED_BY_RESET:
+            for table in EMPTIED_BY_RESET:
                 self._db.execute(f"DELETE FROM {table}")
             self._fill()
             self._log.append({"operation": "reset", "result": "ok"}, self._clock())
@@ -138,6 +114,7 @@ class DemoLedger:
         for customer in CUSTOMERS:
             self._put_customer(customer)
             self._put_facts(customer)
+        self._books.put_catalogue()
 
     def _put_customer(self, customer: DemoCustomer) -> None:
         who, put = customer.customer_id, self._db.execute
@@ -156,11 +133,6 @@ class DemoLedger:
             put("INSERT INTO cards VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             if card.reference:
                 put("INSERT INTO issued_references VALUES (?)", (card.reference,))
-        for done in customer.operations:
-            row_done = (who, done.last4, done.days_ago, done.amount_minor, done.merchant)
-            put("INSERT INTO operations VALUES (?, ?, ?, ?, ?)", row_done)
-        for operation, facts in customer.products:
-            put("INSERT INTO products VALUES (?, ?, ?)", (who, operation, json.dumps(dict(facts))))
         for service in customer.services:
             put("INSERT INTO services VALUES (?, ?)", (who, service))
 
@@ -183,6 +155,21 @@ class DemoLedger:
         rows = self._rows("SELECT customer_id, name FROM customers WHERE phone = ?", phone)
         return Customer(rows[0]["customer_id"], rows[0]["name"]) if rows else None
 
+    def find_by_name(self, names: Sequence[str], born: Sequence[str]) -> tuple[Customer, ...]:
+        """Customers who have one of the names and one of the birth dates, by their hashes."""
+        wanted = {Fact.FULL_NAME: names, Fact.DATE_OF_BIRTH: born}
+        found = []
+        for row in self._rows("SELECT customer_id, name FROM customers ORDER BY customer_id"):
+            kept = self.fact_hashes(row["customer_id"]).hashes
+            if all(
+                any(
+                    fact_hash(self._key, row["customer_id"], fact, said) in kept.get(fact, ()) for said in readings
+                )
+                for fact, readings in wanted.items()
+            ):
+                found.append(Customer(row["customer_id"], row["name"]))
+        return tuple(found)
+
     def fact_hashes(self, customer_id: str) -> FactHashes:
         """Keyed hashes; of an unknown customer there are none."""
         found: dict[Fact, set[str]] = {}
@@ -202,15 +189,12 @@ class DemoLedger:
                     {
                         "caller": row["phone"],
                         "name": row["name"],
-                        "cards": [_shown_card(card) for card in self._cards(who)],
+                        "cards": [_shown_card(card) for card in self._books.cards(who)],
                         "claims": [json.loads(claim["claim_json"]) for claim in claims],
                         "services": [service["service"] for service in services],
                     }
                 )
         return shown
-
-    def _cards(self, customer_id: str) -> list[sqlite3.Row]:
-        return self._rows("SELECT * FROM cards WHERE customer_id = ? ORDER BY position", customer_id)
 
     # --- doing ------------------------------------------------------------------------------------------------
 
@@ -223,7 +207,7 @@ class DemoLedger:
         refusal: BankRejected | None = None
         with self._transaction():
             try:
-                answer = self._once(request) if request.operation.writes else self._read(request)
+                answer = self._once(request) if request.operation.writes else self._told(request)
                 result, reference = "ok", answer.reference
             except BankRejected as error:
                 refusal, result, reference = error, f"rejected: {error}", ""
@@ -231,6 +215,9 @@ class DemoLedger:
         if refusal is not None:
             raise refusal
         return answer
+
+    def _told(self, request: BankRequest) -> BankAnswer:
+        return READS[request.operation](self._books, request)
 
     def _once(self, request: BankRequest) -> BankAnswer:
         """A write: the same idempotency key gives the first answer again."""
@@ -247,91 +234,10 @@ class DemoLedger:
                 raise BankRejected("idempotency key was used for another request")
             stored = json.loads(rows[0]["answer_json"])
             return BankAnswer(request.operation, _frozen(stored["values"]), stored["reference"])
-        answer = self._block(request)
+        answer = WRITES[request.operation](self._books, request)
         kept = json.dumps({"values": dict(answer.values), "reference": answer.reference}, ensure_ascii=False)
         self._db.execute("INSERT INTO effects VALUES (?, ?, ?)", (request.idempotency_key, asked, kept))
         return answer
-
-    def _block(self, request: BankRequest) -> BankAnswer:
-        cards = self._chosen(request, several=True)
-        fresh = [card["last4"] for card in cards if card["status"] != "blocked"]
-        old = next((card["reference"] for card in cards if card["reference"]), "")
-        reference = self._new_reference() if fresh else old
-        for last4 in fresh:
-            self._db.execute(
-                "UPDATE cards SET status = 'blocked', reference = ? WHERE customer_id = ? AND last4 = ?",
-                (reference, request.customer_id, last4),
-            )
-        values: dict[str, Value] = {"already_blocked": not fresh, "blocked": tuple(fresh)}
-        return BankAnswer(request.operation, values, reference)
-
-    def _read(self, request: BankRequest) -> BankAnswer:
-        match request.operation:
-            case BankOperation.LIST_CARDS:
-                values = self._list_cards(request)
-            case BankOperation.GET_BALANCE:
-                values = _balance(self._chosen(request, several=False)[0])
-            case BankOperation.LIST_OPERATIONS:
-                values = self._list_operations(request)
-            case _:
-                values = self._product(request)
-        return BankAnswer(request.operation, values)
-
-    def _list_cards(self, request: BankRequest) -> dict[str, Value]:
-        cards = self._cards(request.customer_id)
-        return {"cards": tuple({name: card[name] for name in ("last4", "kind", "status")} for card in cards)}
-
-    def _list_operations(self, request: BankRequest) -> dict[str, Value]:
-        rows = self._rows(
-            "SELECT * FROM operations WHERE customer_id = ? ORDER BY days_ago, rowid", request.customer_id
-        )
-        today = self._today()
-        return {
-            "operations": tuple(
-                {
-                    "card": row["last4"],
-                    "date": (today - timedelta(days=row["days_ago"])).isoformat(),
-                    "amount_minor": row["amount_minor"],
-                    "currency": CURRENCY,
-                    "merchant": row["merchant"],
-                }
-                for row in rows
-            )
-        }
-
-    def _product(self, request: BankRequest) -> dict[str, Value]:
-        rows = self._rows(
-            "SELECT facts_json FROM products WHERE customer_id = ? AND operation = ?",
-            request.customer_id,
-            request.operation.value,
-        )
-        if not rows:
-            raise BankRejected("the customer has no such product")
-        return _dated(json.loads(rows[0]["facts_json"]), self._today())
-
-    def _chosen(self, request: BankRequest, *, several: bool) -> list[sqlite3.Row]:
-        """Cards that the argument names; without one, the customer's only card."""
-        cards = self._cards(request.customer_id)
-        wanted = request.arguments.get("card")
-        if wanted is None and len(cards) == 1:
-            return cards
-        chosen = [card for card in cards if card["last4"] == wanted or (several and wanted == ALL_CARDS)]
-        if not chosen:
-            raise BankRejected("no such card" if wanted is not None else "which card")
-        return chosen
-
-    def _new_reference(self) -> str:
-        """Six digits, no leading zero, never given before: short enough to be read aloud and written down."""
-        while True:
-            reference = str(100_000 + secrets.randbelow(900_000))
-            try:
-                self._db.execute("INSERT INTO issued_references VALUES (?)", (reference,))
-            except sqlite3.IntegrityError:
-                continue
-            return reference
-
-    def _today(self) -> date:
-        return (self._clock() + _MOSCOW_OFFSET).date()
 
     def log(self) -> list[dict[str, Any]]:
         """The operations log, oldest first."""
@@ -354,36 +260,6 @@ def _shown_card(card: sqlite3.Row) -> dict[str, Any]:
     if card["limit_minor"]:
         shown["limit_minor"] = card["limit_minor"]
     return shown
-
-
-def _balance(card: sqlite3.Row) -> dict[str, Value]:
-    """What the customer can spend, which is what "how much is on my card" asks; of a credit card its debt too."""
-    values: dict[str, Value] = {
-        "card": card["last4"],
-        "kind": card["kind"],
-        "balance_minor": card["limit_minor"] + card["balance_minor"],
-        "currency": CURRENCY,
-    }
-    if card["limit_minor"]:
-        values["limit_minor"] = card["limit_minor"]
-        values["owed_minor"] = -card["balance_minor"]
-    return values
-
-
-def _dated(facts: Mapping[str, int], today: date) -> dict[str, Value]:
-    """Relative days as ISO dates."""
-    values: dict[str, Value] = {"currency": CURRENCY}
-    for name, value in facts.items():
-        if name.endswith("_days_ago"):
-            values[name.removesuffix("_days_ago") + "_on"] = (today - timedelta(days=value)).isoformat()
-        elif name.endswith("_in_days"):
-            values[name.removesuffix("_in_days") + "_on"] = (today + timedelta(days=value)).isoformat()
-        elif name == "on_day":
-            day = today if today.day <= value else (today.replace(day=1) + timedelta(days=32)).replace(day=1)
-            values["payment_on"] = day.replace(day=value).isoformat()
-        else:
-            values[name] = value
-    return values
 
 
 def _log_entry(request: BankRequest, result: str, reference: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -89,6 +89,11 @@ class BankSimulator:
         """See `Bank`."""
         await self._suffer()
         return await self._run(lambda ledger: ledger.find_customer(phone))
+
+    async def find_by_name(self, names: Sequence[str], born: Sequence[str]) -> tuple[Customer, ...]:
+        """See `Bank`."""
+        await self._suffer()
+        return await self._run(lambda ledger: ledger.find_by_name(names, born))
 
     async def fact_hashes(self, customer_id: str) -> FactHashes:
         """See `Bank`."""

@@ -31,11 +31,33 @@ class BankOperation(StrEnum):
     GET_SALARY = "get_salary"
     GET_LOAN = "get_loan"
     GET_DEPOSIT = "get_deposit"
+    GET_LIMITS = "get_limits"
+    GET_SERVICES = "get_services"
+    FIND_OPERATION = "find_operation"
+    FIND_OFFICE = "find_office"
+    LIST_RATES = "list_rates"
+    REGISTER_CLAIM = "register_claim"
+    REQUEST_REISSUE = "request_reissue"
+    CONNECT_SMS_SERVICE = "connect_sms_service"
+    RECORD_NOTE = "record_note"
+    PLAN_OFFER = "plan_offer"
 
     @property
     def writes(self) -> bool:
         """Whether it changes something at the bank and so needs an idempotency key."""
-        return self is BankOperation.BLOCK_CARD
+        return self in _WRITES
+
+
+_WRITES = frozenset(
+    {
+        BankOperation.BLOCK_CARD,
+        BankOperation.REGISTER_CLAIM,
+        BankOperation.REQUEST_REISSUE,
+        BankOperation.CONNECT_SMS_SERVICE,
+        BankOperation.RECORD_NOTE,
+        BankOperation.PLAN_OFFER,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

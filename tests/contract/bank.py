@@ -13,7 +13,7 @@ from datetime import date
 import pytest
 
 from ivrbot.errors import BankRejected
-from ivrbot.identity.facts import assess
+from ivrbot.identity.facts import assess, name_canonical
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest, Fact
 from ivrbot.model.dialogue import Value
 from ivrbot.model.speech import Language
@@ -189,11 +189,101 @@ class BankContract:
         assert date.fromisoformat(str(loan["payment_on"])).day == 10
         assert (await ask(bank, ANNA, BankOperation.GET_SALARY)).values["amount_minor"] == 61_500_00
         assert (await ask(bank, MARIA, BankOperation.GET_DEPOSIT)).values["rate_basis_points"] == 1550
-        with pytest.raises(BankRejected):
-            await ask(bank, ANNA, BankOperation.GET_LOAN)
+        assert (await ask(bank, ANNA, BankOperation.GET_LOAN)).values == {"found": False}
+        limits = (await ask(bank, ANNA, BankOperation.GET_LIMITS)).values
+        assert (limits["found"], limits["payments_minor"]) == (True, 200_000_00)
 
     async def test_recent_operations_hold_the_one_she_does_not_know(self, bank: Bank) -> None:
         operations = (await ask(bank, ANNA, BankOperation.LIST_OPERATIONS)).values["operations"]
         assert isinstance(operations, tuple)
         assert len(operations) == 3
         assert any(isinstance(row, Mapping) and row["amount_minor"] == -5_000_00 for row in operations)
+
+    @pytest.mark.parametrize(
+        ("wanted", "matches"),
+        [
+            ({"amount_minor": 5_000_00}, 1),
+            ({"amount_minor": 5_000_01}, 0),
+            ({"ordinal": "first"}, 1),
+            ({"ordinal": "third"}, 0),  # the salary is no spending
+            ({}, 2),
+            ({"amount_minor": 5_000_00, "ordinal": "second"}, 0),
+        ],
+    )
+    async def test_a_spending_is_found_by_what_is_said_of_it(
+        self, bank: Bank, wanted: dict[str, Value], matches: int
+    ) -> None:
+        who = await customer_id(bank, ANNA)
+        values = (await bank.execute(BankRequest(BankOperation.FIND_OPERATION, who, wanted))).values
+        assert values["matches"] == matches
+        assert ("entry" in values) is (matches == 1)
+
+    async def test_a_claim_is_registered_once_under_one_number(self, bank: Bank) -> None:
+        spending = (await ask(bank, ANNA, BankOperation.FIND_OPERATION, amount_minor=5_000_00)).values
+        first = await ask(bank, ANNA, BankOperation.REGISTER_CLAIM, "k1", entry=spending["entry"])
+        again = await ask(bank, ANNA, BankOperation.REGISTER_CLAIM, "k2", entry=spending["entry"])
+        assert (first.values["already_registered"], again.values["already_registered"]) == (False, True)
+        assert first.reference == again.reference != ""
+
+    async def test_nobody_disputes_what_is_not_his_or_no_spending(self, bank: Bank) -> None:
+        spending = (await ask(bank, ANNA, BankOperation.FIND_OPERATION, amount_minor=5_000_00)).values
+        listed = (await ask(bank, ANNA, BankOperation.LIST_OPERATIONS)).values["operations"]
+        assert isinstance(listed, tuple)
+        income = next(row for row in listed if isinstance(row, Mapping) and row["category"] == "salary")
+        for phone, entry in ((PYOTR, spending["entry"]), (ANNA, income["entry"]), (ANNA, None)):
+            with pytest.raises(BankRejected):
+                await ask(bank, phone, BankOperation.REGISTER_CLAIM, f"k{phone}{entry}", entry=entry)
+
+    async def test_a_blocked_card_is_reissued_once(self, bank: Bank) -> None:
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k1", card="4271")
+        await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k2", card="4271")
+        first = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k3", card="4271")
+        again = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k4", card="4271")
+        assert (again.values["already_requested"], again.reference) == (True, first.reference)
+
+    async def test_messages_are_switched_on_once(self, bank: Bank) -> None:
+        assert (await ask(bank, ANNA, BankOperation.GET_SERVICES)).values["sms_on"] is False
+        first = await ask(bank, ANNA, BankOperation.CONNECT_SMS_SERVICE, "k1")
+        again = await ask(bank, ANNA, BankOperation.CONNECT_SMS_SERVICE, "k2")
+        assert (first.values["already_connected"], again.values["already_connected"]) == (False, True)
+        assert (await ask(bank, ANNA, BankOperation.GET_SERVICES)).values["sms_on"] is True
+
+    async def test_a_note_has_a_number_even_from_a_stranger(self, bank: Bank) -> None:
+        note: dict[str, Value] = {"kind": "complaint", "note": "ждала два часа"}
+        answers = [
+            await bank.execute(BankRequest(BankOperation.RECORD_NOTE, await customer_id(bank, ANNA), note, "k1")),
+            await bank.execute(BankRequest(BankOperation.RECORD_NOTE, "", {**note, "kind": "thanks"}, "k2")),
+        ]
+        assert len({answer.reference for answer in answers}) == 2
+        for kind, text in (("complaint", " "), ("joke", "ха")):
+            with pytest.raises(BankRejected):
+                await ask(bank, ANNA, BankOperation.RECORD_NOTE, "k3", kind=kind, note=text)
+
+    async def test_an_offer_is_made_once(self, bank: Bank) -> None:
+        first = await ask(bank, ANNA, BankOperation.PLAN_OFFER, "k1", offer="salary_sms")
+        other = await ask(bank, ANNA, BankOperation.PLAN_OFFER, "k2", offer="online_bank")
+        assert (first.values["due"], other.values["due"]) == (True, False)
+        await ask(bank, PYOTR, BankOperation.CONNECT_SMS_SERVICE, "k3")
+        assert (await ask(bank, PYOTR, BankOperation.PLAN_OFFER, "k4", offer="salary_sms")).values["due"] is False
+
+    async def test_offices_and_rates_need_no_customer(self, bank: Bank) -> None:
+        async def nobody(operation: BankOperation, **arguments: Value) -> Mapping[str, Value]:
+            return (await bank.execute(BankRequest(operation, "", arguments))).values
+
+        assert (await nobody(BankOperation.FIND_OFFICE, city="kazan"))["office"] == "kazan_baumana"
+        assert (await nobody(BankOperation.FIND_OFFICE, city="moscow"))["matches"] == 3
+        assert (await nobody(BankOperation.FIND_OFFICE, city="moscow", street="arbat"))["matches"] == 1
+        locked = await nobody(BankOperation.LIST_RATES, term="one_year", withdrawals=False)
+        free = await nobody(BankOperation.LIST_RATES, term="one_year", withdrawals=True)
+        assert int(str(locked["rate_basis_points"])) > int(str(free["rate_basis_points"]))
+        with pytest.raises(BankRejected):
+            await nobody(BankOperation.LIST_RATES, term="a century")
+
+    async def test_a_customer_is_found_by_name_and_birth_together(self, bank: Bank) -> None:
+        name = name_canonical(("соколова", "анна", "сергеевна"), "ru")
+        other = name_canonical(("орлов", "петр"), "ru")
+        found = await bank.find_by_name([other, name], ["1989-03-05"])
+        assert [customer.name for customer in found] == ["Анна Сергеевна Соколова"]
+        assert await bank.find_by_name([name], ["1989-03-06"]) == ()
+        assert await bank.find_by_name([], ["1989-03-05"]) == ()

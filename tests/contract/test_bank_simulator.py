@@ -231,3 +231,44 @@ def test_no_code_word_name_or_birth_lies_in_the_file_as_a_fact(tmp_path: Path) -
         "1975-11-21",
     ):
         assert secret.encode() not in stored
+
+
+async def test_an_offer_comes_again_after_thirty_days(tmp_path: Path) -> None:
+    now = [datetime(2026, 3, 1, tzinfo=UTC)]
+    simulator = BankSimulator(tmp_path, KEY, clock=lambda: now[0])
+    dues = []
+    for day, month in ((1, 3), (30, 3), (31, 3)):
+        now[0] = datetime(2026, month, day, tzinfo=UTC)
+        answer = await ask(simulator, ANNA, BankOperation.PLAN_OFFER, f"{month}-{day}", offer="online_bank")
+        dues.append(answer.values["due"])
+    await simulator.close()
+    assert dues == [True, False, True]
+
+
+async def test_claims_and_services_are_shown(bank: BankSimulator) -> None:
+    spending = (await ask(bank, ANNA, BankOperation.FIND_OPERATION, amount_minor=5_000_00)).values
+    claim = await ask(bank, ANNA, BankOperation.REGISTER_CLAIM, "k1", entry=spending["entry"])
+    await ask(bank, ANNA, BankOperation.CONNECT_SMS_SERVICE, "k2")
+    (shown,) = await bank.show(ANNA)
+    assert [(row["reference"], row["amount_minor"]) for row in shown["claims"]] == [(claim.reference, 500_000)]
+    assert shown["services"] == ["sms"]
+    assert {row["operation"] for row in await bank.log()} == {
+        "find_operation",
+        "register_claim",
+        "connect_sms_service",
+    }
+
+
+async def test_a_file_of_an_older_catalogue_is_filled_up(tmp_path: Path) -> None:
+    first = BankSimulator(tmp_path, KEY)
+    await ask(first, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+    await first.close()
+    db = sqlite3.connect(tmp_path / "demo_bank.sqlite")
+    db.execute("DELETE FROM meta WHERE name = 'catalogue'")
+    db.execute("DELETE FROM products")
+    db.commit()
+    db.close()
+    second = BankSimulator(tmp_path, KEY)
+    assert (await ask(second, ANNA, BankOperation.GET_SALARY)).values["found"] is True
+    assert (await statuses(second, ANNA))["4271"] == "blocked"
+    await second.close()

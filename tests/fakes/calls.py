@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -158,6 +158,9 @@ class HinderedBank:
             raise self.lookup_failures.pop(0)
         await self._pass("find_customer")
         return await self._bank.find_customer(phone)
+
+    async def find_by_name(self, names: Sequence[str], born: Sequence[str]) -> tuple[Customer, ...]:
+        return await self._bank.find_by_name(names, born)
 
     async def fact_hashes(self, customer_id: str) -> FactHashes:
         return await self._bank.fact_hashes(customer_id)

@@ -47,13 +47,22 @@ def test_blocking_from_a_foreign_telephone_needs_two_facts_name_and_birth_first(
     assert foreign.ask[:2] == (Fact.FULL_NAME, Fact.DATE_OF_BIRTH)
 
 
-@pytest.mark.parametrize(
-    "operation", [item for item in BankOperation if item.value not in ("block_card", "list_cards")]
-)
-def test_every_read_of_money_needs_level_verified(policy: Policy, operation: BankOperation) -> None:
+EMERGENCY = frozenset({"block_card", "list_cards", "request_reissue"})
+NOBODYS = frozenset({"find_office", "list_rates", "record_note"})
+
+
+@pytest.mark.parametrize("operation", [item for item in BankOperation if item.value not in EMERGENCY | NOBODYS])
+def test_whatever_is_told_or_done_about_a_customer_needs_level_verified(
+    policy: Policy, operation: BankOperation
+) -> None:
     need = policy.requirement(operation.value)
     assert need.level is AssuranceLevel.VERIFIED
     assert need.facts == 2
+
+
+@pytest.mark.parametrize("operation", sorted(NOBODYS))
+def test_what_concerns_no_customer_is_for_everybody(policy: Policy, operation: str) -> None:
+    assert policy.requirement(operation).level is AssuranceLevel.NONE
 
 
 def test_changes_of_limits_and_contacts_need_level_strong(policy: Policy) -> None:
