@@ -132,7 +132,7 @@ class Contacts:
     def __len__(self) -> int:
         return len(self.at_us)
 
-    def take(self, index: NDArray[np.intp]) -> Contacts:
+    def take(self, index: NDArray[np.intp] | slice) -> Contacts:
         """Some of the contacts."""
         luck = {kpi: column[index] for kpi, column in self.luck.items()}
         return replace(
