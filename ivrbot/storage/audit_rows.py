@@ -16,10 +16,11 @@ from sqlalchemy import Connection, text
 
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import AuditRow
-from ivrbot.storage import schema
+from ivrbot.storage import schema, statements
 from ivrbot.storage.sqlite import SqliteStore
 
 COLUMNS = tuple(column.name for column in schema.audit.columns)
+WORDS = ("at", "who", "action", "branch", "why", "after", "detail", "previous_hash", "hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,13 @@ class StoredRow:
     fault: str = ""
 
 
-async def stored_rows(store: SqliteStore) -> tuple[StoredRow, ...]:
-    """All audit rows, oldest first.
+async def stored_audit(store: SqliteStore) -> tuple[tuple[StoredRow, ...], dict[str, BranchState]]:
+    """All audit rows, oldest first, and the states of the same moment as stored.
 
     Raises:
         StorageUnavailable: the file cannot be read at all.
     """
-    return await store.read(_stored)
+    return await store.read(lambda conn: (_stored(conn), statements.own_states(conn)))
 
 
 def _stored(conn: Connection) -> tuple[StoredRow, ...]:
@@ -66,6 +67,8 @@ def _checked(place: int, raw: Mapping[str, Any]) -> StoredRow:
 
 def _parsed(raw: Mapping[str, Any]) -> AuditRow:
     values = dict(raw)
+    if any(not isinstance(values[name], str) for name in WORDS) or type(values["seq"]) is not int:
+        raise TypeError("another kind of value")
     before = json.loads(values["before"]) if values["before"] is not None else None
     return AuditRow(
         **values
