@@ -1,0 +1,223 @@
+"""Tables beside branch states: proposals, callers kept out, leases of programs that run once.
+
+Takes a SqliteStore, gives `RolloutBook`; each method is one transaction, audit rows included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ivrbot.errors import StorageConflict
+from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
+from ivrbot.model.rollout import AuditRow, StateChange
+from ivrbot.storage import schema, statements
+from ivrbot.storage.sqlite import SqliteStore
+
+proposals = Table(
+    "proposals",
+    schema.metadata,
+    Column("proposal_id", String, primary_key=True),
+    Column("branch", String, nullable=False, index=True),
+    Column("from_stage", String, nullable=False),
+    Column("from_share", Float, nullable=False),
+    Column("from_epoch", Integer, nullable=False),
+    Column("to_stage", String, nullable=False),
+    Column("to_share", Float, nullable=False),
+    Column("proposer", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("at", schema.UtcDateTime, nullable=False),
+    Column("override", Boolean, nullable=False),
+    Column("evidence_seq", Integer),
+    Column("state", String, nullable=False),
+    Column("decided_by", String, nullable=False),
+    Column("decided_at", schema.UtcDateTime),
+)
+
+exclusions = Table(
+    "exclusions",
+    schema.metadata,
+    Column("unit", String, nullable=False),
+    Column("branch", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("at", schema.UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("unit", "branch"),
+)
+
+leases = Table(
+    "leases",
+    schema.metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until", schema.UtcDateTime, nullable=False),
+)
+
+
+class RolloutBook:
+    """Proposals, exclusions and leases over the store of branch states.
+
+    Every method raises StorageUnavailable when the database does not answer.
+    """
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def proposals(self, *, open_only: bool = False) -> tuple[Proposal, ...]:
+        """Proposals as stored, oldest first; an open one may have been overtaken (`Proposal.state_now`)."""
+        return await self._store.read(partial(_proposals, open_only=open_only))
+
+    async def proposal(self, proposal_id: str) -> Proposal | None:
+        """One proposal."""
+        return await self._store.read(partial(_proposal, proposal_id=proposal_id))
+
+    async def propose(
+        self, proposal: Proposal, changes: Sequence[StateChange], *, who: str, why: str, at: datetime
+    ) -> AuditRow:
+        """Store a proposal with the audit rows of `changes`; open ones of the same branch are superseded.
+
+        Returns:
+            The newest audit row written.
+
+        Raises:
+            StorageConflict: the branch is no longer in the state that the proposal was made from.
+        """
+        work = partial(_propose, proposal=proposal, changes=tuple(changes), who=who, why=why, at=at)
+        return await self._store.write(work)
+
+    async def close(
+        self,
+        proposal_id: str,
+        state: ProposalState,
+        changes: Sequence[StateChange],
+        *,
+        who: str,
+        why: str,
+        at: datetime,
+    ) -> None:
+        """Approve, reject, expire or supersede an open proposal, with its state change and audit rows.
+
+        Raises:
+            StorageConflict: it is not open, or its branch is no longer in the state that a change starts from.
+        """
+        work = partial(
+            _close, proposal_id=proposal_id, state=state, changes=tuple(changes), who=who, why=why, at=at
+        )
+        await self._store.write(work)
+
+    async def exclude(self, exclusion: Exclusion) -> None:
+        """Keep a caller out; said again, the last word counts."""
+        await self._store.write(partial(_exclude, exclusion=exclusion))
+
+    async def include(self, unit: str, branch: str) -> bool:
+        """Let a caller in again; False when he was not kept out."""
+        return await self._store.write(partial(_include, unit=unit, branch=branch))
+
+    async def exclusions(self) -> tuple[Exclusion, ...]:
+        """Everybody kept out, oldest first."""
+        return await self._store.read(_exclusions)
+
+    async def take_lease(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take or renew a lease; False while another holder's has not run out."""
+        return await self._store.write(partial(_take_lease, name=name, holder=holder, now=now, until=until))
+
+    async def drop_lease(self, name: str, holder: str) -> None:
+        """Give a lease back; another holder's is left alone."""
+        await self._store.write(partial(_drop_lease, name=name, holder=holder))
+
+
+def _proposals(conn: Connection, *, open_only: bool) -> tuple[Proposal, ...]:
+    query = select(proposals).order_by(proposals.c.at, proposals.c.proposal_id)
+    if open_only:
+        query = query.where(proposals.c.state == ProposalState.OPEN.value)
+    return tuple(_as_proposal(row._mapping) for row in conn.execute(query))
+
+
+def _proposal(conn: Connection, proposal_id: str) -> Proposal | None:
+    row = conn.execute(select(proposals).where(proposals.c.proposal_id == proposal_id)).one_or_none()
+    return None if row is None else _as_proposal(row._mapping)
+
+
+def _as_proposal(row: Any) -> Proposal:
+    return Proposal(**(dict(row) | {"state": ProposalState(row["state"])}))
+
+
+def _propose(
+    conn: Connection, proposal: Proposal, changes: Sequence[StateChange], who: str, why: str, at: datetime
+) -> AuditRow:
+    statements.apply_changes(conn, changes, who, why, at, checked=True)
+    older = (proposals.c.branch == proposal.branch) & (proposals.c.state == ProposalState.OPEN.value)
+    gone = {"state": ProposalState.SUPERSEDED.value, "decided_by": who, "decided_at": at}
+    conn.execute(update(proposals).where(older).values(gone))
+    conn.execute(insert(proposals).values(asdict(proposal) | {"state": proposal.state.value}))
+    return statements.history(conn, proposal.branch)[-1]
+
+
+def _close(
+    conn: Connection,
+    proposal_id: str,
+    state: ProposalState,
+    changes: Sequence[StateChange],
+    who: str,
+    why: str,
+    at: datetime,
+) -> None:
+    waiting = (proposals.c.proposal_id == proposal_id) & (proposals.c.state == ProposalState.OPEN.value)
+    values = {"state": state.value, "decided_by": who, "decided_at": at}
+    if conn.execute(update(proposals).where(waiting).values(values)).rowcount == 0:
+        raise StorageConflict(f"proposal {proposal_id} is not open")
+    statements.apply_changes(conn, changes, who, why, at, checked=True)
+
+
+def _exclude(conn: Connection, exclusion: Exclusion) -> None:
+    values = asdict(exclusion)
+    new = _insert(conn, exclusions).values(values)
+    conn.execute(new.on_conflict_do_update(index_elements=["unit", "branch"], set_=values))
+
+
+def _include(conn: Connection, unit: str, branch: str) -> bool:
+    held = (exclusions.c.unit == unit) & (exclusions.c.branch == branch)
+    return conn.execute(delete(exclusions).where(held)).rowcount > 0
+
+
+def _exclusions(conn: Connection) -> tuple[Exclusion, ...]:
+    return tuple(Exclusion(**row._mapping) for row in conn.execute(select(exclusions).order_by(exclusions.c.at)))
+
+
+def _take_lease(conn: Connection, name: str, holder: str, now: datetime, until: datetime) -> bool:
+    row = conn.execute(select(leases).where(leases.c.name == name)).one_or_none()
+    if row is not None and row.holder != holder and row.until > now:
+        return False
+    values = {"name": name, "holder": holder, "until": until}
+    new = _insert(conn, leases).values(values)
+    conn.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
+    return True
+
+
+def _drop_lease(conn: Connection, name: str, holder: str) -> None:
+    conn.execute(delete(leases).where((leases.c.name == name) & (leases.c.holder == holder)))
+
+
+def _insert(conn: Connection, table: Table) -> Any:
+    """An INSERT that can say ON CONFLICT; both databases spell it alike."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
