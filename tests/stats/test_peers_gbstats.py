@@ -22,8 +22,8 @@ ALPHA, T_OPT = 0.05, 10_000
 def cases() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Value, arm and constant propensity: shares of success and seconds, three shares, two sizes.
 
-    The realised split is exactly the logged one: gbstats divides by realised counts, weighting by expected ones, and
-    only then is the difference between the two a matter of the formulas.
+    The realised split is exactly the logged one: gbstats divides by realised counts, weighting by expected ones,
+    and only then is the difference between the two a matter of the formulas.
     """
     rng = np.random.default_rng(20260901)
     found = []
