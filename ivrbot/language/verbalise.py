@@ -23,6 +23,7 @@ Gender = Literal["m", "f", "n"]
 
 MAX_MINOR = 99_999_999_999  # 999 999 999.99
 MAX_COUNT = 999
+MAX_BASIS_POINTS = 100_000
 FIRST_YEAR = 1900
 LAST_YEAR = 2099
 
@@ -118,6 +119,10 @@ _MONTHS: dict[Language, tuple[str, ...]] = {
     "en": tuple(listed("January February March April May June July August September October November December")),
 }
 _YEAR_WORD_RU = "года"
+_WHOLE_RU = Noun("целая", "целых", "целых", "f")
+_TENTH_RU = Noun("десятая", "десятых", "десятых", "f")
+_HUNDREDTH_RU = Noun("сотая", "сотых", "сотых", "f")
+_POINT_EN = "point"
 
 
 @lru_cache(maxsize=4096)
@@ -227,6 +232,30 @@ def say_count(number: int, noun_key: str, language: Language) -> tuple[str, ...]
     return (*say_number(number, language, noun.gender), noun.form(number, language))
 
 
+def say_percent(basis_points: int, language: Language) -> tuple[str, ...]:
+    """Say a rate: "пятнадцать", "целых", "пять", "десятых", "процента"; "fifteen", "point", "five", "percent".
+
+    Args:
+        basis_points: hundredths of a percent, 0 to 99 999.
+        language: to be spoken.
+
+    Raises:
+        ValueError: out of range.
+    """
+    if not 0 <= basis_points < MAX_BASIS_POINTS:
+        raise ValueError(f"cannot say the rate {basis_points}")
+    whole, part = divmod(basis_points, 100)
+    noun = NOUNS[language]["percent"]
+    if not part:
+        return (*say_number(whole, language, noun.gender), noun.form(whole, language))
+    if language == "en":
+        figures = f"{part:02d}".rstrip("0")
+        return (*say_number(whole, "en"), _POINT_EN, *say_digits(figures, "en"), noun.many)
+    of, share = (_TENTH_RU, part // 10) if part % 10 == 0 else (_HUNDREDTH_RU, part)
+    wholes = (*say_number(whole, "ru", "f"), _WHOLE_RU.form(whole, "ru"))
+    return (*wholes, *say_number(share, "ru", "f"), of.form(share, "ru"), noun.few)
+
+
 def _year_ru(year: int) -> tuple[str, ...]:
     """Say a year as a Russian ordinal in the genitive ("две", "тысячи", "двадцать", "шестого")."""
     parts = _parts(year % 1_000)
@@ -305,5 +334,6 @@ def fragments(language: Language) -> frozenset[str]:
         _noun_forms([*currencies, *scales, *NOUNS[language].values()])
         | _number_fragments(language)
         | _date_fragments(language)
+        | (_noun_forms([_WHOLE_RU, _TENTH_RU, _HUNDREDTH_RU]) if language == "ru" else {_POINT_EN})
         | {_MINUS[language]}
     )
