@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Model folder shared by everything below; the product's own default.
 DATA_DIR ?= $(or $(IVRBOT_DATA_DIR),var)
 
-.PHONY: run setup models test check format test-integration bench demo prompts lock clean
+.PHONY: run setup models test check format test-integration bench demo rasa prompts lock clean
 
 run: $(VENV)/.runtime models
 	$(BIN)/ivrbot serve --demo
@@ -60,6 +60,10 @@ bench: setup models
 demo: $(VENV)/.runtime models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/python tools/demo_history.py
 	$(BIN)/ivrbot serve --demo
+
+# A Rasa server on nlu_data (needs Python 3.10); RASA_CONFIG is light or diet.
+rasa: $(BIN)/python
+	$(BIN)/python -m tools.rasa --config $(or $(RASA_CONFIG),light) --host $(or $(RASA_HOST),127.0.0.1)
 
 prompts: setup
 	$(BIN)/ivrbot prompts render

@@ -16,8 +16,8 @@ from ivrbot.errors import EngineUnavailable
 from ivrbot.model.speech import OUT_OF_SCOPE, IntentScore, Language, NluResult
 from ivrbot.nlu.classifier import NOISE_COPIES, TextClassifier
 from ivrbot.nlu.data import Example, TrainingData, load_training_data
+from ivrbot.nlu.deciding import decide_intent
 from ivrbot.nlu.encoder import SentenceEncoder
-from ivrbot.nlu.guard import is_asserted, is_negated
 from ivrbot.nlu.text import normalise
 
 # Below it a topic is not taken on trust. Chosen by cross-validation on the training data as the least confidence
@@ -121,29 +121,13 @@ class EmbeddedNlu:
         row = self._classifier.probabilities([words])[0]
         scores = sorted(zip(self._classifier.classes, map(float, row), strict=True), key=lambda pair: -pair[1])
         ranking = tuple(IntentScore(name, score) for name, score in scores)
-        intent, confidence = self._decide(text, language, dict(scores))
+        intent, confidence = decide_intent(text, language, dict(scores), self._reject_below)
         return NluResult(text, intent, confidence, ranking, engine=self.name)
 
     async def close(self) -> None:
         """Frees the own thread; a given executor is left alone."""
         if self._own is not None:
             self._own.shutdown(wait=False, cancel_futures=True)
-
-    def _decide(self, text: str, language: Language, scores: Mapping[str, float]) -> tuple[str, float]:
-        """Applies guard and threshold to a ranking given best first."""
-        refused = 0.0
-        for name, score in scores.items():
-            share = score / max(1.0 - refused, 1e-9)
-            # After a refusal only a topic that the text names itself may step in ("не блокируйте, перевыпустите").
-            if refused and not is_asserted(text, language, name):
-                continue
-            if not is_negated(text, language, name):
-                if name == OUT_OF_SCOPE or share >= self._reject_below:
-                    return name, min(share, 1.0)
-                break
-            refused += score
-        top = next(iter(scores.values()))
-        return OUT_OF_SCOPE, refused + scores.get(OUT_OF_SCOPE, 0.0) if refused else 1.0 - top
 
 
 def load_encoder(model_path: Path | None) -> SentenceEncoder | None:

@@ -1,0 +1,40 @@
+"""From a ranking to an intent: the negation guard and the least confidence, the same for every engine.
+
+Takes scores best first, gives the intent and its confidence. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ivrbot.model.speech import OUT_OF_SCOPE, Language
+from ivrbot.nlu.guard import is_asserted, is_negated
+
+
+def decide_intent(
+    text: str, language: Language, scores: Mapping[str, float], reject_below: float
+) -> tuple[str, float]:
+    """The intent that may be believed.
+
+    Args:
+        text: the caller's words.
+        language: of the text.
+        scores: confidence per intent, best first, adding up to 1; not empty.
+        reject_below: least confidence that an intent needs; out_of_scope needs none.
+
+    Returns:
+        Intent and confidence; out_of_scope when everything likely is refused by the text or too unsure.
+    """
+    refused = 0.0
+    for name, score in scores.items():
+        share = score / max(1.0 - refused, 1e-9)
+        # After a refusal only a topic that the text names itself may step in ("не блокируйте, перевыпустите").
+        if refused and not is_asserted(text, language, name):
+            continue
+        if not is_negated(text, language, name):
+            if name == OUT_OF_SCOPE or share >= reject_below:
+                return name, min(share, 1.0)
+            break
+        refused += score
+    top = next(iter(scores.values()))
+    return OUT_OF_SCOPE, refused + scores.get(OUT_OF_SCOPE, 0.0) if refused else 1.0 - top
