@@ -1,4 +1,4 @@
-"""Tables beside branch states: proposals, callers kept out, leases of programs that run once.
+"""Tables beside branch states: proposals and callers kept out.
 
 Takes a SqliteStore, gives `RolloutBook`; each method is one transaction, audit rows included.
 """
@@ -65,17 +65,9 @@ exclusions = Table(
     PrimaryKeyConstraint("unit", "branch"),
 )
 
-leases = Table(
-    "leases",
-    schema.metadata,
-    Column("name", String, primary_key=True),
-    Column("holder", String, nullable=False),
-    Column("until", schema.UtcDateTime, nullable=False),
-)
-
 
 class RolloutBook:
-    """Proposals, exclusions and leases over the store of branch states.
+    """Proposals and exclusions over the store of branch states.
 
     Every method raises StorageUnavailable when the database does not answer.
     """
@@ -137,14 +129,6 @@ class RolloutBook:
         """Everybody kept out, oldest first."""
         return await self._store.read(_exclusions)
 
-    async def take_lease(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
-        """Take or renew a lease; False while another holder's has not run out."""
-        return await self._store.write(partial(_take_lease, name=name, holder=holder, now=now, until=until))
-
-    async def drop_lease(self, name: str, holder: str) -> None:
-        """Give a lease back; another holder's is left alone."""
-        await self._store.write(partial(_drop_lease, name=name, holder=holder))
-
 
 def _proposals(conn: Connection, *, open_only: bool) -> tuple[Proposal, ...]:
     query = select(proposals).order_by(proposals.c.at, proposals.c.proposal_id)
@@ -202,20 +186,6 @@ def _include(conn: Connection, unit: str, branch: str) -> bool:
 
 def _exclusions(conn: Connection) -> tuple[Exclusion, ...]:
     return tuple(Exclusion(**row._mapping) for row in conn.execute(select(exclusions).order_by(exclusions.c.at)))
-
-
-def _take_lease(conn: Connection, name: str, holder: str, now: datetime, until: datetime) -> bool:
-    row = conn.execute(select(leases).where(leases.c.name == name)).one_or_none()
-    if row is not None and row.holder != holder and row.until > now:
-        return False
-    values = {"name": name, "holder": holder, "until": until}
-    new = _insert(conn, leases).values(values)
-    conn.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
-    return True
-
-
-def _drop_lease(conn: Connection, name: str, holder: str) -> None:
-    conn.execute(delete(leases).where((leases.c.name == name) & (leases.c.holder == holder)))
 
 
 def _insert(conn: Connection, table: Table) -> Any:
