@@ -305,12 +305,29 @@ def _order(file: YamlFile, where: Field, branches: Mapping[str, Any], name: str,
 
 def _warnings(file: YamlFile, plain: dict[str, Any], emergencies: Collection[str]) -> Iterator[Problem]:
     plan = build_plan(PlanFile.model_validate(plain))
-    for name, branch in plan.branches.items():
+    for name in (name for name in plan.branches if name in emergencies):
+        branch = plan.branches[name]
         first = branch.stage(branch.start)
-        if name in emergencies and first is not None and first.share > 0:
+        if first is not None and first.share > 0:
             yield file.problem(
                 ("branches", name),
                 "an emergency branch skips the shadow stage",
                 value=first.name,
                 allowed="a first stage with share 0",
             )
+        earlier = {FRONT, *emergencies, *_chain(plan, branch.after)}
+        later = [other for other in plan.branches if other not in earlier]
+        if later:
+            yield file.problem(
+                ("branches", name, "after") if branch.after else ("branches", name),
+                f"an emergency branch does not wait for {', '.join(later)}",
+                value=branch.after,
+                allowed="the end of the order, when the harmless branches are complete",
+            )
+
+
+def _chain(plan: Plan, name: str) -> Iterator[str]:
+    """A branch and everything that it waits for; the check has found no circles."""
+    while name in plan.branches:
+        yield name
+        name = plan.branches[name].after

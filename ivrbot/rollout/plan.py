@@ -9,11 +9,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from typing import Literal
 
+from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState, Route
 from ivrbot.model.rollout import treatment_bound
-from ivrbot.rollout.schema import BranchFile, DefaultsFile, PlanFile, StageFile
+from ivrbot.rollout.hours import WorkingHours
+from ivrbot.rollout.schema import (
+    DAYS,
+    BranchFile,
+    DefaultsFile,
+    PlanFile,
+    StaffingFile,
+    StageFile,
+    WorkingHoursFile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,15 @@ class Guardrail:
 
 
 @dataclass(frozen=True, slots=True)
+class StaffingPlan:
+    """Operators of a branch's queue, who owe `share` of the callers an answer within `within_s`."""
+
+    agents: int
+    share: float
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BranchPlan:
     """What may happen to one branch.
 
@@ -67,6 +87,8 @@ class BranchPlan:
         after: branch that must be complete before; "" starts at once.
         stages: rungs, lowest share first.
         t_opt: callers at which the bounds are tightest.
+        time_cap_s: what a caller who was not helped counts in time_to_solution_s.
+        staffing: of the operators' queue, None when not told.
     """
 
     name: str
@@ -80,6 +102,8 @@ class BranchPlan:
     repeat_window_days: int
     approval: Literal["manual", "automatic"]
     max_concurrent_bot_calls: int
+    time_cap_s: float = 1800.0
+    staffing: StaffingPlan | None = None
 
     def stage(self, name: str) -> Stage | None:
         """The rung of that name."""
@@ -98,6 +122,8 @@ class Plan:
         overrides: route of test numbers, by E.164 number.
         branches: by name, in the order of the file; whoever is not in it stays with operators.
         revision: hash of the content, 16 hex characters; comments and order of keys do not change it.
+        working_hours: shares rise within them only; None: at any time. Going down knows no hours.
+        two_person: whoever proposes a rise cannot approve it.
     """
 
     goal: str
@@ -107,11 +133,17 @@ class Plan:
     branches: Mapping[str, BranchPlan]
     max_concurrent_bot_calls: int
     revision: str
+    working_hours: WorkingHours | None = None
+    two_person: bool = False
 
     @property
     def salt_hash(self) -> str:
         """Tells salts apart in audit rows."""
         return hashlib.sha256(self.salt.encode()).hexdigest()[:16]
+
+    def open_for_rises(self, at: datetime) -> bool:
+        """Whether shares may rise at a moment (aware)."""
+        return self.working_hours is None or self.working_hours.include(at, self.timezone)
 
 
 def build_plan(file: PlanFile) -> Plan:
@@ -125,6 +157,20 @@ def build_plan(file: PlanFile) -> Plan:
         branches={name: _branch(name, branch, file.defaults) for name, branch in file.branches.items()},
         max_concurrent_bot_calls=file.defaults.max_concurrent_bot_calls,
         revision=hashlib.sha256(canonical.encode()).hexdigest()[:16],
+        working_hours=_working_hours(file.working_hours),
+        two_person=file.two_person,
+    )
+
+
+def _working_hours(file: WorkingHoursFile | None) -> WorkingHours | None:
+    if file is None:
+        return None
+    first, _, last = file.days.partition("-")
+    return WorkingHours(
+        first_day=DAYS.index(first) + 1,
+        last_day=DAYS.index(last or first) + 1,
+        opens=time.fromisoformat(file.opens),
+        closes=time.fromisoformat(file.closes),
     )
 
 
@@ -144,7 +190,15 @@ def _branch(name: str, own: BranchFile, defaults: DefaultsFile) -> BranchPlan:
         repeat_window_days=merged.repeat_window_days,
         approval=merged.approval,
         max_concurrent_bot_calls=merged.max_concurrent_bot_calls,
+        time_cap_s=merged.time_cap_s,
+        staffing=_staffing(merged.staffing),
     )
+
+
+def _staffing(file: StaffingFile | None) -> StaffingPlan | None:
+    if file is None:
+        return None
+    return StaffingPlan(file.agents, file.service_level.share, file.service_level.within_s)
 
 
 def _stage(file: StageFile) -> Stage:
@@ -165,3 +219,26 @@ def initial_states(plan: Plan) -> dict[str, BranchState]:
         name: state_at(branch, None if branch.after else branch.stage(branch.start), plan.revision)
         for name, branch in plan.branches.items()
     }
+
+
+def frozen_facts(plan: Plan, branch: BranchPlan) -> dict[str, JsonValue]:
+    """What may not change within an experiment once callers were exposed: each is kept in the audit.
+
+    Shares, minima, holdbacks and approval are not among them: they say when to look, not what is to be shown.
+    """
+    return {
+        "goal": plan.goal,
+        "salt": plan.salt_hash,
+        "primary": [[item.kpi, item.margin] for item in branch.primary],
+        "guardrails": [[item.kpi, item.limit, item.level] for item in branch.guardrails],
+        "alpha": branch.alpha,
+        "t_opt": branch.t_opt,
+        "repeat_window_days": branch.repeat_window_days,
+        "time_cap_s": branch.time_cap_s,
+    }
+
+
+def experiment_hash(facts: Mapping[str, JsonValue]) -> str:
+    """Tells experiments apart: 16 hex characters over `frozen_facts`."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -53,6 +53,34 @@ def _ladder() -> list[StageFile]:
     ]
 
 
+class ServiceLevelFile(_Strict):
+    """Share of callers to be answered within so many seconds."""
+
+    share: float = Field(gt=0, lt=1, allow_inf_nan=False)
+    within_s: float = Field(gt=0, allow_inf_nan=False)
+
+
+class StaffingFile(_Strict):
+    """Operators of a branch's queue, and the service that they owe."""
+
+    agents: int = Field(ge=1, le=10_000)
+    service_level: ServiceLevelFile = ServiceLevelFile(share=0.8, within_s=20.0)
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = "|".join(DAYS)
+
+
+class WorkingHoursFile(_Strict):
+    """When shares may rise: days such as "mon-fri" (or "sat" alone), hours in the plan's time zone."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+    days: Annotated[str, StringConstraints(pattern=rf"^({_DAY})(-({_DAY}))?$")] = "mon-fri"
+    opens: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field("09:00", alias="from")
+    closes: Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = Field("18:00", alias="to")
+
+
 class DefaultsFile(_Strict):
     """What holds for every branch that does not say otherwise; its own defaults are the documented ladder."""
 
@@ -77,6 +105,8 @@ class DefaultsFile(_Strict):
     repeat_window_days: int = Field(7, ge=1, le=90)
     approval: Literal["manual", "automatic"] = "manual"
     max_concurrent_bot_calls: int = Field(50, ge=1)
+    time_cap_s: float = Field(1800.0, gt=0, le=7 * 86_400, allow_inf_nan=False)
+    staffing: StaffingFile | None = None
 
 
 class BranchFile(_Strict):
@@ -93,6 +123,8 @@ class BranchFile(_Strict):
     repeat_window_days: int | None = Field(None, ge=1, le=90)
     approval: Literal["manual", "automatic"] | None = None
     max_concurrent_bot_calls: int | None = Field(None, ge=1)
+    time_cap_s: float | None = Field(None, gt=0, le=7 * 86_400, allow_inf_nan=False)
+    staffing: StaffingFile | None = None
 
 
 class PlanFile(_Strict):
@@ -102,6 +134,8 @@ class PlanFile(_Strict):
     goal: Text
     salt: Text
     timezone: Text = "UTC"
+    working_hours: WorkingHoursFile | None = None
+    two_person: bool = False
     defaults: DefaultsFile = DefaultsFile()
     overrides: dict[str, Literal["bot", "operator"]] = Field(default_factory=dict)
     branches: dict[str, BranchFile]
