@@ -94,7 +94,7 @@ class RolloutBook:
         Raises:
             StorageConflict: the branch is no longer in the state that the proposal was made from.
         """
-        work = partial(_propose, proposal=proposal, changes=tuple(changes), who=who, why=why, at=at)
+        work = partial(store_proposal, proposal=proposal, changes=tuple(changes), who=who, why=why, at=at)
         return await self._store.write(work)
 
     async def close(
@@ -146,9 +146,10 @@ def _as_proposal(row: Any) -> Proposal:
     return Proposal(**(dict(row) | {"state": ProposalState(row["state"])}))
 
 
-def _propose(
+def store_proposal(
     conn: Connection, proposal: Proposal, changes: Sequence[StateChange], who: str, why: str, at: datetime
 ) -> AuditRow:
+    """See `RolloutBook.propose`; inside a transaction that holds the right to write."""
     statements.apply_changes(conn, changes, who, why, at, checked=True)
     older = (proposals.c.branch == proposal.branch) & (proposals.c.state == ProposalState.OPEN.value)
     gone = {"state": ProposalState.SUPERSEDED.value, "decided_by": who, "decided_at": at}
