@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "prompts": ("prompts", "Render and check recorded prompts; print the recording script."),
     "rollout": ("rollout", "Check the plan; see and change what is in force."),
     "serve": ("serve", "Answer calls."),
+    "shadow": ("shadow", "Say of recorded calls what the bot would have done."),
     "tts": ("speech", "Speak a text into a WAV file."),
 }
 

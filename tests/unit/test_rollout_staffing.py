@@ -1,8 +1,8 @@
 """The operators' queue with the bot and without it, against values worked out by hand.
 
 Two operators, 12 calls an hour of 300 s: one Erlang. Erlang B: 1/2 with one operator, (1/2)/(2 + 1/2) = 1/5 with
-two; Erlang C: 2/5 / (2 - 4/5) = 1/3; mean wait 1/3 x 300 / (2 - 1) = 100 s. With half of the calls: half an Erlang,
-B = 1/3, then 1/13; C = 2/13 / (2 - 6/13) = 1/10; mean wait 1/10 x 300 / 1.5 = 20 s.
+two; Erlang C: 2/5 / (2 - 4/5) = 1/3; mean wait 1/3 x 300 / (2 - 1) = 100 s. With half of the calls: half an
+Erlang, B = 1/3, then 1/13; C = 2/13 / (2 - 6/13) = 1/10; mean wait 1/10 x 300 / 1.5 = 20 s.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def test_without_volumes_or_times_nothing_is_computed(workload: Workload) -> Non
 def test_the_sentences() -> None:
     found = outlook(HALVED)
     assert sentence(found, "en") == (
-        "If the branch is rolled back, operators take 12 calls in the busiest hour instead of 6; over the week 68% "
-        "of callers are served within 20 s (now 90%); the mean wait is 100 s (now 20 s); 3 operators are needed "
-        "then to serve 80% of callers within 20 s (now 2)."
+        "If the branch is rolled back, operators take 12 calls in the busiest hour instead of 6; over the week "
+        "68% of callers are served within 20 s (now 90%); the mean wait is 100 s (now 20 s); 3 operators are "
+        "needed then to serve 80% of callers within 20 s (now 2)."
     )
     assert sentence(found, "ru") == (
         "После отката операторы в час пик примут звонков: 12 вместо 6; за неделю обслужено за 20 с: 68 % (сейчас "
