@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from ivrbot.stats.sequences import one_sided_half_width
 from ivrbot.stats.weighting import contrast, phi
 
 
@@ -28,6 +29,9 @@ def test_contrast_by_hand() -> None:
     assert got.bot_variance == pytest.approx(0.0)
     assert got.difference == pytest.approx(np.mean(estimates))
     assert got.variance == pytest.approx(np.var(estimates, ddof=1))
+    # Raw variance of 1, 0, 1, 1 is 1/4; 1 / (p (1 - p)) is 4 and 6.25, half each.
+    assert got.pooled_variance == pytest.approx(0.25 * 5.125)
+    assert got.cautious_variance == got.variance
 
 
 def test_rows_without_value_or_without_a_draw_do_not_count() -> None:
@@ -43,7 +47,7 @@ def test_what_the_rows_cannot_give_is_none() -> None:
     assert (empty.n, empty.bot, empty.human, empty.difference, empty.variance) == (0, None, None, None, None)
     single = contrast([3.0], [True], [0.5])
     assert (single.bot, single.human, single.bot_variance, single.difference) == (3.0, None, None, 6.0)
-    assert single.variance is None
+    assert (single.variance, single.pooled_variance, single.cautious_variance) == (None, None, None)
 
 
 def test_a_contrast_survives_json() -> None:
@@ -99,6 +103,31 @@ def test_the_variance_is_that_of_the_estimate() -> None:
     spread = np.var([result.difference for result in results], ddof=1)
     stated = np.mean([result.variance / result.n for result in results])
     assert stated == pytest.approx(spread, rel=0.2)
+
+
+def test_the_cautious_variance_keeps_rare_events_from_looking_like_a_difference() -> None:
+    """Equal arms, 0.3 % of events, a share of 10 %, looks every 500 units: "the bot has fewer" is false."""
+    rng = np.random.default_rng(11)
+    naive = cautious = 0
+    for _ in range(100):
+        treated, values = rng.random(10_000) < 0.1, 1.0 * (rng.random(10_000) < 0.003)
+        looks = [contrast(values[:n], treated[:n], np.full(n, 0.1)) for n in range(3_500, 10_001, 500)]
+        upper = [look.difference + one_sided_half_width(look.n, look.variance, 0.05, 10_000) for look in looks]
+        naive += min(upper) < 0.0
+        upper = [
+            look.difference + one_sided_half_width(look.n, look.cautious_variance, 0.05, 10_000) for look in looks
+        ]
+        cautious += min(upper) < 0.0
+    assert naive > 10
+    assert cautious <= 5
+
+
+def test_the_cautious_variance_costs_nothing_for_common_events() -> None:
+    rng = np.random.default_rng(12)
+    treated = rng.random(20_000) < 0.1
+    result = contrast(1.0 * (rng.random(20_000) < 0.72), treated, np.full(20_000, 0.1))
+    assert result.pooled_variance == pytest.approx(result.variance, rel=0.05)
+    assert result.cautious_variance == max(result.variance, result.pooled_variance)
 
 
 def test_a_true_difference_is_found_without_bias() -> None:
