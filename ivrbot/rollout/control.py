@@ -5,10 +5,10 @@ Takes the plan, a store, who and why; gives the rows written. The kill switch as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 from ivrbot.errors import ConfigError, Problem, StorageConflict
 from ivrbot.model.call import CallId
@@ -16,7 +16,15 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange
 from ivrbot.ports import RolloutStore
-from ivrbot.rollout.plan import BranchPlan, Plan, Stage, initial_states, state_at
+from ivrbot.rollout.plan import (
+    BranchPlan,
+    Plan,
+    experiment_hash,
+    frozen_facts,
+    initial_states,
+)
+from ivrbot.rollout.standing import standings
+from ivrbot.rollout.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
 
 TRIES = 5
 
@@ -44,18 +52,24 @@ class ControlStore(RolloutStore, Protocol):
         """The stored exposure of a call in a branch."""
         ...
 
+    async def has_exposures(self, branch: str, epoch: int) -> bool:
+        """Whether anybody was drawn in an epoch."""
+        ...
+
 
 Decider = Callable[[Mapping[str, BranchState]], Sequence[StateChange]]
 
 
-async def _change(store: ControlStore, decide: Decider, who: str, why: str, at: datetime) -> list[StateChange]:
+async def change_states(
+    store: ControlStore, decide: Decider, who: str, why: str, at: datetime
+) -> list[StateChange]:
     """Decide from what is stored and write it; decide again when somebody was faster.
 
     Raises:
         ConfigError: nobody or no reason is named, or `decide` refuses.
         StorageConflict: others were faster every time.
     """
-    _require(who=who, why=why)
+    require(who=who, why=why)
     for left in reversed(range(TRIES)):
         changes = list(decide(await store.own_states()))
         try:
@@ -69,14 +83,15 @@ async def _change(store: ControlStore, decide: Decider, who: str, why: str, at: 
     raise AssertionError("unreachable")
 
 
-def _require(**words: str) -> None:
+def require(**words: str) -> None:
+    """Refuse empty words.
+
+    Raises:
+        ConfigError: names every empty one.
+    """
     missing = [Problem("", None, name, "", "is required") for name, word in words.items() if not word.strip()]
     if missing:
         raise ConfigError(missing)
-
-
-def _refuse(path: str, message: str, *, value: object = "", allowed: str = "") -> ConfigError:
-    return ConfigError([Problem("", None, path, str(value), message, allowed)])
 
 
 # --- the program's start ------------------------------------------------------------------------------
@@ -84,6 +99,9 @@ def _refuse(path: str, message: str, *, value: object = "", allowed: str = "") -
 
 async def adopt(plan: Plan, store: ControlStore, who: str, at: datetime) -> list[StateChange]:
     """Bring the stored states under a plan: new branches get their first state, known ones keep theirs.
+
+    What is to be shown (goal, primaries, margins, limits, alpha, window, ...) is frozen once callers were exposed:
+    a plan that changes it opens a new experiment, a new epoch, recorded with what changed.
 
     Args:
         plan: checked plan.
@@ -95,34 +113,63 @@ async def adopt(plan: Plan, store: ControlStore, who: str, at: datetime) -> list
         ConfigError: the plan has another salt, or has lost the stage, of a branch that callers are drawn in.
         StorageError: not read or not written.
     """
-    salts = _salts(await store.history())
+    rows = await store.history()
+    last = {row.branch: row.detail for row in rows if "salt" in row.detail}
+    frozen = {row.branch: row.detail["frozen"] for row in rows if isinstance(row.detail.get("frozen"), Mapping)}
+    started = {row.branch for row in rows if row.after.stage}
+    states = await store.own_states()
+    exposed = {
+        name
+        for name, state in states.items()
+        if name in plan.branches and await store.has_exposures(name, state.epoch)
+    }
 
     def decide(own: Mapping[str, BranchState]) -> list[StateChange]:
         problems: list[Problem] = []
         changes = []
         for name, first in initial_states(plan).items():
-            held = own.get(name)
-            if held is None:
-                changes.append(StateChange(None, first, "start", detail=_facts(plan)))
+            held, facts = own.get(name), plan_facts(plan, name)
+            if held is None or (first.stage and not held.stage and name not in started):
+                begun = first if held is None else replace(first, killed=held.killed, epoch=held.epoch)
+                changes.append(StateChange(held, begun, "start", detail=facts))
             elif held.plan_revision != plan.revision:
-                new_salt = salts.get(name, plan.salt_hash) != plan.salt_hash
+                new_salt = last.get(name, facts).get("salt") != plan.salt_hash
                 problems += _unfit(plan.branches[name], held, new_salt=new_salt)
-                after = replace(held, plan_revision=plan.revision, epoch=held.epoch + new_salt)
-                changes.append(StateChange(held, after, "adopt", detail=_facts(plan)))
+                was = cast("Mapping[str, JsonValue]", frozen.get(name, facts["frozen"]))
+                changes.append(_adoption(held, was, facts, plan, new_salt=new_salt, exposed=name in exposed))
         if problems:
             raise ConfigError(problems)
         return changes
 
-    return await _change(store, decide, who, f"plan {plan.revision}", at)
+    return await change_states(store, decide, who, f"plan {plan.revision}", at)
 
 
-def _facts(plan: Plan) -> dict[str, JsonValue]:
-    return {"plan": plan.revision, "salt": plan.salt_hash}
+def _adoption(
+    held: BranchState,
+    was: Mapping[str, JsonValue],
+    facts: Mapping[str, JsonValue],
+    plan: Plan,
+    *,
+    new_salt: bool,
+    exposed: bool,
+) -> StateChange:
+    now = cast("Mapping[str, JsonValue]", facts["frozen"])
+    changed: dict[str, JsonValue] = {
+        key: {"from": was.get(key), "to": value} for key, value in now.items() if was.get(key) != value
+    }
+    fresh = exposed and bool(changed)
+    after = replace(held, plan_revision=plan.revision, epoch=held.epoch + (new_salt or fresh))
+    detail = {**facts, "changed": changed} if changed else facts
+    return StateChange(held, after, "new_experiment" if fresh else "adopt", detail=detail)
 
 
-def _salts(rows: Sequence[AuditRow]) -> dict[str, str]:
-    """Hash of the salt that each branch was last drawn with."""
-    return {row.branch: str(row.detail["salt"]) for row in rows if "salt" in row.detail}
+def plan_facts(plan: Plan, branch: str) -> dict[str, JsonValue]:
+    """What the audit keeps of the plan with every change of a branch."""
+    facts: dict[str, JsonValue] = {"plan": plan.revision, "salt": plan.salt_hash, "goal": plan.goal}
+    if (ladder := plan.branches.get(branch)) is not None:
+        frozen = frozen_facts(plan, ladder)
+        facts |= {"experiment": experiment_hash(frozen), "frozen": frozen, "two_person": plan.two_person}
+    return facts
 
 
 def _unfit(branch: BranchPlan, held: BranchState, *, new_salt: bool) -> list[Problem]:
@@ -161,64 +208,79 @@ async def set_share(
         who: person or token.
         why: in words.
         at: aware time.
-        override: climb more than one rung, or start before `after` is complete; recorded with the reason.
+        override: climb more than one rung, start before `after` is complete, or rise outside working hours;
+            recorded with the reason.
 
     Raises:
-        ConfigError: unknown branch or share, a rung too far, killed, nothing to change, no reason given.
+        ConfigError: unknown branch or share, a rung too far, killed, nothing to change, no reason given, or the
+            plan wants two persons for a rise.
         StorageError: not read or not written.
     """
-    ladder = plan.branches.get(branch)
-    if ladder is None:
-        raise _refuse("branch", "not in the plan", value=branch, allowed=", ".join(plan.branches))
-    stage = next((stage for stage in ladder.stages if abs(stage.share - share) < 1e-9), None)
-    if stage is None:
-        shares = ", ".join(f"{stage.share:g}" for stage in ladder.stages)
-        raise _refuse("share", "not a share of the ladder", value=share, allowed=shares)
+    ladder = ladder_of(plan, branch)
+    stage = stage_of(ladder, share)
+    standing = standings(await store.history())
 
     def decide(own: Mapping[str, BranchState]) -> list[StateChange]:
         held = own.get(branch)
-        _check_step(ladder, held, stage, override=override)
-        before = held or state_at(ladder, None, plan.revision)
-        lowered = stage.share < before.share
-        after = replace(state_at(ladder, stage, plan.revision, epoch=before.epoch + lowered), killed=before.killed)
-        return [StateChange(held, after, "set", override, _facts(plan))]
+        if rises(ladder, held, stage) and plan.two_person:
+            allowed = "propose it, and let another person approve"
+            raise refusal("share", "a rise needs two persons by the plan", value=stage.share, allowed=allowed)
+        check_step(plan, ladder, held, stage, standing, at, override=override)
+        return [StateChange(held, on_rung(plan, ladder, held, stage), "set", override, plan_facts(plan, branch))]
 
-    return (await _change(store, decide, who, why, at))[0]
+    return (await change_states(store, decide, who, why, at))[0]
 
 
-def _check_step(ladder: BranchPlan, held: BranchState | None, stage: Stage, *, override: bool) -> None:
-    """Whether a person may go from a state to a stage.
+async def rollback(
+    plan: Plan | None, store: ControlStore, branch: str, *, who: str, why: str, at: datetime
+) -> StateChange:
+    """Take a branch back to share 0: its shadow rung, or not started where it has none. Ends the epoch.
+
+    Args:
+        plan: the plan in force; None when it cannot be read: then the branch counts as not started.
+        store: where states live.
+        branch: name of a branch.
+        who: person or token.
+        why: in words.
+        at: aware time.
 
     Raises:
-        ConfigError: says what would be allowed.
+        ConfigError: unknown branch, share 0 already, or no reason given.
+        StorageError: not read or not written: the share is as it was.
     """
-    name = held.stage if held else ""
-    if name == stage.name and held and (held.share, held.holdback) == (stage.share, stage.holdback):
-        raise _refuse("share", f"branch {ladder.name} is at this share already", value=stage.share)
-    rung, goal = ladder.index(name), ladder.index(stage.name)
-    if goal > rung and held and held.killed:
-        raise _refuse("branch", "is killed", value=ladder.name, allowed="resume it first")
-    if override:
-        return
-    if not name and ladder.after:
-        raise _refuse(
-            "branch", f"starts after {ladder.after} is complete", value=ladder.name, allowed="a recorded override"
-        )
-    first = ladder.index(ladder.start)
-    if goal > (rung + 1 if name else first):
-        reachable = ladder.stages[rung + 1 if name else first].share
-        raise _refuse(
-            "share",
-            "more than one rung up",
-            value=stage.share,
-            allowed=f"{reachable:g}, or a recorded override",
-        )
+
+    def decide(own: Mapping[str, BranchState]) -> list[StateChange]:
+        held = own.get(branch)
+        if held is None or branch == ALL_BRANCHES:
+            names = ", ".join(name for name in own if name != ALL_BRANCHES)
+            raise refusal("branch", "has no state", value=branch, allowed=names or "none: nothing has started")
+        if held.share <= 0:
+            raise refusal("branch", "is at share 0 already", value=branch)
+        ladder = plan.branches.get(branch) if plan else None
+        shadow = next((stage for stage in ladder.stages if stage.share <= 0), None) if ladder else None
+        name = shadow.name if shadow else ""
+        after = replace(held, stage=name, share=0.0, holdback=0.0, epoch=held.epoch + 1)
+        facts = plan_facts(plan, branch) if plan else {}
+        return [StateChange(held, after, "roll_back", detail=facts)]
+
+    return (await change_states(store, decide, who, why, at))[0]
 
 
-async def kill(store: ControlStore, branch: str | None, *, who: str, why: str, at: datetime) -> list[StateChange]:
+async def kill(
+    store: ControlStore, branch: str | None, *, who: str, why: str, at: datetime, known: Collection[str] = ()
+) -> list[StateChange]:
     """Send every later call of a branch (None: of all branches) to operators. In force for the next call.
 
-    Evidence of before and after is never pooled: the epoch of each branch concerned ends.
+    Evidence of before and after is never pooled: the epoch of each branch concerned ends. Needs neither plan nor
+    controller, and works before anything has started.
+
+    Args:
+        store: where states live.
+        branch: name of a branch.
+        who: person or token.
+        why: in words.
+        at: aware time.
+        known: branches that may be killed although they have no state yet.
 
     Raises:
         ConfigError: no such branch, or no reason given.
@@ -227,7 +289,9 @@ async def kill(store: ControlStore, branch: str | None, *, who: str, why: str, a
 
     def decide(own: Mapping[str, BranchState]) -> list[StateChange]:
         if branch is not None:
-            held = _known(own, branch)
+            if branch not in own and branch in known:
+                return [StateChange(None, BranchState(branch, "", 0.0, 0.0, killed=True), "kill")]
+            held = _known(own, branch, known)
             return [] if held.killed else [_killing(held, own_switch=True)]
         switch = own.get(ALL_BRANCHES)
         if switch is not None and switch.killed:
@@ -236,7 +300,7 @@ async def kill(store: ControlStore, branch: str | None, *, who: str, why: str, a
         everything = replace(switch or BranchState(ALL_BRANCHES, "", 0.0, 0.0), killed=True)
         return [StateChange(switch, everything, "kill"), *(_killing(state, own_switch=False) for state in started)]
 
-    return await _change(store, decide, who, why, at)
+    return await change_states(store, decide, who, why, at)
 
 
 def _killing(held: BranchState, *, own_switch: bool) -> StateChange:
@@ -261,12 +325,12 @@ async def resume(
             return []
         return [StateChange(held, replace(held, killed=False), "resume")]
 
-    return await _change(store, decide, who, why, at)
+    return await change_states(store, decide, who, why, at)
 
 
-def _known(own: Mapping[str, BranchState], branch: str) -> BranchState:
+def _known(own: Mapping[str, BranchState], branch: str, known: Collection[str] = ()) -> BranchState:
     held = own.get(branch)
-    if held is None:
-        names = ", ".join(name for name in own if name != ALL_BRANCHES)
-        raise _refuse("branch", "has no state", value=branch, allowed=names or "none: serve has not run yet")
+    if held is None or branch == ALL_BRANCHES:
+        names = ", ".join(dict.fromkeys(name for name in (*own, *known) if name != ALL_BRANCHES))
+        raise refusal("branch", "has no state", value=branch, allowed=names or "none: nothing has started")
     return held

@@ -89,7 +89,7 @@ class RolloutBook:
         """Store a proposal with the audit rows of `changes`; open ones of the same branch are superseded.
 
         Returns:
-            The newest audit row written.
+            The audit row written; its seq becomes the proposal's `evidence_seq`.
 
         Raises:
             StorageConflict: the branch is no longer in the state that the proposal was made from.
@@ -154,8 +154,10 @@ def store_proposal(
     older = (proposals.c.branch == proposal.branch) & (proposals.c.state == ProposalState.OPEN.value)
     gone = {"state": ProposalState.SUPERSEDED.value, "decided_by": who, "decided_at": at}
     conn.execute(update(proposals).where(older).values(gone))
-    conn.execute(insert(proposals).values(asdict(proposal) | {"state": proposal.state.value}))
-    return statements.history(conn, proposal.branch)[-1]
+    row = statements.history(conn, proposal.branch)[-1]
+    stored = asdict(proposal) | {"state": proposal.state.value, "evidence_seq": row.seq}
+    conn.execute(insert(proposals).values(stored))
+    return row
 
 
 def _close(

@@ -136,6 +136,10 @@ class SqliteStore:
         """The stored exposure of a call in a branch."""
         return await self.read(partial(statements.exposure_of, call_id=call_id, branch=branch))
 
+    async def has_exposures(self, branch: str, epoch: int) -> bool:
+        """Whether anybody was drawn in an epoch of a branch."""
+        return await self.read(partial(statements.has_exposures, branch=branch, epoch=epoch))
+
     # AttemptStore
 
     async def failures_since(self, subject: str, since: datetime) -> int:

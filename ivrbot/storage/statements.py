@@ -267,6 +267,13 @@ def exposure_of(conn: Connection, call_id: CallId, branch: str) -> Exposure | No
     return Exposure(**(values | {"call_id": CallId(values["call_id"]), "arm": Arm(values["arm"])}))
 
 
+def has_exposures(conn: Connection, branch: str, epoch: int) -> bool:
+    """Whether anybody was drawn in an epoch of a branch."""
+    table = schema.exposures
+    query = select(table.c.call_id).where(table.c.branch == branch, table.c.epoch == epoch).limit(1)
+    return conn.execute(query).first() is not None
+
+
 # --- authentication -----------------------------------------------------------------------------------
 
 

@@ -138,6 +138,10 @@ class MemoryStore:
         self._check()
         return self.exposures.get((call_id, branch))
 
+    async def has_exposures(self, branch: str, epoch: int) -> bool:
+        self._check()
+        return any((held.branch, held.epoch) == (branch, epoch) for held in self.exposures.values())
+
     async def failures_since(self, subject: str, since: datetime) -> int:
         self._check()
         return sum(1 for name, at in self._failures if name == subject and at >= since)

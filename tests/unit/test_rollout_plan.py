@@ -216,7 +216,10 @@ def test_only_emergency_branches_that_skip_shadow_are_warned_of(plan_file: Path)
     plan_file.write_text(SMALL.replace("shadow", "half") + "  block_card: {start: tenth}\n", "utf-8")
     found, warnings = check_plan(plan_file, BRANCHES)
     assert found == []
-    assert [warning.path for warning in warnings] == ["branches.block_card"]
+    assert [(warning.path, warning.value) for warning in warnings] == [
+        ("branches.block_card", "tenth"),
+        ("branches.block_card", ""),
+    ]
 
 
 # --- hostile and broken files -------------------------------------------------------------------------
