@@ -5,6 +5,8 @@ Takes the plan, states, audit rows and a decision; gives changes of states.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,12 +15,16 @@ from typing import Final
 from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Step
 from ivrbot.model.experiment import BranchState
+from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import AuditRow, StateChange
 from ivrbot.rollout.audit import SNAPSHOT, WHO
 from ivrbot.rollout.plan import BranchPlan, Stage, state_at
 
 REPEAT_AFTER: Final = timedelta(days=1)
 """A hold whose reason stays the same is written down again after so long."""
+
+ASK_AGAIN_AFTER: Final = timedelta(days=7)
+"""A person who has rejected a climb is not asked again before."""
 
 
 def change_for(
@@ -93,6 +99,59 @@ def may_climb_alone(ladder: BranchPlan, rows: Sequence[AuditRow]) -> bool:
         if row.before is not None and row.after.share > row.before.share and row.who != WHO:
             return True
     return True
+
+
+def proposal_for(change: StateChange, why: str, at: datetime, seen_seq: int) -> tuple[Proposal, StateChange]:
+    """The proposal of a climb, and the audit row that keeps what it rests on.
+
+    Args:
+        change: what would be written if it were approved.
+        why: in words.
+        at: aware time.
+        seen_seq: newest audit row; the proposal's own is the next.
+    """
+    before, after = change.before or change.after, change.after
+    name = hashlib.sha256(f"{after.branch} {seen_seq} {at.isoformat()}".encode()).digest()
+    proposal = Proposal(
+        proposal_id=base64.b32encode(name).decode()[:6].lower(),
+        branch=after.branch,
+        from_stage=before.stage,
+        from_share=before.share,
+        from_epoch=before.epoch,
+        to_stage=after.stage,
+        to_share=after.share,
+        proposer=WHO,
+        why=why,
+        at=at,
+        evidence_seq=seen_seq + 1,
+    )
+    detail = {**change.detail, "proposal": proposal.proposal_id}
+    return proposal, replace(change, after=before, action="propose", detail=detail)
+
+
+def waiting(proposals: Sequence[Proposal], held: BranchState, now: datetime) -> Proposal | None:
+    """The open proposal of a branch, whoever made it; None when there is none.
+
+    Args:
+        proposals: of all branches.
+        held: state as stored.
+        now: aware time.
+    """
+    mine = (item for item in proposals if item.branch == held.branch)
+    return next((item for item in mine if item.state_now(held, now) is ProposalState.OPEN), None)
+
+
+def refused(proposals: Sequence[Proposal], change: StateChange, now: datetime) -> bool:
+    """Whether a person has said no to this climb so lately that asking again would be nagging."""
+    before, after = change.before or change.after, change.after
+    return any(
+        item.state is ProposalState.REJECTED
+        and (item.branch, item.from_stage, item.from_epoch) == (after.branch, before.stage, before.epoch)
+        and item.to_stage == after.stage
+        and item.decided_at is not None
+        and now - item.decided_at < ASK_AGAIN_AFTER
+        for item in proposals
+    )
 
 
 def never_started(rows: Sequence[AuditRow]) -> bool:

@@ -191,7 +191,7 @@ class _Walk:
     def _underived(self, row: AuditRow) -> str:
         version = version_of(row.detail)
         if version is None:
-            decided = row.who == WHO and row.action in MOVES
+            decided = row.who == WHO and row.action in MOVES and row.action != "propose"
             return f"row {row.seq} names no decision behind it" if decided else ""
         self._decisions += 1
         if version != DECISION_VERSION:
@@ -243,6 +243,7 @@ MOVES: Final[Mapping[str, Step]] = {
     "roll_back": Step.ROLL_BACK,
     "complete": Step.COMPLETE,
     "hold": Step.HOLD,
+    "propose": Step.ADVANCE,
 }
 """Actions of the controller, and the step that each must rest on."""
 
@@ -263,7 +264,7 @@ def _not_acted(row: AuditRow, snapshot: Snapshot) -> str:
         snapshot.state.epoch,
     ):
         return "its snapshot is that of another state"
-    if step in {Step.HOLD, Step.COMPLETE}:
+    if step in {Step.HOLD, Step.COMPLETE} or row.action == "propose":
         return "" if before == after else "it moves the branch, which was not decided"
     if step is Step.ROLL_BACK:
         return "" if after.share == 0 and after.epoch > before.epoch else "it leaves callers with the bot"

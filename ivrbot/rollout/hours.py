@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
-
-from ivrbot.errors import ConfigError, Problem
-
-_HOURS = re.compile(r"([1-7])-([1-7]) (\d\d):(\d\d)-(\d\d):(\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +40,3 @@ class WorkingHours:
         if self.first_day <= self.last_day:
             return self.first_day <= day <= self.last_day
         return day >= self.first_day or day <= self.last_day
-
-
-def parse_hours(words: str) -> WorkingHours:
-    """Read "1-5 09:00-18:00": days of the week (1 is Monday), then hours.
-
-    Raises:
-        ConfigError: anything else.
-    """
-    found = _HOURS.fullmatch(words.strip())
-    try:
-        if found is None:
-            raise ValueError
-        numbers = [int(number) for number in found.groups()]
-        return WorkingHours(numbers[0], numbers[1], time(numbers[2], numbers[3]), time(numbers[4], numbers[5]))
-    except ValueError:
-        allowed = 'days and hours such as "1-5 09:00-18:00" (1 is Monday)'
-        raise ConfigError(
-            [Problem("", None, "rollout.working_hours", words, "not working hours", allowed)]
-        ) from None

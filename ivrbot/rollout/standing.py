@@ -57,7 +57,8 @@ def _after(standing: Standing | None, row: AuditRow) -> Standing:
     return Standing(
         since=row.at if row.action == "resume" else standing.since,
         complete=standing.complete or row.action == "complete",
-        last_at=row.at,
+        # A hold written by a clock that was set back does not make it right; whatever a person does since, does.
+        last_at=max(standing.last_at, row.at) if row.action == "hold" else row.at,
         override=standing.override,
     )
 

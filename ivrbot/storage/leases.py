@@ -14,8 +14,10 @@ from functools import partial
 from sqlalchemy import Column, Connection, String, Table, delete, func, insert, select, update
 
 from ivrbot.errors import StorageConflict
+from ivrbot.model.proposals import Proposal
 from ivrbot.model.rollout import StateChange
 from ivrbot.storage import schema, statements
+from ivrbot.storage.rollout_book import store_proposal
 from ivrbot.storage.sqlite import SqliteStore
 
 leases = Table(
@@ -76,7 +78,7 @@ class Leadership:
         """Write changes of branch states and their audit rows, if nothing has moved since they were decided.
 
         Args:
-            changes: in order, of the same branches that `seen_seq` speaks of.
+            changes: in order.
             who: program that decided.
             why: in words.
             at: aware time.
@@ -86,18 +88,26 @@ class Leadership:
             StorageConflict: another leads, or a row was written meanwhile; nothing was stored.
             StorageUnavailable: not written.
         """
-        await self._store.write(
-            partial(
-                _write,
-                name=self._name,
-                holder=self._holder,
-                changes=tuple(changes),
-                who=who,
-                why=why,
-                at=at,
-                seen_seq=seen_seq,
-            )
-        )
+
+        def work(conn: Connection) -> None:
+            _require(conn, self._name, self._holder, seen_seq)
+            statements.apply_changes(conn, changes, who, why, at, checked=True)
+
+        await self._store.write(work)
+
+    async def propose(self, proposal: Proposal, changes: Sequence[StateChange], *, seen_seq: int) -> None:
+        """Store a proposal and the audit rows that it rests on, under the same conditions as `write`.
+
+        Raises:
+            StorageConflict: another leads, or a row was written meanwhile; nothing was stored.
+            StorageUnavailable: not written.
+        """
+
+        def work(conn: Connection) -> None:
+            _require(conn, self._name, self._holder, seen_seq)
+            store_proposal(conn, proposal, changes, proposal.proposer, proposal.why, proposal.at)
+
+        await self._store.write(work)
 
 
 def _current(conn: Connection, name: str) -> Lease | None:
@@ -122,20 +132,10 @@ def _release(conn: Connection, name: str, holder: str) -> None:
     conn.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
 
 
-def _write(
-    conn: Connection,
-    name: str,
-    holder: str,
-    changes: Sequence[StateChange],
-    who: str,
-    why: str,
-    at: datetime,
-    seen_seq: int,
-) -> None:
+def _require(conn: Connection, name: str, holder: str, seen_seq: int) -> None:
     held = _current(conn, name)
     if held is None or held.holder != holder:
         raise StorageConflict(f"another process leads the {name}")
     newest = conn.execute(select(func.max(schema.audit.c.seq))).scalar_one() or 0
     if newest != seen_seq:
         raise StorageConflict("the rollout has been changed meanwhile")
-    statements.apply_changes(conn, changes, who, why, at, checked=True)

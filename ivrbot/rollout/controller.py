@@ -1,0 +1,321 @@
+"""The loop that looks at every branch on a schedule, decides, and acts or asks.
+
+Takes the plan, the audit, an evidence source and a clock; gives audit rows and proposals. Nothing that matters is
+in memory: whoever starts anew, or takes over from a dead leader, goes on from the database. Rolling back is always
+automatic; climbing is automatic within working hours, or a proposal for a person. The kill switch does not need
+it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from ivrbot.errors import StorageConflict, StorageError
+from ivrbot.model.evidence import Decision, Step, Verdict
+from ivrbot.model.experiment import BranchState
+from ivrbot.model.proposals import Proposal, ProposalState
+from ivrbot.model.rollout import AuditRow, StateChange, effective_states
+from ivrbot.ports import EvidenceSource
+from ivrbot.rollout.acting import (
+    can_learn,
+    change_for,
+    is_news,
+    may_climb_alone,
+    never_started,
+    proposal_for,
+    refused,
+    start_of,
+    waiting,
+)
+from ivrbot.rollout.audit import WHO, Snapshot, snapshot_detail
+from ivrbot.rollout.decide import decide
+from ivrbot.rollout.gather import gather
+from ivrbot.rollout.plan import BranchPlan, Plan
+from ivrbot.rollout.standing import Standing, standings
+
+log = logging.getLogger(__name__)
+
+TRIES: Final = 3
+"""Looks at one branch before it is left to the next round, when others keep changing it."""
+TICK_S: Final = 10.0
+"""How often the lease is renewed, or looked at by those who wait for it."""
+
+
+class Audit(Protocol):
+    """States and their history."""
+
+    async def own_states(self) -> dict[str, BranchState]:
+        """States as stored."""
+        ...
+
+    async def history(self, branch: str | None = None) -> tuple[AuditRow, ...]:
+        """Audit rows, oldest first."""
+        ...
+
+
+class Leader(Protocol):
+    """The right to decide; see `ivrbot.storage.leases`."""
+
+    async def take(self, now: datetime) -> bool:
+        """Take or renew it."""
+        ...
+
+    async def release(self) -> None:
+        """Let another lead."""
+        ...
+
+    async def write(
+        self, changes: Sequence[StateChange], who: str, why: str, at: datetime, *, seen_seq: int
+    ) -> None:
+        """Write, if nothing has moved since row `seen_seq`."""
+        ...
+
+    async def propose(self, proposal: Proposal, changes: Sequence[StateChange], *, seen_seq: int) -> None:
+        """Store a proposal and its audit row, if nothing has moved since row `seen_seq`."""
+        ...
+
+
+class Proposals(Protocol):
+    """What waits for a person; see `ivrbot.storage.rollout_book`."""
+
+    async def proposals(self, *, open_only: bool = False) -> tuple[Proposal, ...]:
+        """As stored, oldest first."""
+        ...
+
+    async def close(
+        self,
+        proposal_id: str,
+        state: ProposalState,
+        changes: Sequence[StateChange],
+        *,
+        who: str,
+        why: str,
+        at: datetime,
+    ) -> None:
+        """Close an open one.
+
+        Raises:
+            StorageConflict: it is not open any more.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerParts:
+    """What the loop works with.
+
+    Attributes:
+        plan: gives the plan in force.
+        audit: states and history.
+        leader: fence around everything that is written.
+        source: what decisions rest on.
+        proposals: for branches that climb by a person's approval.
+        now: aware clock.
+        interval_s: between two looks.
+        query_s: a query that takes longer is given up: no verdict.
+    """
+
+    plan: Callable[[], Plan]
+    audit: Audit
+    leader: Leader
+    source: EvidenceSource
+    proposals: Proposals
+    now: Callable[[], datetime]
+    interval_s: float = 300.0
+    query_s: float = 20.0
+
+
+class Controller:
+    """Decides for every branch of the plan in force.
+
+    Args:
+        parts: what it works with.
+        sleep: waits; replaced in tests.
+    """
+
+    def __init__(
+        self, parts: ControllerParts, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._parts = parts
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Look every `interval_s` for as long as this process leads. Ends only by being cancelled."""
+        due: datetime | None = None
+        try:
+            while True:
+                now = self._parts.now()
+                # A clock that was set back would otherwise make the next look wait for as long.
+                waited = due is None or now >= due or due - now > timedelta(seconds=self._parts.interval_s)
+                if await self._leads(now) and waited:
+                    await self.look()
+                    due = now + timedelta(seconds=self._parts.interval_s)
+                await self._sleep(min(TICK_S, self._parts.interval_s))
+        finally:
+            await self._step_down()
+
+    async def look(self) -> None:
+        """One round over all branches. What fails in one does not keep the others from being looked at."""
+        plan = self._parts.plan()
+        for name in plan.branches:
+            if not await self._leads(self._parts.now()):
+                return
+            await self._settle(plan, name)
+
+    async def _leads(self, now: datetime) -> bool:
+        try:
+            return await self._parts.leader.take(now)
+        except StorageError as error:
+            log.warning("rollout: nobody knows who leads: %s", error)
+            return False
+
+    async def _step_down(self) -> None:
+        try:
+            async with asyncio.timeout(TICK_S):
+                await self._parts.leader.release()
+        except (StorageError, TimeoutError) as error:
+            log.warning("rollout: the lease runs out by itself: %s", error)
+
+    async def _settle(self, plan: Plan, branch: str) -> None:
+        """Look at a branch until what was decided could be written, `TRIES` times at most."""
+        for _ in range(TRIES):
+            try:
+                await self._branch(plan, branch)
+            except StorageConflict as error:
+                log.info("rollout: %s was changed while it was looked at: %s", branch, error)
+            except StorageError as error:
+                log.warning("rollout: %s is left as it is: %s", branch, error)
+                return
+            else:
+                return
+
+    async def _branch(self, plan: Plan, branch: str) -> None:
+        """Look once.
+
+        Raises:
+            StorageConflict: somebody was faster; nothing was written.
+            StorageError: the database; nothing was written.
+        """
+        rows = await self._parts.audit.history()
+        own = await self._parts.audit.own_states()
+        look = _Look(plan, plan.branches[branch], rows, own, self._parts.now())
+        if look.held is None or look.state is None or look.state.killed or look.waits_for_adoption:
+            # A killed branch is where a person wants it; one that has yet to come under this plan is no case for
+            # it.
+            await self._withdraw(look, "the branch is not open to decisions")
+            return
+        if not look.held.stage:
+            await self._start(look, look.held)
+            return
+        await self._decide(look, look.held, look.state)
+
+    async def _start(self, look: _Look, held: BranchState) -> None:
+        """A branch that waited for another, which is complete now."""
+        ladder = look.ladder
+        before = look.standing(ladder.after) if ladder.after else None
+        if before is None or not before.complete or not never_started(look.own_rows):
+            await self._withdraw(look, "its turn has not come")
+            return
+        detail = {"plan": look.plan.revision, "salt": look.plan.salt_hash, "goal": look.plan.goal}
+        change = start_of(ladder, held, look.plan.revision, {**detail, "after": ladder.after})
+        await self._climb(look, change, f"{ladder.after} is complete")
+
+    async def _decide(self, look: _Look, held: BranchState, state: BranchState) -> None:
+        snapshot = await self._judged(look, state)
+        decision = snapshot.decision
+        detail = snapshot_detail(snapshot, look.plan)
+        if decision.step is Step.ADVANCE:
+            await self._climb(
+                look, change_for(decision, look.ladder, held, look.plan.revision, detail), decision.sentence
+            )
+            return
+        await self._withdraw(look, decision.sentence)
+        if decision.step is Step.HOLD and not (
+            can_learn(look.ladder, state) and is_news(decision, held, look.own_rows, look.now)
+        ):
+            return
+        change = change_for(decision, look.ladder, held, look.plan.revision, detail)
+        await self._write(look, change, decision.sentence)
+
+    async def _climb(self, look: _Look, change: StateChange, why: str) -> None:
+        """Go up within working hours, or ask a person, once."""
+        name = look.ladder.name
+        if may_climb_alone(look.ladder, look.own_rows):
+            if look.plan.open_for_rises(look.now):
+                await self._withdraw(look, "the branch climbs by itself")
+                await self._write(look, change, why)
+            return
+        known = await self._parts.proposals.proposals()
+        if look.held is None or waiting(known, look.held, look.now) or refused(known, change, look.now):
+            return
+        proposal, row = proposal_for(change, why, look.now, look.seen_seq)
+        await self._parts.leader.propose(proposal, [row], seen_seq=look.seen_seq)
+        log.warning("rollout: %s: proposal %s to %s: %s", name, proposal.proposal_id, proposal.to_stage, why)
+
+    async def _withdraw(self, look: _Look, why: str) -> None:
+        """Close what the controller asked for and would not ask for now."""
+        for item in await self._parts.proposals.proposals(open_only=True):
+            if item.branch == look.ladder.name and item.proposer == WHO:
+                await self._parts.proposals.close(
+                    item.proposal_id, ProposalState.SUPERSEDED, [], who=WHO, why=why, at=look.now
+                )
+
+    async def _write(self, look: _Look, change: StateChange, why: str) -> None:
+        await self._parts.leader.write([change], WHO, why, look.now, seen_seq=look.seen_seq)
+        if change.action != "hold":
+            log.warning("rollout: %s: %s: %s", change.after.branch, change.action, why)
+
+    async def _judged(self, look: _Look, state: BranchState) -> Snapshot:
+        """Gather evidence and decide. Whatever fails is verdict error, which never widens anything."""
+        ladder, now = look.ladder, look.now
+        try:
+            async with asyncio.timeout(self._parts.query_s):
+                evidence = await gather(self._parts.source, ladder, state, look.standing(ladder.name), now)
+                # Off the event loop: calls are being answered on it.
+                decision = await asyncio.to_thread(decide, ladder, state, evidence, now)
+        except TimeoutError:
+            why, sentence = "query_slow", f"The evidence was not there within {self._parts.query_s:g} s."
+        except StorageError as error:
+            why, sentence = "query_failed", f"The evidence could not be read: {error}."
+        except Exception:
+            log.exception("rollout: the evidence of %s could not be judged", ladder.name)
+            why, sentence = "internal", "The evidence could not be judged; the log says more."
+        else:
+            return Snapshot(ladder, state, evidence, now, decision)
+        failed = Decision(ladder.name, Verdict.ERROR, Step.HOLD, why, sentence, state.stage)
+        return Snapshot(ladder, state, None, now, failed)
+
+
+class _Look:
+    """What is known of a branch at one moment."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ladder: BranchPlan,
+        rows: Sequence[AuditRow],
+        own: dict[str, BranchState],
+        now: datetime,
+    ) -> None:
+        self.plan = plan
+        self.ladder = ladder
+        self.now = now
+        self.held = own.get(ladder.name)
+        self.state = effective_states(own).get(ladder.name)
+        self.own_rows = [row for row in rows if row.branch == ladder.name]
+        self.seen_seq = rows[-1].seq if rows else 0
+        self._standings = standings(rows)
+
+    @property
+    def waits_for_adoption(self) -> bool:
+        """The state was last checked against another plan: its stages may not be this plan's."""
+        return self.held is not None and self.held.plan_revision != self.plan.revision
+
+    def standing(self, branch: str) -> Standing | None:
+        """What the audit says of a branch."""
+        return self._standings.get(branch)
