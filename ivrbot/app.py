@@ -36,6 +36,8 @@ from ivrbot.identity.policy import Policy, load_policy
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.nlu.encoder import ENCODER_FILE
+from ivrbot.nlu.fallback import FallbackNlu
+from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
 from ivrbot.rollout.caller_key import load_caller_key
@@ -110,6 +112,46 @@ async def train_nlu(settings: Settings) -> EmbeddedNlu:
         return await loop.run_in_executor(executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder))
 
 
+def rasa_nlu(settings: Settings) -> RasaNlu:
+    """The Rasa server of the settings, alone.
+
+    Raises:
+        ConfigError: the token's file cannot be read.
+    """
+    nlu = settings.nlu
+    token = "" if nlu.rasa_token_file is None else read_secret(nlu.rasa_token_file, "nlu.rasa_token_file")
+    return RasaNlu(RasaServer(nlu.rasa_url, token, nlu.rasa_deadline_ms))
+
+
+async def open_nlu(settings: Settings) -> NluEngine:
+    """The understanding engine of the settings: a Rasa server always has the embedded classifier behind it.
+
+    Raises:
+        ConfigError: the training data or the token's file is invalid.
+    """
+    embedded = await train_nlu(settings)
+    if settings.nlu.engine == "embedded":
+        return embedded
+
+    def count(engine: str, code: str) -> None:
+        metrics.ENGINE_FAILURES.labels(engine, code).inc()
+
+    return FallbackNlu(rasa_nlu(settings), embedded, on_failure=count)
+
+
+def read_secret(file: Path, setting: str) -> str:
+    """A secret kept in a file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError([Problem("", None, setting, str(file), f"cannot be read: {reason}")]) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Core:
     """Everything of a process but sound and gateways."""
@@ -134,7 +176,7 @@ async def open_core(
         settings: of the process.
         plan_file: the rollout plan.
         database: file in the data folder.
-        nlu: a trained engine; None trains the embedded one.
+        nlu: an engine; None opens the one of the settings.
 
     Raises:
         ConfigError: every problem of flows, assurance policy, plan or training data.
@@ -149,7 +191,7 @@ async def open_core(
         journal = settings.data_dir / f"{database}.journal.jsonl"
         recorder = await stack.enter_async_context(Recorder(store, journal, utc_now))
         if nlu is None:
-            nlu = await train_nlu(settings)
+            nlu = await open_nlu(settings)
         stack.push_async_callback(nlu.close)
         bank = open_bank(settings)
         stack.push_async_callback(bank.close)
@@ -212,12 +254,7 @@ def _pbx(settings: Settings) -> AmiControl | None:
         raise ConfigError(
             [Problem("", None, "asterisk.ami_secret_file", "", "is required with asterisk.ami_host")]
         )
-    try:
-        secret = asterisk.ami_secret_file.read_text("utf-8").strip()
-    except OSError as error:
-        message = f"cannot be read: {error.strerror}"
-        path = str(asterisk.ami_secret_file)
-        raise ConfigError([Problem("", None, "asterisk.ami_secret_file", path, message)]) from error
+    secret = read_secret(asterisk.ami_secret_file, "asterisk.ami_secret_file")
     return AmiControl(AmiAccount(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, secret))
 
 

@@ -67,7 +67,10 @@ class AsrSettings(Section):
 class NluSettings(Section):
     """Understanding."""
 
-    engine: Literal["embedded"] = "embedded"
+    engine: Literal["embedded", "rasa"] = "embedded"
+    rasa_url: str = Field("http://127.0.0.1:5005", pattern=r"^https?://[^/?#]+/?$")
+    rasa_token_file: Path | None = None
+    rasa_deadline_ms: int = Field(300, ge=20, le=2000)
 
 
 class TtsSettings(Section):

@@ -77,7 +77,7 @@ async def run_worker(
         try:
             app.check_files(settings, plan_file)
             # Training and model loading take seconds each; they share the cores.
-            training = vital.create_task(app.train_nlu(settings), name="training")
+            training = vital.create_task(app.open_nlu(settings), name="training")
             await _answer_calls(settings, plan_file, training, stop, begin)
         finally:
             for task in heart:

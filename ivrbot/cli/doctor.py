@@ -16,7 +16,7 @@ from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, 
 from ivrbot.cli.prompts import spoken_texts
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
-from ivrbot.errors import ConfigError, IvrbotError, MissingError
+from ivrbot.errors import ConfigError, EngineError, IvrbotError, MissingError
 from ivrbot.identity.policy import load_policy
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.models import store as model_store
@@ -68,6 +68,19 @@ async def _understanding(settings: Settings) -> str:
     await engine.close()
     encoder = (settings.models_dir / ENCODER_FILE).is_file()
     return f"{engine.name}, {'with' if encoder else 'WITHOUT'} sentence embeddings"
+
+
+async def _rasa(settings: Settings) -> str:
+    if settings.nlu.engine != "rasa":
+        raise _NotInUse("the embedded classifier is used")
+    engine = app.rasa_nlu(settings)
+    try:
+        model = await engine.model_name()
+    except EngineError as error:
+        raise MissingError(str(error), "Run `make rasa`, or set nlu.rasa_url to where the server is.") from error
+    finally:
+        await engine.close()
+    return f"{settings.nlu.rasa_url}, model {model}"
 
 
 async def _voice(settings: Settings) -> str:
@@ -139,6 +152,7 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "models": (_models, "Run `ivrbot models pull`."),
     "speech recognition": (_recognition, "Run `ivrbot models pull`."),
     "understanding": (_understanding, "Run `ivrbot nlu train`."),
+    "Rasa": (_rasa, "Optional: run `make rasa` and set nlu.engine = \"rasa\"."),
     "live voice": (_voice, "Optional: install Debian's librhvoice5 with a voice."),
     "recorded prompts": (_prompts, "Run `ivrbot prompts render`."),
     "database": (_database, "Check that the data folder can be written (IVRBOT_DATA_DIR)."),
