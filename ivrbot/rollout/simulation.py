@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from ivrbot.model.evidence import Decision, Evidence, Freshness, ShadowEvidence, Step, UnitRows
+from ivrbot.model.evidence import Decision, Evidence, Freshness, ShadowEvidence, SrmEvidence, Step, UnitRows
 from ivrbot.rollout.acting import change_for
 from ivrbot.rollout.decide import decide
 from ivrbot.rollout.evidence import build_evidence, kpis_of, microseconds
@@ -32,13 +32,19 @@ START = datetime(2026, 9, 7, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that was decided on the evening of a day (1: the first)."""
+    """Something that was decided on the evening of a day.
+
+    Attributes:
+        day: 1 is the first.
+        units: first exposures of the epoch by then.
+    """
 
     day: int
     step: Step
     from_stage: str
     from_share: float
     reason: str
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ class Walk:
         self.since = START
         self.complete = False
         self._last_at: datetime | None = None
+        self._mismatch: SrmEvidence | None = None
         self._callers = contacts(world, days, self.kpis, rng, microseconds(START))
         self._first: Contacts = self._callers.take(slice(0))
         self._rungs: list[tuple[int, int, float]] = []
@@ -180,7 +187,8 @@ class Walk:
             freshness=Freshness(now, now, now),
             shadow=self._shadow(now),
         )
-        return self._looks.at(rest)
+        quick = self._looks.at(rest)
+        return replace(quick, srm=self._mismatch) if self._mismatch is not None else quick
 
     def _shadow(self, now: datetime) -> ShadowEvidence | None:
         if self.state.share > 0:
@@ -196,7 +204,11 @@ class Walk:
 
     def look(self, now: datetime) -> Decision:
         """Decide as the controller would."""
-        return decide(self.branch, self.state, self.evidence(now), now)
+        evidence = self.evidence(now)
+        if evidence.srm.ok is False:
+            # The test keeps the largest e-value of its path: a mismatch once shown stays shown in this epoch.
+            self._mismatch = evidence.srm
+        return decide(self.branch, self.state, evidence, now)
 
     def quiet(self, now: datetime) -> bool:
         """Whether nothing would be done now, by the running sums."""
@@ -223,9 +235,9 @@ class Walk:
             decision = self.look(now)
             if decision.step is Step.HOLD:
                 continue
-            before = self.state
+            before, units = self.state, len(rows_until(self.rows, now))
             self.act(decision, now)
-            yield Event(day, decision.step, before.stage, before.share, decision.reason)
+            yield Event(day, decision.step, before.stage, before.share, decision.reason, units)
             if decision.step is Step.ROLL_BACK:
                 return
 
