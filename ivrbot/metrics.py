@@ -35,4 +35,10 @@ PACING_LATE_S = Histogram(
 PBX_FAILURES = Counter(
     "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY
 )
+ROLLOUT_INELIGIBLE = Counter(
+    "ivrbot_rollout_ineligible",
+    "Calls kept out before the draw",
+    ["branch", "reason"],
+    registry=REGISTRY,
+)
 ESCALATIONS = Counter("ivrbot_escalations", "Calls handed to operators", ["reason", "queue"], registry=REGISTRY)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
+from ivrbot import metrics
 from ivrbot.dialogue.schema import Branches
+from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.experiment import Arm, Assignment, Route
-from ivrbot.rollout.assignment import normalise_caller
+from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.control import ControlStore
+from ivrbot.rollout.eligibility import Places
 from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.routing import route_call
 
@@ -32,6 +36,18 @@ class Routing:
     assignment: Assignment | None = None
 
 
+class Exclusions(Protocol):
+    """Callers who always meet an operator."""
+
+    async def excluded(self, unit: str, branch: str) -> str:
+        """Kind of the exclusion, "" when there is none.
+
+        Raises:
+            StorageError: not known.
+        """
+        ...
+
+
 class Router:
     """Draws and stores exposures for all calls of a process.
 
@@ -41,6 +57,8 @@ class Router:
         store: branch states and exposures.
         caller_key: secret key that turns numbers into units.
         now: aware UTC clock.
+        exclusions: callers kept out; None: nobody is.
+        places: room for calls with the bot; None: without end.
     """
 
     def __init__(
@@ -50,12 +68,29 @@ class Router:
         store: ControlStore,
         caller_key: bytes,
         now: Callable[[], datetime],
+        *,
+        exclusions: Exclusions | None = None,
+        places: Places | None = None,
     ) -> None:
         self._plan = plan
         self._branches = branches
         self._store = store
         self._caller_key = caller_key
         self._now = now
+        self._exclusions = exclusions
+        self._places = places
+        self._healthy: Callable[[], str] = lambda: ""
+
+    def watch(self, live: Callable[[], Collection[str]], healthy: Callable[[], str]) -> None:
+        """Learn of the process's calls and health from now on.
+
+        Args:
+            live: ids of calls with an open leg.
+            healthy: "" or a short code of what keeps the bot from serving.
+        """
+        if self._places is not None:
+            self._places.watch(live)
+        self._healthy = healthy
 
     @property
     def plan(self) -> Plan:
@@ -76,6 +111,7 @@ class Router:
         """Decide for a stated topic. Never raises: whatever fails, the caller goes to an operator."""
         branch, entry = self._branches.branch_of(topic), self._branches.topic(topic)
         if branch is None or entry is None or entry.flow is None:
+            metrics.ROLLOUT_INELIGIBLE.labels(branch or "", "not_served").inc()
             return Routing(False, "not_served")
         return await self._draw(call, branch)
 
@@ -83,25 +119,66 @@ class Router:
         """Which front the caller meets: "speech" (treatment) or "keys"."""
         return "speech" if (await self._draw(call, FRONT_BRANCH)).to_bot else "keys"
 
-    async def assign(self, branch: str, *, caller: str, call_id: CallId) -> Assignment:
+    async def assign(
+        self, branch: str, *, caller: str, call_id: CallId, trunk: str = "", in_call: bool = False
+    ) -> Assignment:
         """Draw a call in a branch and store the exposure; the same call gets the same answer again.
 
         Args:
             branch: one of `known_branches`.
             caller: number in any form, "" when withheld.
             call_id: of the call.
+            trunk: dialled number or name of the trunk, "" when unknown.
+            in_call: the bot's leg is open already.
         """
-        return await route_call(
-            self._plan(),
-            self._store,
-            branch,
-            caller=normalise_caller(caller),
-            call_id=call_id,
-            caller_key=self._caller_key,
-            at=self._now(),
-        )
+        plan, number = self._plan(), normalise_caller(caller)
+        unit = unit_of(number, call_id, self._caller_key)
+        try:
+            why_not = await self._why_not(plan, branch, unit, call_id, in_call=in_call)
+        except StorageError:
+            return Assignment(Route.OPERATOR, None, branch, "", 0.0, 0.0, unit, "storage_unavailable")
+        to_bot = False
+        try:
+            assignment = await route_call(
+                plan,
+                self._store,
+                branch,
+                caller=number,
+                call_id=call_id,
+                caller_key=self._caller_key,
+                at=self._now(),
+                eligible=not why_not,
+                why_not=why_not,
+                trunk=trunk,
+            )
+            to_bot = assignment.route is Route.BOT
+        finally:
+            if self._places is not None and not to_bot:
+                self._places.give_back(call_id, branch)
+        if why_not and assignment.reason == why_not:
+            metrics.ROLLOUT_INELIGIBLE.labels(branch, why_not).inc()
+        return assignment
+
+    async def _why_not(self, plan: Plan, branch: str, unit: str, call_id: CallId, *, in_call: bool) -> str:
+        """Short code of what keeps a call from being drawn; takes a place for it when nothing does.
+
+        Raises:
+            StorageError: exclusions could not be read.
+        """
+        if code := self._healthy():
+            return code
+        if self._exclusions is not None and (code := await self._exclusions.excluded(unit, branch)):
+            return code
+        ladder = plan.branches.get(branch)
+        if self._places is None or ladder is None:
+            return ""
+        most = plan.max_concurrent_bot_calls
+        most_here = ladder.max_concurrent_bot_calls
+        return self._places.take(call_id, branch, most=most, most_in_branch=most_here, in_call=in_call)
 
     async def _draw(self, call: CallRegistration, branch: str) -> Routing:
-        assignment = await self.assign(branch, caller=call.caller, call_id=call.call_id)
+        assignment = await self.assign(
+            branch, caller=call.caller, call_id=call.call_id, trunk=call.called, in_call=True
+        )
         reason = "control" if assignment.arm is Arm.CONTROL else assignment.reason
         return Routing(assignment.route is Route.BOT, reason, assignment)

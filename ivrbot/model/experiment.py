@@ -69,7 +69,12 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """First affected moment of a unit in a call; stored before the call is routed."""
+    """First affected moment of a unit in a call; stored before the call is routed.
+
+    Attributes:
+        trunk: where the call came in: the dialled number or the name of a trunk, "" when unknown.
+        prefix: "+" and at most four digits of the caller's number, "" when withheld: names a region, nobody.
+    """
 
     call_id: CallId
     unit: str
@@ -80,3 +85,5 @@ class Exposure:
     epoch: int
     plan_revision: str
     at: datetime
+    trunk: str = ""
+    prefix: str = ""

@@ -18,6 +18,8 @@ from ivrbot.rollout.control import ControlStore
 from ivrbot.rollout.plan import Plan
 
 REDRAWS = 3
+TRUNK_CHARS = 64
+PREFIX_DIGITS = 4
 
 
 async def route_call(
@@ -31,6 +33,7 @@ async def route_call(
     at: datetime,
     eligible: bool = True,
     why_not: str = "",
+    trunk: str = "",
 ) -> Assignment:
     """Decide a call and record it. Idempotent: the same call in the same branch keeps its first arm.
 
@@ -44,6 +47,7 @@ async def route_call(
         at: aware time.
         eligible: the bot could and may serve this call.
         why_not: short code of an ineligible call.
+        trunk: where the call came in, kept with the exposure.
 
     Returns:
         An assignment whose exposure is stored if it has an arm. Reasons beyond those of `assign`: "repeated",
@@ -73,7 +77,9 @@ async def route_call(
             assignment = drawn(state)
             if assignment.arm is None:
                 return assignment
-            exposure = _exposure(assignment, plan, call_id, at)
+            exposure = replace(
+                _exposure(assignment, plan, call_id, at), trunk=trunk[:TRUNK_CHARS], prefix=number_prefix(caller)
+            )
             state = await store.expose(exposure)
             if exposure_in_force(exposure, state):
                 return assignment
@@ -81,6 +87,11 @@ async def route_call(
     except StorageError:
         reason = "storage_unavailable"
     return Assignment(Route.OPERATOR, None, branch, "", 0.0, 0.0, unit, reason)
+
+
+def number_prefix(caller: str | None) -> str:
+    """ "+" and the first four digits of an E.164 number, "" of a withheld one."""
+    return caller[: 1 + PREFIX_DIGITS] if caller else ""
 
 
 def _exposure(assignment: Assignment, plan: Plan, call_id: CallId, at: datetime) -> Exposure:

@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ivrbot.errors import StorageConflict
 from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
-from ivrbot.model.rollout import AuditRow, StateChange
+from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange
 from ivrbot.storage import schema, statements
 from ivrbot.storage.sqlite import SqliteStore
 
@@ -113,7 +113,7 @@ class RolloutBook:
             StorageConflict: it is not open, or its branch is no longer in the state that a change starts from.
         """
         work = partial(
-            _close, proposal_id=proposal_id, state=state, changes=tuple(changes), who=who, why=why, at=at
+            close_proposal, proposal_id=proposal_id, state=state, changes=tuple(changes), who=who, why=why, at=at
         )
         await self._store.write(work)
 
@@ -124,6 +124,10 @@ class RolloutBook:
     async def include(self, unit: str, branch: str) -> bool:
         """Let a caller in again; False when he was not kept out."""
         return await self._store.write(partial(_include, unit=unit, branch=branch))
+
+    async def excluded(self, unit: str, branch: str) -> str:
+        """Kind of the exclusion that holds for a caller in a branch, "" when none does."""
+        return await self._store.read(partial(_excluded, unit=unit, branch=branch))
 
     async def exclusions(self) -> tuple[Exclusion, ...]:
         """Everybody kept out, oldest first."""
@@ -160,7 +164,7 @@ def store_proposal(
     return row
 
 
-def _close(
+def close_proposal(
     conn: Connection,
     proposal_id: str,
     state: ProposalState,
@@ -169,6 +173,7 @@ def _close(
     why: str,
     at: datetime,
 ) -> None:
+    """See `RolloutBook.close`; inside a transaction that holds the right to write."""
     waiting = (proposals.c.proposal_id == proposal_id) & (proposals.c.state == ProposalState.OPEN.value)
     values = {"state": state.value, "decided_by": who, "decided_at": at}
     if conn.execute(update(proposals).where(waiting).values(values)).rowcount == 0:
@@ -185,6 +190,12 @@ def _exclude(conn: Connection, exclusion: Exclusion) -> None:
 def _include(conn: Connection, unit: str, branch: str) -> bool:
     held = (exclusions.c.unit == unit) & (exclusions.c.branch == branch)
     return conn.execute(delete(exclusions).where(held)).rowcount > 0
+
+
+def _excluded(conn: Connection, unit: str, branch: str) -> str:
+    holds = (exclusions.c.unit == unit) & exclusions.c.branch.in_((branch, ALL_BRANCHES))
+    row = conn.execute(select(exclusions.c.kind).where(holds).limit(1)).first()
+    return row.kind if row else ""
 
 
 def _exclusions(conn: Connection) -> tuple[Exclusion, ...]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -52,6 +52,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: (
+        "ALTER TABLE exposures ADD COLUMN trunk VARCHAR NOT NULL DEFAULT ''",
+        "ALTER TABLE exposures ADD COLUMN prefix VARCHAR NOT NULL DEFAULT ''",
+    ),
+}
+"""What brings a database of the version before to each version; new tables come by themselves."""
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
@@ -114,6 +122,8 @@ exposures = Table(
     Column("epoch", Integer, nullable=False),
     Column("plan_revision", String, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("trunk", String, nullable=False, server_default=""),
+    Column("prefix", String, nullable=False, server_default=""),
     PrimaryKeyConstraint("call_id", "branch"),
     Index("ix_exposures_evidence", "branch", "epoch", "unit", "at"),
 )

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -244,7 +244,7 @@ def _engine(path: Path, *, pool_size: int, begin: str) -> Engine:
 
 
 def _prepare(conn: Connection) -> None:
-    """Create what is missing.
+    """Create what is missing and bring an older file up to this version, in the one transaction that opens it.
 
     Raises:
         StorageUnavailable: the file was written by a newer version.
@@ -257,6 +257,11 @@ def _prepare(conn: Connection) -> None:
         raise StorageUnavailable(
             f"its schema {version} is newer than this version's {schema.SCHEMA_VERSION}; install a newer ivrbot"
         )
+    elif version < schema.SCHEMA_VERSION:
+        for step in range(version + 1, schema.SCHEMA_VERSION + 1):
+            for statement in schema.MIGRATIONS[step]:
+                conn.exec_driver_sql(statement)
+        conn.execute(update(schema.schema_version).values(version=schema.SCHEMA_VERSION))
 
 
 def _read(engine: Engine, work: Callable[[Connection], ResultT]) -> ResultT:
