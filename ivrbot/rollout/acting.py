@@ -5,8 +5,6 @@ Takes the plan, states, audit rows and a decision; gives changes of states.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -101,19 +99,21 @@ def may_climb_alone(ladder: BranchPlan, rows: Sequence[AuditRow]) -> bool:
     return True
 
 
-def proposal_for(change: StateChange, why: str, at: datetime, seen_seq: int) -> tuple[Proposal, StateChange]:
+def proposal_for(
+    change: StateChange, why: str, at: datetime, *, proposal_id: str, seen_seq: int
+) -> tuple[Proposal, StateChange]:
     """The proposal of a climb, and the audit row that keeps what it rests on.
 
     Args:
         change: what would be written if it were approved.
         why: in words.
         at: aware time.
+        proposal_id: a new one.
         seen_seq: newest audit row; the proposal's own is the next.
     """
     before, after = change.before or change.after, change.after
-    name = hashlib.sha256(f"{after.branch} {seen_seq} {at.isoformat()}".encode()).digest()
     proposal = Proposal(
-        proposal_id=base64.b32encode(name).decode()[:6].lower(),
+        proposal_id=proposal_id,
         branch=after.branch,
         from_stage=before.stage,
         from_share=before.share,
@@ -125,7 +125,8 @@ def proposal_for(change: StateChange, why: str, at: datetime, seen_seq: int) -> 
         at=at,
         evidence_seq=seen_seq + 1,
     )
-    detail = {**change.detail, "proposal": proposal.proposal_id}
+    asked: dict[str, JsonValue] = {"id": proposal_id, "to": after.stage, "share": after.share}
+    detail = {**change.detail, "proposal": asked}
     return proposal, replace(change, after=before, action="propose", detail=detail)
 
 
@@ -139,6 +140,21 @@ def waiting(proposals: Sequence[Proposal], held: BranchState, now: datetime) -> 
     """
     mine = (item for item in proposals if item.branch == held.branch)
     return next((item for item in mine if item.state_now(held, now) is ProposalState.OPEN), None)
+
+
+def overtaken(proposals: Sequence[Proposal], branch: str) -> list[Proposal]:
+    """What the controller has asked for in a branch and has not been answered."""
+    return [
+        item
+        for item in proposals
+        if item.state is ProposalState.OPEN and (item.branch, item.proposer) == (branch, WHO)
+    ]
+
+
+def withdrawal(held: BranchState, gone: Sequence[Proposal]) -> StateChange:
+    """The audit row of proposals that the controller takes back."""
+    names: list[JsonValue] = [item.proposal_id for item in gone]
+    return StateChange(held, held, "withdraw", detail={"proposals": names})
 
 
 def refused(proposals: Sequence[Proposal], change: StateChange, now: datetime) -> bool:

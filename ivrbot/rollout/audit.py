@@ -16,6 +16,7 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Evidence, Step, Verdict
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import GENESIS_HASH, AuditRow
+from ivrbot.rollout.control import plan_facts
 from ivrbot.rollout.decide import decide
 from ivrbot.rollout.plan import BranchPlan, Plan
 from ivrbot.rollout.snapshot import from_json, to_json
@@ -58,12 +59,10 @@ def snapshot_detail(snapshot: Snapshot, plan: Plan) -> dict[str, JsonValue]:
 
     Args:
         snapshot: what was decided, and from what.
-        plan: the whole plan in force, for its goal and revision.
+        plan: the whole plan in force, for the facts that every row keeps.
     """
     return {
-        "plan": plan.revision,
-        "salt": plan.salt_hash,
-        "goal": plan.goal,
+        **plan_facts(plan, snapshot.state.branch),
         SNAPSHOT: to_json(snapshot),
     }
 
@@ -161,7 +160,7 @@ class _Walk:
 
     def step(self, place: int, row: AuditRow) -> str:
         """What is wrong with the next row, "" when nothing is."""
-        reason = self._unlinked(place, row) or self._unfollowed(row) or self._underived(row)
+        reason = self._unlinked(place, row) or self._unfollowed(row) or _alone(row) or self._underived(row)
         self._previous = row.hash
         self.hashes.add(row.hash)
         self.after[row.branch] = row.after
@@ -208,6 +207,18 @@ class _Walk:
             return f"row {row.seq}: {reason}"
         self._rederived += 1
         return ""
+
+
+def _alone(row: AuditRow) -> str:
+    """A rise that one person made where the plan asked for two."""
+    before = row.before.share if row.before else 0.0
+    if not row.detail.get("two_person") or row.after.share <= before or row.who == WHO or row.action == "start":
+        return ""
+    proposal = row.detail.get("proposal")
+    proposer = proposal.get("who") if isinstance(proposal, Mapping) else None
+    if row.action == "approve" and proposer and proposer != row.who:
+        return ""
+    return f"row {row.seq} raises the share by one person alone, where the plan asks for two"
 
 
 def difference(snapshot: Snapshot) -> str:

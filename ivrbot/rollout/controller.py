@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from ivrbot.errors import StorageConflict, StorageError
+from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Step, Verdict
 from ivrbot.model.experiment import BranchState
-from ivrbot.model.proposals import Proposal, ProposalState
+from ivrbot.model.proposals import Proposal
 from ivrbot.model.rollout import AuditRow, StateChange, effective_states
 from ivrbot.ports import EvidenceSource
 from ivrbot.rollout.acting import (
@@ -27,15 +28,19 @@ from ivrbot.rollout.acting import (
     is_news,
     may_climb_alone,
     never_started,
+    overtaken,
     proposal_for,
     refused,
     start_of,
     waiting,
+    withdrawal,
 )
 from ivrbot.rollout.audit import WHO, Snapshot, snapshot_detail
+from ivrbot.rollout.control import plan_facts
 from ivrbot.rollout.decide import decide
 from ivrbot.rollout.gather import gather
 from ivrbot.rollout.plan import BranchPlan, Plan
+from ivrbot.rollout.proposals import new_id
 from ivrbot.rollout.standing import Standing, standings
 
 log = logging.getLogger(__name__)
@@ -70,9 +75,16 @@ class Leader(Protocol):
         ...
 
     async def write(
-        self, changes: Sequence[StateChange], who: str, why: str, at: datetime, *, seen_seq: int
+        self,
+        changes: Sequence[StateChange],
+        who: str,
+        why: str,
+        at: datetime,
+        *,
+        seen_seq: int,
+        closing: Sequence[str] = (),
     ) -> None:
-        """Write, if nothing has moved since row `seen_seq`."""
+        """Write and close proposals, if nothing has moved since row `seen_seq`."""
         ...
 
     async def propose(self, proposal: Proposal, changes: Sequence[StateChange], *, seen_seq: int) -> None:
@@ -85,23 +97,6 @@ class Proposals(Protocol):
 
     async def proposals(self, *, open_only: bool = False) -> tuple[Proposal, ...]:
         """As stored, oldest first."""
-        ...
-
-    async def close(
-        self,
-        proposal_id: str,
-        state: ProposalState,
-        changes: Sequence[StateChange],
-        *,
-        who: str,
-        why: str,
-        at: datetime,
-    ) -> None:
-        """Close an open one.
-
-        Raises:
-            StorageConflict: it is not open any more.
-        """
         ...
 
 
@@ -203,72 +198,67 @@ class Controller:
         """
         rows = await self._parts.audit.history()
         own = await self._parts.audit.own_states()
-        look = _Look(plan, plan.branches[branch], rows, own, self._parts.now())
-        if look.held is None or look.state is None or look.state.killed or look.waits_for_adoption:
-            # A killed branch is where a person wants it; one that has yet to come under this plan is no case for
-            # it.
-            await self._withdraw(look, "the branch is not open to decisions")
+        known = await self._parts.proposals.proposals()
+        look = _Look(plan, plan.branches[branch], rows, own, known, self._parts.now())
+        if look.held is None or look.state is None:
             return
-        if not look.held.stage:
+        if look.state.killed or look.held.plan_revision != plan.revision:
+            # A killed branch is where a person wants it; one that has yet to come under this plan waits for that.
+            await self._stay(look, look.held, "The branch is not open to decisions.")
+        elif not look.held.stage:
             await self._start(look, look.held)
-            return
-        await self._decide(look, look.held, look.state)
+        else:
+            await self._decide(look, look.held, look.state)
 
     async def _start(self, look: _Look, held: BranchState) -> None:
         """A branch that waited for another, which is complete now."""
         ladder = look.ladder
         before = look.standing(ladder.after) if ladder.after else None
         if before is None or not before.complete or not never_started(look.own_rows):
-            await self._withdraw(look, "its turn has not come")
+            await self._stay(look, held, "Its turn has not come.")
             return
-        detail = {"plan": look.plan.revision, "salt": look.plan.salt_hash, "goal": look.plan.goal}
-        change = start_of(ladder, held, look.plan.revision, {**detail, "after": ladder.after})
-        await self._climb(look, change, f"{ladder.after} is complete")
+        detail: dict[str, JsonValue] = {**plan_facts(look.plan, ladder.name), "after": ladder.after}
+        change = start_of(ladder, held, look.plan.revision, detail)
+        await self._climb(look, held, change, f"Branch {ladder.after} is complete.")
 
     async def _decide(self, look: _Look, held: BranchState, state: BranchState) -> None:
         snapshot = await self._judged(look, state)
-        decision = snapshot.decision
-        detail = snapshot_detail(snapshot, look.plan)
+        decision, ladder = snapshot.decision, look.ladder
+        change = change_for(decision, ladder, held, look.plan.revision, snapshot_detail(snapshot, look.plan))
         if decision.step is Step.ADVANCE:
-            await self._climb(
-                look, change_for(decision, look.ladder, held, look.plan.revision, detail), decision.sentence
-            )
-            return
-        await self._withdraw(look, decision.sentence)
-        if decision.step is Step.HOLD and not (
-            can_learn(look.ladder, state) and is_news(decision, held, look.own_rows, look.now)
+            await self._climb(look, held, change, decision.sentence)
+        elif decision.step is Step.HOLD and not (
+            can_learn(ladder, state) and is_news(decision, held, look.own_rows, look.now)
         ):
-            return
-        change = change_for(decision, look.ladder, held, look.plan.revision, detail)
-        await self._write(look, change, decision.sentence)
+            await self._stay(look, held, decision.sentence)
+        else:
+            await self._write(look, [change], decision.sentence)
 
-    async def _climb(self, look: _Look, change: StateChange, why: str) -> None:
+    async def _climb(self, look: _Look, held: BranchState, change: StateChange, why: str) -> None:
         """Go up within working hours, or ask a person, once."""
-        name = look.ladder.name
         if may_climb_alone(look.ladder, look.own_rows):
             if look.plan.open_for_rises(look.now):
-                await self._withdraw(look, "the branch climbs by itself")
-                await self._write(look, change, why)
+                await self._write(look, [change], why)
             return
-        known = await self._parts.proposals.proposals()
-        if look.held is None or waiting(known, look.held, look.now) or refused(known, change, look.now):
+        if waiting(look.proposals, held, look.now) or refused(look.proposals, change, look.now):
             return
-        proposal, row = proposal_for(change, why, look.now, look.seen_seq)
+        proposal, row = proposal_for(change, why, look.now, proposal_id=new_id(), seen_seq=look.seen_seq)
         await self._parts.leader.propose(proposal, [row], seen_seq=look.seen_seq)
-        log.warning("rollout: %s: proposal %s to %s: %s", name, proposal.proposal_id, proposal.to_stage, why)
+        log.warning("rollout: %s: proposal %s: %s", proposal.branch, proposal.proposal_id, why)
 
-    async def _withdraw(self, look: _Look, why: str) -> None:
-        """Close what the controller asked for and would not ask for now."""
-        for item in await self._parts.proposals.proposals(open_only=True):
-            if item.branch == look.ladder.name and item.proposer == WHO:
-                await self._parts.proposals.close(
-                    item.proposal_id, ProposalState.SUPERSEDED, [], who=WHO, why=why, at=look.now
-                )
+    async def _stay(self, look: _Look, held: BranchState, why: str) -> None:
+        """Nothing is due but to take back what was asked for."""
+        gone = overtaken(look.proposals, held.branch)
+        if gone:
+            await self._write(look, [withdrawal(held, gone)], why)
 
-    async def _write(self, look: _Look, change: StateChange, why: str) -> None:
-        await self._parts.leader.write([change], WHO, why, look.now, seen_seq=look.seen_seq)
-        if change.action != "hold":
-            log.warning("rollout: %s: %s: %s", change.after.branch, change.action, why)
+    async def _write(self, look: _Look, changes: Sequence[StateChange], why: str) -> None:
+        """Write what was decided; an open proposal of the controller's is overtaken by it."""
+        gone = [item.proposal_id for item in overtaken(look.proposals, look.ladder.name)]
+        await self._parts.leader.write(changes, WHO, why, look.now, seen_seq=look.seen_seq, closing=gone)
+        for change in changes:
+            level = logging.INFO if change.action == "hold" else logging.WARNING
+            log.log(level, "rollout: %s: %s: %s", change.after.branch, change.action, why)
 
     async def _judged(self, look: _Look, state: BranchState) -> Snapshot:
         """Gather evidence and decide. Whatever fails is verdict error, which never widens anything."""
@@ -299,22 +289,19 @@ class _Look:
         plan: Plan,
         ladder: BranchPlan,
         rows: Sequence[AuditRow],
-        own: dict[str, BranchState],
+        own: Mapping[str, BranchState],
+        proposals: Sequence[Proposal],
         now: datetime,
     ) -> None:
         self.plan = plan
         self.ladder = ladder
+        self.proposals = proposals
         self.now = now
         self.held = own.get(ladder.name)
         self.state = effective_states(own).get(ladder.name)
         self.own_rows = [row for row in rows if row.branch == ladder.name]
         self.seen_seq = rows[-1].seq if rows else 0
         self._standings = standings(rows)
-
-    @property
-    def waits_for_adoption(self) -> bool:
-        """The state was last checked against another plan: its stages may not be this plan's."""
-        return self.held is not None and self.held.plan_revision != self.plan.revision
 
     def standing(self, branch: str) -> Standing | None:
         """What the audit says of a branch."""

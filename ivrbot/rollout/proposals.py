@@ -6,12 +6,11 @@ Takes the plan, the store of states, the book of proposals, who and why; gives p
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
-from ivrbot.errors import StorageConflict
 from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal, ProposalState
@@ -24,7 +23,6 @@ from ivrbot.rollout.steps import check_step, ladder_of, on_rung, refusal, rises,
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """What people do not mistake for each other when they read it out."""
 ID_LENGTH: Final = 6
-CONTROLLER: Final = "controller"
 
 
 class ProposalBook(Protocol):
@@ -220,61 +218,3 @@ async def current(store: ControlStore, book: ProposalBook, now: datetime) -> lis
     """All proposals, oldest first, each as it stands now."""
     own = await store.own_states()
     return [replace(item, state=item.state_now(own.get(item.branch), now)) for item in await book.proposals()]
-
-
-class ControllerProposals:
-    """The controller's own proposals, beside those of people.
-
-    Args:
-        store: states and audit.
-        book: proposals.
-        now: aware clock.
-    """
-
-    def __init__(self, store: ControlStore, book: ProposalBook, now: Callable[[], datetime]) -> None:
-        self._store = store
-        self._book = book
-        self._now = now
-
-    async def open_stage(self, branch: str) -> str | None:
-        """Stage that the controller's open proposal for a branch would go to, None without one."""
-        found = await self._own(branch, self._now())
-        return found.to_stage if found else None
-
-    async def put(self, wish: Wish, at: datetime) -> None:
-        """Open a proposal, in place of the open one for that branch."""
-        before, after = wish.change.before, wish.change.after
-        if before is None:
-            raise StorageConflict(f"branch {after.branch} has no state yet")
-        wanted = _proposal(before, after, who=CONTROLLER, why=wish.why, at=at)
-        await _store(self._book, wanted, before, dict(wish.change.detail))
-
-    async def withdraw(self, branch: str, why: str, at: datetime) -> None:
-        """Close the controller's open proposal of a branch; does nothing without one."""
-        found = await self._own(branch, at)
-        held = (await self._store.own_states()).get(branch)
-        if found is None or held is None:
-            return
-        about: dict[str, JsonValue] = {"proposal": {"id": found.proposal_id, "who": CONTROLLER}}
-        change = StateChange(held, held, "reject", detail=about)
-        await self._book.close(
-            found.proposal_id, ProposalState.SUPERSEDED, [change], who=CONTROLLER, why=why, at=at
-        )
-
-    async def _own(self, branch: str, now: datetime) -> Proposal | None:
-        fit = [item for item in await current(self._store, self._book, now) if is_open(item)]
-        return next((item for item in fit if (item.branch, item.proposer) == (branch, CONTROLLER)), None)
-
-
-class Wish(Protocol):
-    """What the controller wants: see `ivrbot.rollout.controller.Wish`."""
-
-    @property
-    def change(self) -> StateChange:
-        """What would be written; its detail holds the snapshot."""
-        ...
-
-    @property
-    def why(self) -> str:
-        """In words."""
-        ...

@@ -14,10 +14,10 @@ from functools import partial
 from sqlalchemy import Column, Connection, String, Table, delete, func, insert, select, update
 
 from ivrbot.errors import StorageConflict
-from ivrbot.model.proposals import Proposal
+from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import StateChange
 from ivrbot.storage import schema, statements
-from ivrbot.storage.rollout_book import store_proposal
+from ivrbot.storage.rollout_book import close_proposal, store_proposal
 from ivrbot.storage.sqlite import SqliteStore
 
 leases = Table(
@@ -73,7 +73,14 @@ class Leadership:
         return await self._store.read(partial(_current, name=self._name))
 
     async def write(
-        self, changes: Sequence[StateChange], who: str, why: str, at: datetime, *, seen_seq: int
+        self,
+        changes: Sequence[StateChange],
+        who: str,
+        why: str,
+        at: datetime,
+        *,
+        seen_seq: int,
+        closing: Sequence[str] = (),
     ) -> None:
         """Write changes of branch states and their audit rows, if nothing has moved since they were decided.
 
@@ -83,14 +90,19 @@ class Leadership:
             why: in words.
             at: aware time.
             seen_seq: newest audit row that the decision knew of; 0 when it knew of none.
+            closing: open proposals that the decision overtakes.
 
         Raises:
-            StorageConflict: another leads, or a row was written meanwhile; nothing was stored.
+            StorageConflict: another leads, a row was written meanwhile, or a proposal is not open any more;
+            nothing
+                was stored.
             StorageUnavailable: not written.
         """
 
         def work(conn: Connection) -> None:
             _require(conn, self._name, self._holder, seen_seq)
+            for proposal_id in closing:
+                close_proposal(conn, proposal_id, ProposalState.SUPERSEDED, (), who, why, at)
             statements.apply_changes(conn, changes, who, why, at, checked=True)
 
         await self._store.write(work)
