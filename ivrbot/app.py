@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from ivrbot import metrics
+from ivrbot.analytics.contact_writer import ContactWriter
+from ivrbot.analytics.contacts import UnitOf
+from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.bank.simulator import BankSimulator
@@ -40,13 +43,16 @@ from ivrbot.nlu.fallback import FallbackNlu
 from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
+from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
+from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
+from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
@@ -59,6 +65,8 @@ T = TypeVar("T")
 MAIN_DATABASE = "ivrbot.sqlite"
 TEXT_DATABASE = "text-calls.sqlite"
 DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
+
+BEGIN_AGAIN_S = 10.0
 
 DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
 
@@ -256,6 +264,72 @@ def _pbx(settings: Settings) -> AmiControl | None:
         )
     secret = read_secret(asterisk.ami_secret_file, "asterisk.ami_secret_file")
     return AmiControl(AmiAccount(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, secret))
+
+
+# --- people's side --------------------------------------------------------------------------------------
+
+
+def unit_of_number(settings: Settings) -> UnitOf:
+    """Makes units of numbers as signalled; the call's id stands for a withheld one.
+
+    Raises:
+        ConfigError: the caller key's file is unreadable.
+    """
+    key = load_caller_key(settings.data_dir)
+    return lambda number, call_id: unit_of(normalise_caller(number), call_id, key)
+
+
+def branch_names(settings: Settings) -> frozenset[str]:
+    """Everything that can be handed over: the menu's branches and the front."""
+    return frozenset((*load_flows(settings.flows_dir).branches.branches, FRONT_BRANCH))
+
+
+@asynccontextmanager
+async def open_contacts(settings: Settings) -> AsyncIterator[ContactBook]:
+    """The contacts of telephone calls."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with SqliteStore(settings.data_dir / MAIN_DATABASE) as store:
+        yield ContactBook(store)
+
+
+def contact_writer(contacts: ContactBook, settings: Settings) -> ContactWriter:
+    """Folds calls into contacts."""
+    return ContactWriter(
+        contacts, unit_of=unit_of_number(settings), now=utc_now, max_call_s=settings.call.max_call_s
+    )
+
+
+def queue_intake(
+    contacts: ContactBook, settings: Settings, source: str, branches: Mapping[str, str]
+) -> QueueIntake:
+    """Entrance of a queue's log."""
+    return QueueIntake(contacts, source, unit_of=unit_of_number(settings), branches=branches)
+
+
+async def follow_contacts(core: Core) -> None:
+    """Keep contacts up to date, and follow the PBX's queue_log if the settings name one; until cancelled."""
+    settings, contacts = core.settings, ContactBook(core.store)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_for_ever(contact_writer(contacts, settings).run), name="contact-writer")
+        if settings.asterisk.queue_log:
+            group.create_task(_for_ever(lambda: _follow_queue_log(contacts, settings)), name="queue-log")
+
+
+async def _follow_queue_log(contacts: ContactBook, settings: Settings) -> None:
+    path = Path(settings.asterisk.queue_log)
+    intake = queue_intake(contacts, settings, str(path), settings.asterisk.queue_branches)
+    reader = QueueLogReader(path, await contacts.log_position(str(path)))
+    await QueueLogFollower(reader, lambda piece: intake.take(piece.rows, piece.position), utc_now).run()
+
+
+async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
+    """Work for figures: whatever fails in it must not end calls."""
+    while True:
+        try:
+            await work()
+        except Exception:  # the calls go on; what it missed is still in the store or in the log
+            log.exception("work in the background failed and is begun again")
+        await asyncio.sleep(BEGIN_AGAIN_S)
 
 
 # --- speech -----------------------------------------------------------------------------------------

@@ -90,12 +90,14 @@ class BankSettings(Section):
 
 
 class AsteriskSettings(Section):
-    """Asterisk's manager interface; off while `ami_host` is empty."""
+    """Asterisk: manager interface (off while `ami_host` is empty) and queue_log (off while `queue_log` is)."""
 
     ami_host: str = ""
     ami_port: int = Field(5038, ge=1, le=65535)
     ami_user: str = "ivrbot"
     ami_secret_file: Path | None = None
+    queue_log: str = ""
+    queue_branches: dict[str, str] = Field(default_factory=dict)
 
 
 class ModelSettings(Section):

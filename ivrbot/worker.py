@@ -118,7 +118,7 @@ async def _answer_calls(
                 router=core.parts.router,
             )
         )
-        background: list[asyncio.Task[None]] = []
+        background = [group.create_task(app.follow_contacts(core), name="contacts")]
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:

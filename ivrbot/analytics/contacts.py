@@ -6,7 +6,7 @@ Pure: folding again with more gives what folding once with all would have given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -53,13 +53,12 @@ class _Part:
     whole: bool = False
 
 
-def fold(material: CallMaterial, *, unit_of: UnitOf, branch_of: Mapping[str, str]) -> tuple[Contact, ...]:
+def fold(material: CallMaterial, *, unit_of: UnitOf) -> tuple[Contact, ...]:
     """Contacts of one call, by branch.
 
     Args:
         material: everything stored of it.
         unit_of: makes units of callers that were not exposed.
-        branch_of: branch of each topic of the menu.
     """
     if material.events:
         contacts = _from_events(material, unit_of)
@@ -67,7 +66,7 @@ def fold(material: CallMaterial, *, unit_of: UnitOf, branch_of: Mapping[str, str
         contacts = _from_exposures(material)
     else:
         contacts = _from_strangers(material, unit_of)
-    return tuple(_judged(contact, material, branch_of) for contact in contacts)
+    return tuple(_judged(contact, material) for contact in contacts)
 
 
 # --- calls that the product saw -------------------------------------------------------------------------
@@ -84,6 +83,7 @@ def _from_events(material: CallMaterial, unit_of: UnitOf) -> list[Contact]:
     human = _human(material, asked_at)
     caller = material.registration.caller if material.registration else ""
     unit = material.unit or unit_of(caller, material.key)
+    died = end is None and any(event.type is EventType.CALL_STARTED for event in events)
     contacts = []
     for part in parts:
         # What the bot had finished before the caller went on to another topic is no business of the operator's.
@@ -104,7 +104,7 @@ def _from_events(material: CallMaterial, unit_of: UnitOf) -> list[Contact]:
                 human=own_human,
                 outcome=Outcome.UNKNOWN,
                 score=None,
-                diagnostics=_diagnostics(events, offsets, part, first=part is parts[0], died=end is None),
+                diagnostics=_diagnostics(events, offsets, part, first=part is parts[0], died=died),
                 origin=Origin.PRODUCT,
                 closed=own_human is None or closed(own_human),
             )
@@ -307,7 +307,7 @@ def _human_end(material: CallMaterial, human: HumanPart | None) -> datetime | No
 # --- how it closed --------------------------------------------------------------------------------------
 
 
-def _judged(contact: Contact, material: CallMaterial, branch_of: Mapping[str, str]) -> Contact:
+def _judged(contact: Contact, material: CallMaterial) -> Contact:
     """With outcome, score and what the operator said."""
     said, note = material.disposition, material.note
     coded = said.outcome if said else Outcome.UNKNOWN
@@ -315,7 +315,7 @@ def _judged(contact: Contact, material: CallMaterial, branch_of: Mapping[str, st
         coded = note.outcome
     misrouted = None
     if said is not None and contact.topic:
-        misrouted = branch_of.get(said.topic, "") != contact.branch
+        misrouted = said.branch != contact.branch
     return replace(
         contact,
         outcome=_outcome(contact, coded),

@@ -48,15 +48,19 @@ class ContactEvidence:
     Args:
         contacts: the store.
         shadow: reads shadow calls; without one there are none.
-        measure: caps of the formulas.
+        time_cap_s: of a branch: what a caller who was not helped counts in `time_to_solution_s`.
     """
 
     def __init__(
-        self, contacts: ContactReader, *, shadow: ShadowReader | None = None, measure: Measure | None = None
+        self,
+        contacts: ContactReader,
+        *,
+        shadow: ShadowReader | None = None,
+        time_cap_s: Callable[[str], float] | None = None,
     ) -> None:
         self._contacts = contacts
         self._shadow = shadow
-        self._measure = measure or Measure()
+        self._time_cap_s = time_cap_s
 
     async def unit_rows(
         self, branch: str, epoch: int, *, kpis: Sequence[str], window_days: int, now: datetime
@@ -69,7 +73,8 @@ class ContactEvidence:
         window = timedelta(days=window_days)
         complete = await self._contacts.human_complete_at()
         found = await self._contacts.first_exposures(branch, epoch, window)
-        work = partial(unit_rows, found, kpis, window=window, now=now, complete=complete, measure=self._measure)
+        measure = Measure(self._time_cap_s(branch)) if self._time_cap_s else Measure()
+        work = partial(unit_rows, found, kpis, window=window, now=now, complete=complete, measure=measure)
         return await asyncio.to_thread(work)
 
     async def freshness(self, branch: str) -> Freshness:

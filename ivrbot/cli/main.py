@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +15,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "call": ("call", "Place a call in text, with WAV files or with the microphone."),
     "doctor": ("doctor", "Check engines, models, prompts, ports: what is missing and how to get it."),
     "events": ("events", "Export the events of calls."),
+    "import": ("imports", "Bring in what people's side knows of calls: queue_log, CSV."),
     "flows": ("flows", "Check, draw and test the dialogues."),
     "models": ("models", "List and fetch speech and language models."),
     "nlu": ("nlu", "Understand a text; evaluate on a file."),
@@ -35,7 +37,7 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"ivrbot.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

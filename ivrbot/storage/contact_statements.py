@@ -7,7 +7,9 @@ the contact, so that a crash in between costs nothing but a second fold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+import struct
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,13 +19,14 @@ from sqlalchemy.dialects import sqlite
 
 from ivrbot.model.call import CallId
 from ivrbot.model.contact import CallMaterial, Contact, ContactNote
-from ivrbot.model.contact_columns import own_values
+from ivrbot.model.contact_columns import OWN_FIELDS, own_values
 from ivrbot.model.experiment import Arm, Exposure
 from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.storage import schema, statements
 from ivrbot.storage.contact_bodies import contact_body, note_body, note_from
 from ivrbot.storage.contact_tables import (
+    contact_bodies,
     contact_notes,
     contacts,
     contacts_due,
@@ -186,7 +189,7 @@ def last_disposition(conn: Connection, call_id: CallId) -> CallDisposition | Non
     if row is None:
         return None
     outcome = Outcome(row.outcome)
-    return CallDisposition(CallId(row.call_id), row.at, row.who, row.topic, outcome, row.note_code)
+    return CallDisposition(CallId(row.call_id), row.at, row.who, row.topic, row.branch, outcome, row.note_code)
 
 
 def _stored_unit(conn: Connection, call_id: CallId) -> str:
@@ -197,14 +200,19 @@ def _stored_unit(conn: Connection, call_id: CallId) -> str:
 # --- storing ------------------------------------------------------------------------------------------
 
 
-def save_contacts(
-    conn: Connection, gathered: CallMaterial, folded: Sequence[Contact], marks: Sequence[int]
-) -> None:
-    """Replace the contacts of a call and take its marks away."""
+def save_contacts(conn: Connection, gathered: CallMaterial, folded: Sequence[Contact]) -> None:
+    """Replace the contacts of a call."""
     strangers = {f"{STRANGER}{name}" for name in (gathered.key, *(row.callid for row in gathered.rows))}
-    conn.execute(delete(contacts).where(contacts.c.call_id.in_({gathered.key, *strangers})))
+    for table in (contacts, contact_bodies):
+        conn.execute(delete(table).where(table.c.call_id.in_({gathered.key, *strangers})))
     if folded:
         conn.execute(insert(contacts), [_contact_row(contact) for contact in folded])
+        bodies = [{"call_id": c.call_id, "branch": c.branch, "body": contact_body(c)} for c in folded]
+        conn.execute(insert(contact_bodies), bodies)
+
+
+def unmark(conn: Connection, marks: Sequence[int]) -> None:
+    """Take marks away."""
     conn.execute(delete(contacts_due).where(contacts_due.c.id.in_(marks)))
 
 
@@ -219,9 +227,15 @@ def _contact_row(contact: Contact) -> dict[str, Any]:
         "ended_us": microseconds(contact.ended_at),
         "asked_us": microseconds(human.asked_at) if human else 0,
         "entered": human is not None and human.entered_at is not None,
-        "body": contact_body(contact),
-        **own_values(contact),
+        "outcome": contact.outcome.value,
+        "closed": contact.closed,
+        "numbers": _packed(own_values(contact)),
     }
+
+
+def _packed(values: Mapping[str, float | None]) -> bytes:
+    numbers = [math.nan if (value := values[name]) is None else value for name in OWN_FIELDS]
+    return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
 def add_queue_rows(

@@ -6,16 +6,18 @@ Takes nothing, gives tables on `schema.metadata`. No caller's number stands in a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
+import numpy as np
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
     Connection,
-    Float,
     Index,
     Integer,
+    LargeBinary,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -24,6 +26,9 @@ from sqlalchemy import (
 
 from ivrbot.model.contact_columns import OWN_FIELDS
 from ivrbot.storage.schema import UtcDateTime, metadata
+
+NUMBERS: Final = np.dtype([(name, "<f4") for name in OWN_FIELDS])
+"""How `contacts.numbers` packs the columns of a contact; a million rows are unpacked at once."""
 
 contacts = Table(
     "contacts",
@@ -36,13 +41,24 @@ contacts = Table(
     Column("ended_us", BigInteger, nullable=False),
     Column("asked_us", BigInteger, nullable=False),
     Column("entered", Boolean, nullable=False),
-    *(Column(name, Float) for name in OWN_FIELDS),
-    Column("body", JSON, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column("numbers", LargeBinary, nullable=False),
     PrimaryKeyConstraint("call_id", "branch"),
     Index("ix_contacts_unit", "branch", "unit", "started_us"),
     Index("ix_contacts_started", "branch", "started_us"),
     Index("ix_contacts_asked", "asked_us"),
 )
+
+contact_bodies = Table(
+    "contact_bodies",
+    metadata,
+    Column("call_id", String, nullable=False),
+    Column("branch", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    PrimaryKeyConstraint("call_id", "branch"),
+)
+"""Contacts in full, apart from the small rows that decisions scan."""
 
 queue_rows = Table(
     "queue_rows",

@@ -18,7 +18,7 @@ from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.storage import contact_statements as statements
 from ivrbot.storage import schema
 from ivrbot.storage.contact_bodies import contact_from
-from ivrbot.storage.contact_tables import contacts, log_positions, queue_rows
+from ivrbot.storage.contact_tables import contact_bodies, contacts, log_positions, queue_rows
 from ivrbot.storage.exposure_columns import first_exposures
 from ivrbot.storage.sqlite import SqliteStore
 
@@ -35,7 +35,7 @@ class ContactBook:
 
     # --- folding --------------------------------------------------------------------------------------
 
-    async def due(self, limit: int = 200) -> tuple[tuple[int, str], ...]:
+    async def due(self, limit: int) -> tuple[tuple[int, str], ...]:
         """Oldest marks of calls to be folded: (id, key)."""
         return await self._store.read(partial(statements.due, limit=limit))
 
@@ -43,15 +43,23 @@ class ContactBook:
         """Mark calls and exposures of a stretch that have no contact; gives how many."""
         return await self._store.write(partial(statements.sweep, since=since, until=until))
 
-    async def material(self, key: str) -> CallMaterial:
-        """Everything stored of a call."""
-        return await self._store.read(partial(statements.material, key=key))
+    async def materials(self, keys: Sequence[str]) -> tuple[CallMaterial, ...]:
+        """Everything stored of some calls, in their order."""
 
-    async def save(self, gathered: CallMaterial, folded: Sequence[Contact], marks: Sequence[int]) -> None:
-        """Replace the contacts of a call and take its marks away, in one transaction."""
-        await self._store.write(
-            partial(statements.save_contacts, gathered=gathered, folded=tuple(folded), marks=tuple(marks))
-        )
+        def gather(conn: Connection) -> tuple[CallMaterial, ...]:
+            return tuple(statements.material(conn, key) for key in keys)
+
+        return await self._store.read(gather)
+
+    async def save(self, folded: Sequence[tuple[CallMaterial, tuple[Contact, ...]]], marks: Sequence[int]) -> None:
+        """Replace the contacts of some calls and take marks away, in one transaction."""
+
+        def store(conn: Connection) -> None:
+            for material, contacts_of_it in folded:
+                statements.save_contacts(conn, material, contacts_of_it)
+            statements.unmark(conn, marks)
+
+        await self._store.write(store)
 
     # --- what people's side delivers ------------------------------------------------------------------
 
@@ -103,14 +111,19 @@ class ContactBook:
 
 
 def _of_call(conn: Connection, call_id: str) -> tuple[Contact, ...]:
-    query = select(contacts.c.body).where(contacts.c.call_id == call_id).order_by(contacts.c.branch)
+    table = contact_bodies
+    query = select(table.c.body).where(table.c.call_id == call_id).order_by(table.c.branch)
     return tuple(contact_from(body) for body in conn.execute(query).scalars())
 
 
 def _between(conn: Connection, since: datetime, until: datetime) -> tuple[Contact, ...]:
     first, last = statements.microseconds(since), statements.microseconds(until)
     query = (
-        select(contacts.c.body)
+        select(contact_bodies.c.body)
+        .join(
+            contacts,
+            (contacts.c.call_id == contact_bodies.c.call_id) & (contacts.c.branch == contact_bodies.c.branch),
+        )
         .where(contacts.c.started_us >= first, contacts.c.started_us < last)
         .order_by(contacts.c.started_us, contacts.c.call_id)
     )
@@ -125,8 +138,8 @@ def _newest(conn: Connection, branch: str, arm: str) -> datetime | None:
         .where(
             contacts.c.branch == branch,
             table.c.arm == arm,
-            contacts.c.closed == 1,
-            contacts.c.outcome.is_not(None),
+            contacts.c.closed,
+            contacts.c.outcome != "unknown",
         )
         .order_by(contacts.c.started_us.desc())
         .limit(1)

@@ -1,48 +1,55 @@
 """First exposures with their contacts as numpy columns, a million of them in some seconds.
 
-Takes a reading connection of SQLite, gives `FirstExposures`. The database does the grouping outside Python's lock;
-rows are fetched and turned into numbers in small pieces, so that calls on the event loop never wait long for them.
+Takes a reading connection, gives `FirstExposures`. Two plain scans in the order in which rows lie on the disk, and
+all joining in numpy, which lets go of the lock of Python; rows are fetched in small pieces, so that calls on the
+event loop never wait long. Call ids and units become 64-bit hashes of this process: that two of a million collide
+has a probability below one in ten million.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, text
 
 from ivrbot.model.contact_columns import CONTACT_FIELDS, OWN_FIELDS, ContactColumns, FirstExposures
 from ivrbot.storage import schema
+from ivrbot.storage.contact_tables import NUMBERS, contacts
 
 PIECE_ROWS: Final = 2_000
 
-# SQLite keeps times as text "YYYY-MM-DD HH:MM:SS.ffffff".
-_AT_US: Final = "CAST(strftime('%s', at) AS INTEGER) * 1000000 + CAST(substr(at, 21, 6) AS INTEGER)"
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
-_FIRST: Final = f"""
-WITH ranked AS (
-  SELECT rowid AS id, call_id, unit, arm, propensity, stage, {{extra}} {_AT_US} AS at_us,
-         ROW_NUMBER() OVER (PARTITION BY unit ORDER BY at, call_id) AS nth
-  FROM exposures WHERE branch = :branch AND epoch = :epoch
-), first AS MATERIALIZED (SELECT * FROM ranked WHERE nth = 1)
-"""
 
-_OWN: Final = """
-SELECT first.stage, {extra} first.id, first.at_us, first.arm = 'treatment', first.propensity,
-       COALESCE(c.asked_us, 0), COALESCE(c.entered, 0), {own}
-FROM first LEFT JOIN contacts c ON c.call_id = first.call_id AND c.branch = :branch
-"""
+@dataclass(slots=True)
+class _Exposed:
+    """Columns of first exposures, oldest first."""
 
-_REPEATS: Final = """
-SELECT first.id, c.outcome, c.duration_s, c.solved_s
-FROM first JOIN contacts c ON c.branch = :branch AND c.unit = first.unit
-  AND c.started_us > first.at_us AND c.started_us <= first.at_us + :window_us AND c.call_id <> first.call_id
-ORDER BY first.id, c.started_us
-"""
+    call: Ints
+    unit: Ints
+    at_us: Ints
+    stage: Ints
+    treated: NDArray[np.bool_]
+    propensity: Floats
+    texts: dict[str, NDArray[np.str_]]
+    stages: tuple[str, ...]
 
-_NUMBERS: Final = 6  # id, at_us, treated, propensity, asked_us, entered
+
+@dataclass(slots=True)
+class _Contacts:
+    """Columns of all contacts of a branch; `numbers` float32[n, len(OWN_FIELDS)]."""
+
+    call: Ints
+    unit: Ints
+    started_us: Ints
+    asked_us: Ints
+    entered: NDArray[np.bool_]
+    numbers: NDArray[np.float32]
 
 
 def first_exposures(conn: Connection, branch: str, epoch: int, window_us: int) -> FirstExposures:
@@ -54,69 +61,148 @@ def first_exposures(conn: Connection, branch: str, epoch: int, window_us: int) -
         epoch: whose exposures.
         window_us: repeats count up to so long after the first exposure.
     """
-    texts = [name for name in ("trunk", "prefix") if name in schema.exposures.c]
-    extra = "".join(f"{name}, " for name in texts)
-    named = {"branch": branch, "epoch": epoch, "window_us": window_us}
-    own = ", ".join(f"c.{name}" for name in OWN_FIELDS)
-    query = _FIRST.format(extra=extra) + _OWN.format(extra="".join(f"first.{t}, " for t in texts), own=own)
-    codes: dict[str, int] = {}
-    stages: list[NDArray[np.int64]] = []
-    words: list[list[str]] = [[] for _ in texts]
-    pieces: list[NDArray[np.float64]] = []
-    for rows in _pieces(conn, query, named):
-        stages.append(np.array([codes.setdefault(row[0], len(codes)) for row in rows], dtype=np.int64))
-        for at, column in enumerate(words, start=1):
-            column.extend(row[at] or "" for row in rows)
-        pieces.append(np.array([row[1 + len(texts) :] for row in rows], dtype=np.float64))
-    if not pieces:
+    exposed = _read_exposed(conn, branch, epoch)
+    if exposed is None:
         return _nothing()
-    table = np.concatenate(pieces)
-    del pieces
-    order = np.lexsort((table[:, 0], table[:, 1]))
-    table = table[order]
-    held = {name: table[:, _NUMBERS + at] for at, name in enumerate(OWN_FIELDS)}
-    seen = ~np.isnan(held["closed"])
-    columns = ContactColumns(**held, **_repeats(conn, branch, epoch, named, table[:, 0], seen))
-    told = {name: np.array(words[at], dtype=np.str_)[order] for at, name in enumerate(texts)}
+    known = _read_contacts(conn, branch, int(exposed.at_us[0]) - 86_400_000_000)
+    place, met = _matching(known.call, exposed.call)
+    own = np.where(met[:, None], known.numbers[place], np.float32(np.nan)).astype(np.float64)
+    columns = ContactColumns(
+        **{name: own[:, at] for at, name in enumerate(OWN_FIELDS)},
+        **_repeats(exposed, known, met, window_us),
+    )
     return FirstExposures(
-        at_us=table[:, 1].astype(np.int64),
-        stage=np.concatenate(stages)[order],
-        stages=tuple(codes),
-        treated=table[:, 2] > 0,
-        propensity=table[:, 3],
+        at_us=exposed.at_us,
+        stage=exposed.stage,
+        stages=exposed.stages,
+        treated=exposed.treated,
+        propensity=exposed.propensity,
         contacts=columns,
-        asked_us=table[:, 4].astype(np.int64),
-        entered=table[:, 5] > 0,
-        trunk=told.get("trunk"),
-        prefix=told.get("prefix"),
+        asked_us=np.where(met, known.asked_us[place], 0),
+        entered=met & known.entered[place],
+        trunk=exposed.texts.get("trunk"),
+        prefix=exposed.texts.get("prefix"),
     )
 
 
+def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
+    table = schema.exposures
+    query = select(*(text(name) for name in _EXPOSED)).select_from(table)
+    if conn.dialect.name == "sqlite":
+        query = query.with_hint(table, "NOT INDEXED", "sqlite")  # the index lies in the order of units: at random
+    query = query.where(table.c.branch == branch, table.c.epoch == epoch)
+    stages, trunks, prefixes = dict[str, int](), dict[str, int](), dict[str, int]()
+    pieces: list[tuple[NDArray[Any], ...]] = []
+    for rows in _pieces(conn, query):
+        call, unit, at, arm, propensity, stage, trunk, prefix = zip(*rows, strict=True)
+        pieces.append(
+            (
+                _hashes(call),
+                _hashes(unit),
+                np.array(at, dtype="datetime64[us]").astype(np.int64),
+                _codes(stage, stages),
+                np.array([name == "treatment" for name in arm]),
+                np.array(propensity, dtype=np.float64),
+                _codes(trunk, trunks),
+                _codes(prefix, prefixes),
+            )
+        )
+    if not pieces:
+        return None
+    columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+    first = _first_of_each(columns[1], columns[2], columns[0])
+    calls, units, at_us, stage_codes, treated, propensities, trunk_codes, prefix_codes = (
+        column[first] for column in columns
+    )
+    told = {"trunk": _words(trunks)[trunk_codes], "prefix": _words(prefixes)[prefix_codes]}
+    return _Exposed(calls, units, at_us, stage_codes, treated, propensities, told, tuple(stages))
+
+
+_EXPOSED: Final = ("call_id", "unit", "at", "arm", "propensity", "stage", "trunk", "prefix")
+
+
+def _first_of_each(unit: Ints, at_us: Ints, call: Ints) -> Ints:
+    """Places of the earliest row of each unit, oldest first."""
+    order = np.lexsort((call, at_us, unit))
+    heads = np.append(True, unit[order][1:] != unit[order][:-1])
+    firsts = order[heads]
+    by_time: Ints = firsts[np.lexsort((call[firsts], at_us[firsts]))]
+    return by_time
+
+
+def _codes(names: Sequence[str | None], codes: dict[str, int]) -> Ints:
+    return np.array([codes.setdefault(name or "", len(codes)) for name in names], dtype=np.int64)
+
+
+def _words(codes: dict[str, int]) -> NDArray[np.str_]:
+    return np.array(list(codes), dtype=np.str_)
+
+
+def _read_contacts(conn: Connection, branch: str, since_us: int) -> _Contacts:
+    table = contacts
+    query = select(
+        *(text(name) for name in ("call_id", "unit", "started_us", "asked_us", "entered", "numbers"))
+    ).select_from(table)
+    if conn.dialect.name == "sqlite":
+        query = query.with_hint(table, "INDEXED BY ix_contacts_started", "sqlite")
+    query = query.where(table.c.branch == branch, table.c.started_us >= since_us)
+    pieces: list[tuple[NDArray[Any], ...]] = []
+    for rows in _pieces(conn, query):
+        call, unit, started, asked, entered, numbers = zip(*rows, strict=True)
+        packed = b"".join(one if len(one) == NUMBERS.itemsize else _UNKNOWN for one in numbers)
+        pieces.append(
+            (
+                _hashes(call),
+                _hashes(unit),
+                np.array(started, dtype=np.int64),
+                np.array(asked, dtype=np.int64),
+                np.array(entered, dtype=np.bool_),
+                np.frombuffer(packed, dtype="<f4").reshape(len(rows), len(OWN_FIELDS)),
+            )
+        )
+    if not pieces:
+        # One row that matches nothing: every place in the joins below then exists.
+        zero = np.zeros(1, dtype=np.int64)
+        unknown = np.full((1, len(OWN_FIELDS)), np.nan, dtype=np.float32)
+        return _Contacts(zero, zero, zero, zero, zero > 0, unknown)
+    return _Contacts(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+
+
+_UNKNOWN: Final = np.full(len(OWN_FIELDS), np.nan, dtype="<f4").tobytes()
+"""For numbers that an older version packed otherwise: not known until they are folded again."""
+
+
+def _matching(keys: Ints, wanted: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Place of each wanted key among `keys`, and whether it is there."""
+    order = np.argsort(keys, kind="stable")
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    place = order[at]
+    return place, keys[place] == wanted
+
+
 def _repeats(
-    conn: Connection,
-    branch: str,
-    epoch: int,
-    named: dict[str, Any],
-    ids: NDArray[np.float64],
-    seen: NDArray[np.bool_],
+    exposed: _Exposed, known: _Contacts, met: NDArray[np.bool_], window_us: int
 ) -> dict[str, NDArray[np.float64]]:
     """What followed each first exposure within the window: count, seconds, how the last one went."""
-    count = np.zeros(len(ids))
+    count = np.zeros(len(exposed.at_us))
     total_s, last_outcome, last_s, last_solved_s = count.copy(), count * np.nan, count.copy(), count * np.nan
-    pieces = [
-        np.array(rows, dtype=np.float64) for rows in _pieces(conn, _FIRST.format(extra="") + _REPEATS, named)
-    ]
-    if pieces:
-        rows = np.concatenate(pieces)
-        by_id = np.argsort(ids)
-        place = by_id[np.searchsorted(ids[by_id], rows[:, 0])]
+    first, same = _matching(exposed.unit, known.unit)
+    after_us = known.started_us - exposed.at_us[first]
+    later = same & (after_us > 0) & (after_us <= window_us) & (known.call != exposed.call[first])
+    rows = np.flatnonzero(later)
+    if len(rows):
+        rows = rows[np.lexsort((known.started_us[rows], first[rows]))]
+        place, numbers = first[rows], known.numbers[rows].astype(np.float64)
+        outcome, duration_s, solved_s = (
+            numbers[:, OWN_FIELDS.index(name)] for name in ("outcome", "duration_s", "solved_s")
+        )
         np.add.at(count, place, 1.0)
-        np.add.at(total_s, place, rows[:, 2])
-        ends = np.append(rows[1:, 0] != rows[:-1, 0], True)
+        np.add.at(total_s, place, duration_s)
+        ends = np.append(place[1:] != place[:-1], True)
         at = place[ends]
-        last_outcome[at], last_s[at], last_solved_s[at] = rows[ends, 1], rows[ends, 2], rows[ends, 3]
+        last_outcome[at], last_s[at], last_solved_s[at] = outcome[ends], duration_s[ends], solved_s[ends]
     return {
-        "repeats": np.where(seen, count, np.nan),
+        "repeats": np.where(met, count, np.nan),
         "repeats_s": total_s - last_s,
         "last_outcome": last_outcome,
         "last_duration_s": last_s,
@@ -124,14 +210,18 @@ def _repeats(
     }
 
 
-def _pieces(conn: Connection, query: str, named: dict[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    cursor = conn.connection.cursor()
+def _hashes(names: Sequence[str]) -> Ints:
+    return np.array([hash(name) for name in names], dtype=np.int64)
+
+
+def _pieces(conn: Connection, query: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+    result = conn.execute(query)
     try:
-        cursor.execute(query, named)
+        cursor = result.cursor  # rows as the driver gives them: SQLAlchemy's own cost twice as much
         while rows := cursor.fetchmany(PIECE_ROWS):
             yield rows
     finally:
-        cursor.close()
+        result.close()
 
 
 def _nothing() -> FirstExposures:

@@ -42,6 +42,7 @@ from ivrbot.model.shadow import (
     shadow_evidence,
 )
 from ivrbot.storage import schema, statements
+from ivrbot.storage.contact_tables import mark_due
 from ivrbot.storage.schema import UtcDateTime, metadata
 from ivrbot.storage.sqlite import SqliteStore
 
@@ -191,6 +192,7 @@ def _add_disposition(conn: Connection, disposition: CallDisposition) -> bool:
         return False
     conn.execute(insert(dispositions).values(asdict(disposition) | {"outcome": disposition.outcome.value}))
     _predict_live(conn, disposition.call_id)
+    mark_due(conn, [disposition.call_id])
     return True
 
 
