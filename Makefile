@@ -68,12 +68,13 @@ rasa: $(BIN)/python
 prompts: setup
 	$(BIN)/ivrbot prompts render
 
+LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
 lock: $(BIN)/python
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o requirements.lock pyproject.toml
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
-	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra dev --extra microphone \
-	  -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) -o requirements.lock pyproject.toml
+	$(LOCK) --extra dev --extra microphone -c requirements.lock -o requirements-dev.lock pyproject.toml
+	cd tests/stats/peers && $(abspath $(BIN))/python $(wordlist 2,99,$(LOCK)) -o requirements.lock requirements.in
 
 clean:
 	rm -rf $(VENV) .cache var .pytest_cache .mypy_cache .ruff_cache
