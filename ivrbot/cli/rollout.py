@@ -12,8 +12,9 @@ import click
 
 from ivrbot import app
 from ivrbot.call.router import FRONT_BRANCH
-from ivrbot.cli.console import FAILED, INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
+from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.rollout_analyze import analyze_command
+from ivrbot.cli.rollout_audit import audit_group, certificate_command, verify_command
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.rollout import StateChange
@@ -173,21 +174,8 @@ async def history(branch: str | None, as_json: bool) -> None:
         click.echo(f"{row['at']}  {row['who']:<20} {row['action']:<10} {row['branch']:<12} {row['why']}")
 
 
-@rollout.command()
-@json_option
-@run_async
-async def verify(as_json: bool) -> None:
-    """Recompute the audit's hash chain."""
-    async with _store(quiet_settings()) as store:
-        row = await rows.verify(store)
-    if as_json:
-        print_json(row)
-    if not row["ok"]:
-        fail(FAILED, f"the audit is broken at row {row['broken_at']}: {row['reason']}")
-    if not as_json:
-        click.echo(f"the audit is whole: {row['rows']} rows")
-
-
+for _command in (verify_command, audit_group, certificate_command):
+    rollout.add_command(_command)
 rollout.add_command(analyze_command)
 
 
