@@ -1,8 +1,8 @@
 """Whether a call may be drawn at all: decided before the draw, on facts known then, and counted apart.
 
-Takes room for calls; gives "" or "cap". The other codes come from who knows them: health ("draining",
-"storage_journal"), exclusions ("vip", "opt_out"), the menu ("not_served"). An ineligible caller meets an operator and
-is in neither arm.
+Takes room for calls; gives "" or "cap". Other codes come from who knows them: health ("draining", "asr_down",
+"storage_journal"), exclusions ("vip", "opt_out"), the menu ("not_served"). An ineligible caller meets an operator
+and is in neither arm.
 """
 
 from __future__ import annotations

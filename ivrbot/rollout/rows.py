@@ -5,15 +5,18 @@ Takes the plan, states and audit rows; gives JSON-able dictionaries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
 
 from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import Assignment, BranchState
+from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange, effective_states, first_broken
 from ivrbot.rollout.assignment import assign, normalise_caller
 from ivrbot.rollout.control import ControlStore
-from ivrbot.rollout.plan import Plan, initial_states
+from ivrbot.rollout.plan import BranchPlan, Plan, initial_states
+from ivrbot.rollout.standing import Standing
 
 Row = dict[str, JsonValue]
 
@@ -59,13 +62,95 @@ def decide(
     return assignment_row(assign(plan, state, branch, caller=caller, call_id=call_id, caller_key=caller_key))
 
 
-def status(plan: Plan, own: Mapping[str, BranchState]) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a branch still lacks.
+
+    Attributes:
+        callers_needed: callers of the smaller arm until a decision, None when not known.
+        earliest_day: first day on which it may leave its rung, None when not known or never.
+    """
+
+    callers_needed: int | None = None
+    earliest_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What status tells beside plan and states.
+
+    Attributes:
+        standings: from the audit.
+        proposals: as they stand now.
+        outlook: of a branch on its rung.
+        plan_error: what is wrong with the plan's file, "" when it is the plan in force.
+    """
+
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    proposals: Sequence[Proposal] = ()
+    outlook: Callable[[BranchPlan, BranchState, Standing | None], Outlook] | None = None
+    plan_error: str = ""
+
+
+def status(plan: Plan, own: Mapping[str, BranchState], beside: Beside | None = None) -> list[Row]:
     """One row per branch of the plan, then branches that have a state but left the plan."""
+    told = beside or Beside()
     everything = own.get(ALL_BRANCHES)
     all_killed = everything is not None and everything.killed
     names = [*plan.branches, *(name for name in own if name not in plan.branches and name != ALL_BRANCHES)]
     first = initial_states(plan)
-    return [_status(plan, name, own.get(name) or first[name], name in own, all_killed) for name in names]
+    return [
+        _status(plan, name, own.get(name) or first[name], name in own, all_killed)
+        | _standing(plan, name, own.get(name) or first[name], told)
+        for name in names
+    ]
+
+
+def _standing(plan: Plan, name: str, state: BranchState, told: Beside) -> Row:
+    standing, ladder = told.standings.get(name), plan.branches.get(name)
+    asked = [item for item in told.proposals if item.branch == name and item.state is ProposalState.OPEN]
+    outlook = told.outlook(ladder, state, standing) if told.outlook and ladder and state.stage else Outlook()
+    return {
+        "since": standing.since.isoformat() if standing else None,
+        "complete": standing.complete if standing else False,
+        "override": standing.override if standing else False,
+        "callers_needed": outlook.callers_needed,
+        "earliest_day": outlook.earliest_day.isoformat() if outlook.earliest_day else None,
+        "proposal": proposal_row(asked[-1]) if asked else None,
+        "plan_error": told.plan_error,
+    }
+
+
+def proposal_row(proposal: Proposal) -> Row:
+    """A proposal as it stands."""
+    return {
+        "id": proposal.proposal_id,
+        "branch": proposal.branch,
+        "from_stage": proposal.from_stage,
+        "from_share": proposal.from_share,
+        "to_stage": proposal.to_stage,
+        "to_share": proposal.to_share,
+        "proposer": proposal.proposer,
+        "why": proposal.why,
+        "at": proposal.at.isoformat(),
+        "override": proposal.override,
+        "evidence_seq": proposal.evidence_seq,
+        "state": proposal.state.value,
+        "decided_by": proposal.decided_by,
+        "decided_at": proposal.decided_at.isoformat() if proposal.decided_at else None,
+    }
+
+
+def exclusion_row(exclusion: Exclusion) -> Row:
+    """A caller kept out; who it is cannot be told from it."""
+    return {
+        "unit": exclusion.unit,
+        "kind": exclusion.kind,
+        "branch": exclusion.branch,
+        "who": exclusion.who,
+        "why": exclusion.why,
+        "at": exclusion.at.isoformat(),
+    }
 
 
 def _status(plan: Plan, name: str, state: BranchState, stored: bool, all_killed: bool) -> Row:

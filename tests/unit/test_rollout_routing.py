@@ -52,7 +52,7 @@ async def test_a_drawn_call_is_exposed_as_it_was_drawn(plan: Plan, store: Memory
     answer = await routed(plan, store)
     assert (answer.route, answer.arm) == (Route.BOT, Arm.TREATMENT)
     assert await store.exposure(CALL, "balance") == Exposure(
-        CALL, answer.unit, "balance", Arm.TREATMENT, 1.0, "full", 1, plan.revision, NOW
+        CALL, answer.unit, "balance", Arm.TREATMENT, 1.0, "full", 1, plan.revision, NOW, prefix="+7916"
     )
 
 
