@@ -1,0 +1,59 @@
+"""What the commands of `ivrbot rollout` share: the store, who is asking, the plan."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from ivrbot import app
+from ivrbot.cli.console import print_json
+from ivrbot.config import Settings
+from ivrbot.dialogue.loader import load_flows
+from ivrbot.model.rollout import StateChange
+from ivrbot.rollout import rows
+from ivrbot.rollout.plan import Plan
+from ivrbot.storage.sqlite import SqliteStore
+
+why_option = click.option("--why", required=True, help="Reason, kept in the audit.")
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[SqliteStore]:
+    """The database of the data folder, made where there is none."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with SqliteStore(settings.data_dir / app.MAIN_DATABASE) as store:
+        yield store
+
+
+def read_plan(settings: Settings) -> Plan:
+    """The plan of the settings.
+
+    Raises:
+        ConfigError: every problem of it.
+    """
+    return app.load_rollout(settings.rollout.plan, load_flows(settings.flows_dir))
+
+
+def who_asks() -> str:
+    """The operating system's user; the environment, which anybody can set, is not asked."""
+    number = os.getuid()
+    try:
+        return f"user:{pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user:{number}"
+
+
+def show_changes(changes: list[StateChange], as_json: bool) -> None:
+    """Print what was changed."""
+    table = [rows.change_row(change) for change in changes]
+    if as_json:
+        print_json(table)
+        return
+    for change in changes:
+        state = change.after
+        where = f"{state.stage or '-'} {state.share:.0%}" if state.stage or not state.killed else ""
+        click.echo(f"{state.branch}: {change.action} {where}".rstrip(), err=True)
