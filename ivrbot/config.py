@@ -108,9 +108,11 @@ class ModelSettings(Section):
 
 
 class RolloutSettings(Section):
-    """The plan."""
+    """The plan, and the controller that follows it."""
 
     plan: Path = Path("rollout.yaml")
+    interval_s: float = Field(300.0, ge=10, le=86_400)
+    query_s: float = Field(20.0, gt=0, le=45)
 
 
 class Settings(Section):

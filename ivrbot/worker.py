@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from ivrbot import app
+from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.call.door import CallDesk
 from ivrbot.config import Settings
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
+from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
+from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.leases import Leadership
+from ivrbot.storage.rollout_book import RolloutBook
+from ivrbot.storage.shadow import ShadowBook
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
@@ -118,7 +126,10 @@ async def _answer_calls(
                 router=core.parts.router,
             )
         )
-        background = [group.create_task(app.follow_contacts(core), name="contacts")]
+        background = [
+            group.create_task(app.follow_contacts(core), name="contacts"),
+            group.create_task(_controller(core).run(), name="rollout"),
+        ]
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:
@@ -135,6 +146,24 @@ async def _answer_calls(
             await web.stop()
             for task in background:
                 task.cancel()
+
+
+def _controller(core: app.Core) -> Controller:
+    """Decides about the rollout beside the calls; one process of all on this database does."""
+    store, settings = core.store, core.settings.rollout
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Controller(
+        ControllerParts(
+            plan=lambda: core.parts.router.plan,
+            audit=store,
+            leader=Leadership(store, "rollout", holder, LEASE_S),
+            source=ContactEvidence(ContactBook(store), shadow=ShadowBook(store).evidence),
+            proposals=RolloutBook(store),
+            now=app.utc_now,
+            interval_s=settings.interval_s,
+            query_s=settings.query_s,
+        )
+    )
 
 
 async def _beat(beat: Callable[[], None]) -> None:

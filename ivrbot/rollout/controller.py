@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 TRIES: Final = 3
 """Looks at one branch before it is left to the next round, when others keep changing it."""
+LEASE_S: Final = 60.0
+"""A leader silent for so long is replaced; longer than a look at one branch may take."""
 TICK_S: Final = 10.0
 """How often the lease is renewed, or looked at by those who wait for it."""
 
@@ -185,6 +187,9 @@ class Controller:
                 log.info("rollout: %s was changed while it was looked at: %s", branch, error)
             except StorageError as error:
                 log.warning("rollout: %s is left as it is: %s", branch, error)
+                return
+            except Exception:  # calls go on in this process, and so must the other branches
+                log.exception("rollout: %s could not be looked at", branch)
                 return
             else:
                 return
