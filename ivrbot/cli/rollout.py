@@ -11,10 +11,10 @@ from ivrbot import app
 from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.rollout_analyze import analyze_command
-from ivrbot.cli.rollout_simulate import forecast_command, simulate_command
 from ivrbot.cli.rollout_audit import audit_group, certificate_command, verify_command
 from ivrbot.cli.rollout_changes import COMMANDS
 from ivrbot.cli.rollout_parts import open_store, read_plan
+from ivrbot.cli.rollout_simulate import forecast_command, simulate_command
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
 from ivrbot.rollout import proposals, rows
@@ -150,8 +150,7 @@ async def history(branch: str | None, as_json: bool) -> None:
         click.echo(f"{row['at']}  {row['who']:<20} {row['action']:<10} {row['branch']:<12} {row['why']}")
 
 
-for _command in (verify_command, audit_group, certificate_command):
+for _command in (*COMMANDS, verify_command, audit_group, certificate_command):
     rollout.add_command(_command)
-rollout.add_command(analyze_command)
-rollout.add_command(simulate_command)
-rollout.add_command(forecast_command)
+for _other in (analyze_command, simulate_command, forecast_command):
+    rollout.add_command(_other)
