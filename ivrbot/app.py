@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import hmac
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -47,9 +48,12 @@ from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
+from ivrbot.rollout.eligibility import Places
+from ivrbot.rollout.following import PlanFollower
 from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
@@ -172,6 +176,7 @@ class Core:
     desk: OperatorDesk
     parts: CallParts
     pbx: AmiControl | None
+    following: PlanFollower
 
 
 @asynccontextmanager
@@ -195,7 +200,11 @@ async def open_core(
     caller_key = load_caller_key(settings.data_dir)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(settings.data_dir / database))
-        await adopt(plan, store, f"start:{getpass.getuser()}", utc_now())
+        who = f"start:{getpass.getuser()}"
+        await adopt(plan, store, who, utc_now())
+        following = PlanFollower(
+            plan_file, plan, lambda path: load_rollout(path, flow_set), store, f"re{who}", utc_now
+        )
         journal = settings.data_dir / f"{database}.journal.jsonl"
         recorder = await stack.enter_async_context(Recorder(store, journal, utc_now))
         if nlu is None:
@@ -217,13 +226,22 @@ async def open_core(
             locks=CustomerLocks(),
             operators=desk,
             calls=store,
-            router=Router(lambda: plan, flow_set.branches, store, caller_key, utc_now),
+            router=Router(
+                lambda: following.plan,
+                flow_set.branches,
+                store,
+                caller_key,
+                utc_now,
+                exclusions=RolloutBook(store),
+                places=Places(time.monotonic),
+                plan_error=lambda: following.error,
+            ),
             deadlines=BankDeadlines(settings.call.bank_slow_ms, settings.call.bank_deadline_ms),
             max_call_s=settings.call.max_call_s,
             front=settings.call.front,
             now=utc_now,
         )
-        yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx)
+        yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx, following)
 
 
 def check_files(settings: Settings, plan_file: Path) -> None:

@@ -112,6 +112,9 @@ async def _answer_calls(
             record=core.recorder.emit,
             registered_only=settings.media.registered_only,
         )
+        core.parts.router.watch(
+            lambda: {call.registration.call_id for call in desk.live}, lambda: "" if desk.ready else "draining"
+        )
         pacer = Pacer()
         gateway = AudioSocketGateway(desk, pacer, settings.media)
         web = WebServer(
@@ -129,6 +132,7 @@ async def _answer_calls(
         background = [
             group.create_task(app.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),
+            group.create_task(core.following.run(), name="plan"),
         ]
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))

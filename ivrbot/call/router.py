@@ -59,6 +59,7 @@ class Router:
         now: aware UTC clock.
         exclusions: callers kept out; None: nobody is.
         places: room for calls with the bot; None: without end.
+        plan_error: what is wrong with the plan's file now, "" when it is the plan in force.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Router:
         *,
         exclusions: Exclusions | None = None,
         places: Places | None = None,
+        plan_error: Callable[[], str] = lambda: "",
     ) -> None:
         self._plan = plan
         self._branches = branches
@@ -79,6 +81,7 @@ class Router:
         self._now = now
         self._exclusions = exclusions
         self._places = places
+        self._plan_error = plan_error
         self._healthy: Callable[[], str] = lambda: ""
 
     def watch(self, live: Callable[[], Collection[str]], healthy: Callable[[], str]) -> None:
@@ -86,7 +89,7 @@ class Router:
 
         Args:
             live: ids of calls with an open leg.
-            healthy: "" or a short code of what keeps the bot from serving.
+            healthy: "" or a short code of what keeps the bot from taking new calls.
         """
         if self._places is not None:
             self._places.watch(live)
@@ -96,6 +99,11 @@ class Router:
     def plan(self) -> Plan:
         """The plan in force."""
         return self._plan()
+
+    @property
+    def plan_error(self) -> str:
+        """What is wrong with the plan's file, "" when nothing is."""
+        return self._plan_error()
 
     @property
     def menu(self) -> Branches:
@@ -165,7 +173,8 @@ class Router:
         Raises:
             StorageError: exclusions could not be read.
         """
-        if code := self._healthy():
+        # Calls that are under way are finished, whatever new ones meet.
+        if not in_call and (code := self._healthy()):
             return code
         if self._exclusions is not None and (code := await self._exclusions.excluded(unit, branch)):
             return code

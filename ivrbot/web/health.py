@@ -34,10 +34,12 @@ class Health:
         return web.Response(text="ok\n")
 
     async def ready(self, request: web.Request) -> web.Response:
-        """New calls are taken."""
+        """New calls are taken; a plan that cannot be followed is told, the one before stays in force."""
         del request
         ready = self._parts.calls.ready
-        return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
+        # Open to all: that there is a problem, never which.
+        plan = "rollout plan: the file is not in force\n" if self._parts.router.plan_error else ""
+        return web.Response(text=("ready\n" if ready else "not ready\n") + plan, status=200 if ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text format."""

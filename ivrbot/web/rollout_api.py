@@ -1,42 +1,95 @@
-"""The rollout over HTTP: where a call goes, for an IVR that the bank already has, and the state of every branch.
+"""The rollout over HTTP: where a call goes, for an IVR that the bank already has; states, and changes to them.
 
-Takes requests, gives JSON rows.
+Takes requests, gives JSON rows. Changes are signed with the name of the token shown.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
 from pydantic import StringConstraints
 
 from ivrbot.call.door import canonical_call_id
-from ivrbot.errors import StorageError
+from ivrbot.errors import ConfigError, StorageConflict, StorageError
 from ivrbot.model.call import CallId
-from ivrbot.rollout.rows import assignment_row, status
+from ivrbot.model.rollout import ALL_BRANCHES
+from ivrbot.rollout import control, proposals, rows
+from ivrbot.rollout.proposals import Desk
+from ivrbot.rollout.standing import standings
+from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Body, Rejected, json_answer, read_body
 from ivrbot.web.parts import WebParts
+
+TOKEN_NAME: Final = "token:api"
+"""There is one token so far; it signs as this."""
+
+BranchText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+T = TypeVar("T")
 
 
 class Question(Body):
     """Body of `POST /api/v1/rollout/decision`."""
 
-    branch: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    branch: BranchText
     call_id: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
     caller: Annotated[str, StringConstraints(max_length=32)] = ""
+    trunk: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9._:+/@-]*$")] = ""
+
+
+class Reason(Body):
+    """Body of a kill, a resume or a rollback."""
+
+    why: Why
+
+
+class Wanted(Body):
+    """Body of a proposal; without a share the next rung."""
+
+    why: Why
+    share: float | None = None
+    override: bool = False
+
+
+class Answer(Body):
+    """Body of an approval or a rejection."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+    why: Why
 
 
 class RolloutApi:
-    """Handlers of `/api/v1/rollout`."""
+    """Handlers of `/api/v1/rollout`.
 
-    def __init__(self, parts: WebParts) -> None:
+    Args:
+        parts: of the process.
+        now: aware UTC clock.
+    """
+
+    def __init__(self, parts: WebParts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._parts = parts
+        self._now = now
+        self._book = RolloutBook(parts.store)
 
     def routes(self) -> list[web.RouteDef]:
         """Where the handlers are mounted."""
         return [
             web.post("/api/v1/rollout/decision", self.decision),
             web.get("/api/v1/rollout", self.status),
+            web.get("/api/v1/rollout/proposals", self.proposals),
+            web.get("/api/v1/rollout/history", self.history),
+            web.post("/api/v1/rollout/kill", self.kill),
+            web.post("/api/v1/rollout/resume", self.resume),
+            web.post("/api/v1/rollout/{branch}/propose", self.propose),
+            web.post("/api/v1/rollout/{branch}/approve", self.approve),
+            web.post("/api/v1/rollout/{branch}/reject", self.reject),
+            web.post("/api/v1/rollout/{branch}/rollback", self.rollback),
+            web.post("/api/v1/rollout/{branch}/kill", self.kill),
+            web.post("/api/v1/rollout/{branch}/resume", self.resume),
         ]
 
     async def decision(self, request: web.Request) -> web.Response:
@@ -50,14 +103,142 @@ class RolloutApi:
             message = f"no such branch; allowed: {', '.join(sorted(known))}"
             raise Rejected(400, "invalid", [{"field": "branch", "message": message}])
         call_id = canonical_call_id(question.call_id) or CallId(question.call_id)
-        assignment = await self._parts.router.assign(question.branch, caller=question.caller, call_id=call_id)
-        return json_answer(assignment_row(assignment))
+        assignment = await self._parts.router.assign(
+            question.branch, caller=question.caller, call_id=call_id, trunk=question.trunk
+        )
+        return json_answer(rows.assignment_row(assignment))
 
     async def status(self, request: web.Request) -> web.Response:
         """One row per branch."""
         del request
-        try:
-            own = await self._parts.store.own_states()
-        except StorageError as error:
-            raise Rejected(503, "storage_unavailable") from error
-        return json_answer(status(self._parts.router.plan, own))
+        return json_answer(await _told(self._status()))
+
+    async def _status(self) -> list[rows.Row]:
+        store, router = self._parts.store, self._parts.router
+        beside = rows.Beside(
+            standings=standings(await store.history()),
+            proposals=await proposals.current(store, self._book, self._now()),
+            plan_error=router.plan_error,
+        )
+        return rows.status(router.plan, await store.own_states(), beside)
+
+    async def proposals(self, request: web.Request) -> web.Response:
+        """Every proposal, oldest first, as it stands now."""
+        del request
+        found = await _told(proposals.current(self._parts.store, self._book, self._now()))
+        return json_answer([rows.proposal_row(item) for item in found])
+
+    async def history(self, request: web.Request) -> web.Response:
+        """Audit rows, oldest first; `?branch=` of one branch."""
+        found = await _told(self._parts.store.history(request.query.get("branch")))
+        return json_answer([rows.history_row(row) for row in found])
+
+    async def propose(self, request: web.Request) -> web.Response:
+        """Ask for a rise."""
+        body = await read_body(request, Wanted)
+        branch = request.match_info["branch"]
+        made = await _told(
+            proposals.propose(
+                self._desk(),
+                branch,
+                body.share,
+                who=TOKEN_NAME,
+                why=body.why,
+                at=self._now(),
+                override=body.override,
+            )
+        )
+        return json_answer(rows.proposal_row(made))
+
+    async def approve(self, request: web.Request) -> web.Response:
+        """Do what was proposed."""
+        body = await self._answer(request)
+        change = await _told(
+            proposals.approve(self._desk(), body.id, who=TOKEN_NAME, why=body.why, at=self._now())
+        )
+        return json_answer([rows.change_row(change)])
+
+    async def reject(self, request: web.Request) -> web.Response:
+        """Refuse what was proposed."""
+        body = await self._answer(request)
+        ended = await _told(proposals.reject(self._desk(), body.id, who=TOKEN_NAME, why=body.why, at=self._now()))
+        return json_answer(rows.proposal_row(ended))
+
+    async def rollback(self, request: web.Request) -> web.Response:
+        """Back to share 0."""
+        body = await read_body(request, Reason)
+        change = await _told(
+            control.rollback(
+                self._parts.router.plan,
+                self._parts.store,
+                request.match_info["branch"],
+                who=TOKEN_NAME,
+                why=body.why,
+                at=self._now(),
+            )
+        )
+        return json_answer([rows.change_row(change)])
+
+    async def kill(self, request: web.Request) -> web.Response:
+        """Every later call of a branch, or of all, goes to operators."""
+        body = await read_body(request, Reason)
+        changes = await _told(
+            control.kill(
+                self._parts.store,
+                _branch(request),
+                who=TOKEN_NAME,
+                why=body.why,
+                at=self._now(),
+                known=sorted(self._parts.router.known_branches),
+            )
+        )
+        return json_answer([rows.change_row(change) for change in changes])
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Take a kill back."""
+        body = await read_body(request, Reason)
+        changes = await _told(
+            control.resume(self._parts.store, _branch(request), who=TOKEN_NAME, why=body.why, at=self._now())
+        )
+        return json_answer([rows.change_row(change) for change in changes])
+
+    def _desk(self) -> Desk:
+        return Desk(self._parts.router.plan, self._parts.store, self._book)
+
+    async def _answer(self, request: web.Request) -> Answer:
+        """The body; its proposal must be one of the branch in the address."""
+        body = await read_body(request, Answer)
+        found = await _told(self._book.proposal(body.id))
+        if found is not None and found.branch != request.match_info["branch"]:
+            message = f"is a proposal for branch {found.branch}"
+            raise Rejected(400, "invalid", [{"field": "id", "message": message}])
+        return body
+
+
+def _branch(request: web.Request) -> str | None:
+    """The branch of the address; None for all."""
+    branch = request.match_info.get("branch", ALL_BRANCHES)
+    return None if branch == ALL_BRANCHES else branch
+
+
+async def _told(work: Awaitable[T]) -> T:
+    """Wait for something; expected errors become answers.
+
+    Raises:
+        Rejected: 400 for what may not be done, 409 when somebody was faster, 503 without the store.
+    """
+    try:
+        return await work
+    except ConfigError as error:
+        problems = [
+            {
+                "field": item.path,
+                "message": item.message + (f"; allowed: {item.allowed}" if item.allowed else ""),
+            }
+            for item in error.problems
+        ]
+        raise Rejected(400, "invalid", problems) from error
+    except StorageConflict as error:
+        raise Rejected(409, "changed_meanwhile") from error
+    except StorageError as error:
+        raise Rejected(503, "storage_unavailable") from error
