@@ -19,7 +19,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.evidence import Estimate, Evidence
 from ivrbot.model.experiment import BranchState
 from ivrbot.rollout.plan import BranchPlan, Plan, Stage
-from ivrbot.rollout.synthetic import RATES
+from ivrbot.rollout.synthetic import RATES, RESOLUTION, TIME, solution_variance
 from ivrbot.stats.planning import phi_variance
 from ivrbot.stats.sequences import one_sided_half_width
 
@@ -27,10 +27,12 @@ YEAR_DAYS = 365
 LONG_WEEKS = 26
 
 BASE = 0.72
-SPREADS: Mapping[str, float] = {"time_to_solution_s": 320.0, "handle_time_s": 240.0}
-"""Standard deviation of one caller's value where none is given, seconds.
+SPREADS: Mapping[str, float] = {"handle_time_s": 240.0}
+"""Standard deviation of one caller's value where none is given, in its raw unit.
 
-320 s for time_to_solution_s: 72 % solved in about 200 s (log-normal, sigma 0.5), the others counted with 900 s.
+That of time_to_solution_s follows from the base rate and the plan's cap: whoever is not helped counts with the
+cap, the others are taken as log-normal around 180 s (`solution_variance`). With 72 % helped that is 722 s at a cap
+of 1,800 s, and 326 s at 900 s.
 """
 
 
@@ -40,7 +42,7 @@ class Assumptions:
 
     Attributes:
         base: share of callers whom operators truly resolve, 0..1.
-        spreads: standard deviation of one caller's value by KPI, in its raw unit; `SPREADS` for those not named.
+        spreads: standard deviation of one caller's value by KPI, in its raw unit; else see `SPREADS`.
         power: chance with which an equal bot shall have been shown non-inferior by the day named.
         approval_days: days that people take to approve a rung.
     """
@@ -50,8 +52,12 @@ class Assumptions:
     power: float = 0.8
     approval_days: int = 0
 
-    def variance(self, kpi: str) -> float:
+    def variance(self, kpi: str, time_cap_s: float) -> float:
         """Variance of one caller's value.
+
+        Args:
+            kpi: its name.
+            time_cap_s: of the branch's plan.
 
         Raises:
             ConfigError: nothing is known of this KPI's spread.
@@ -59,8 +65,10 @@ class Assumptions:
         spread = self.spreads.get(kpi, SPREADS.get(kpi))
         if spread is not None:
             return spread * spread
+        if kpi == TIME:
+            return solution_variance(self.base, time_cap_s)
         rate = RATES.get(kpi)
-        share = self.base if kpi == "true_resolution" else rate.human if rate else None
+        share = self.base if kpi == RESOLUTION else rate.human if rate else None
         if share is None:
             text = "its standard deviation must be given"
             raise ConfigError([Problem("", None, f"primary.{kpi}", "", text, f"--spread {kpi}=NUMBER")])
@@ -175,7 +183,7 @@ def _branch(
 
 def _ladder(branch: BranchPlan, daily: float, assumed: Assumptions) -> list[StageForecast]:
     """Rungs from the start on, up to the first that is not decidable."""
-    variances = {item.kpi: assumed.variance(item.kpi) for item in branch.primary}
+    variances = {item.kpi: assumed.variance(item.kpi, branch.time_cap_s) for item in branch.primary}
     window = window_days(branch)
     before: list[tuple[float, float]] = []
     found = []
@@ -313,7 +321,7 @@ def _still(
     sign = -1.0 if KPIS[kpi].better == "down" else 1.0
     value = _value_variance(pooled, stage.bound)
     if value is None:
-        value = Assumptions().variance(kpi)
+        value = Assumptions().variance(kpi, branch.time_cap_s)
     new = phi_variance(value, stage.bound)
     z = NormalDist().inv_cdf(power)
 

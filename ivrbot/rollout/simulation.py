@@ -9,7 +9,7 @@ at once.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -268,13 +268,33 @@ def simulate_run(branch: BranchPlan, world: World, days: int, rng: np.random.Gen
     return Run(events, walk.state.stage)
 
 
-def simulate(branch: BranchPlan, world: World, *, days: int, runs: int, seed: int = 0) -> list[Run]:
+def simulate(
+    branch: BranchPlan,
+    world: World,
+    *,
+    days: int,
+    runs: int,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Run]:
     """Many rollouts; run i of a seed is the same whatever the number of runs.
+
+    Args:
+        branch: plan of the branch.
+        world: the truth.
+        days: length of each.
+        runs: how many.
+        seed: any whole number from 0 on.
+        progress: told how many are done, after each.
 
     Raises:
         ConfigError: the world cannot be.
     """
-    return [simulate_run(branch, world, days, np.random.default_rng([seed, number])) for number in range(runs)]
+    found = []
+    for number in range(runs):
+        found.append(simulate_run(branch, world, days, np.random.default_rng([seed, number])))
+        progress(number + 1)
+    return found
 
 
 def summarise(branch: BranchPlan, runs: Sequence[Run]) -> Summary:

@@ -111,6 +111,21 @@ class World:
         return level
 
 
+def solution_variance(resolved: float, cap_s: float, solved_s: float = 180.0, sigma: float = 0.5) -> float:
+    """Variance of time_to_solution_s, seconds squared, in a `World` like this.
+
+    Args:
+        resolved: share of callers who are resolved, 0..1; the others count with the cap.
+        cap_s: seconds.
+        solved_s: median of the resolved, log-normal; beyond the cap it is not cut off here.
+        sigma: on the logarithmic scale.
+    """
+    mean = solved_s * math.exp(sigma * sigma / 2)
+    square = solved_s * solved_s * math.exp(2 * sigma * sigma)
+    whole = resolved * mean + (1 - resolved) * cap_s
+    return resolved * square + (1 - resolved) * cap_s * cap_s - whole * whole
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contacts:
     """Everybody who called, oldest first; columns of equal length n.

@@ -15,6 +15,7 @@ from ivrbot.rollout.synthetic import (
     World,
     contacts,
     first_contacts,
+    solution_variance,
     unit_rows,
 )
 
@@ -116,6 +117,13 @@ def test_time_is_capped_and_counts_the_cap_for_whoever_was_not_resolved() -> Non
     assert human == pytest.approx(180, abs=3)
     assert bot - human == pytest.approx(30, abs=4)
     assert np.std(np.log(seen.values[TIME][solved & ~seen.treated])) == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("cap_s", [900.0, 1_800.0])
+def test_the_spread_of_times_is_the_one_that_forecasts_take(cap_s: float) -> None:
+    world = World(6_000, 0.72, cap_s=cap_s)
+    seen = unit_rows(world, first_contacts(drawn(world), MONDAY_US), ("half",), HALF, (TIME,))
+    assert np.std(seen.values[TIME]) == pytest.approx(np.sqrt(solution_variance(0.72, cap_s)), rel=0.01)
 
 
 def test_what_only_the_bot_can_have_has_no_value_with_operators() -> None:
