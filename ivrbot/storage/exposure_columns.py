@@ -91,34 +91,34 @@ def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
     if conn.dialect.name == "sqlite":
         query = query.with_hint(table, "NOT INDEXED", "sqlite")  # the index lies in the order of units: at random
     query = query.where(table.c.branch == branch, table.c.epoch == epoch)
-    stages, trunks, prefixes = dict[str, int](), dict[str, int](), dict[str, int]()
+    stages, trunks, prefixes = _Codes(), _Codes(), _Codes()
     pieces: list[tuple[NDArray[Any], ...]] = []
     for rows in _pieces(conn, query):
-        call, unit, at, arm, propensity, stage, trunk, prefix = zip(*rows, strict=True)
+        call, unit, at, treated, propensity, stage, trunk, prefix = zip(*rows, strict=True)
         pieces.append(
             (
                 _hashes(call),
                 _hashes(unit),
                 np.array(at, dtype="datetime64[us]").astype(np.int64),
-                _codes(stage, stages),
-                np.array([name == "treatment" for name in arm]),
+                stages.of(stage),
+                np.array(treated, dtype=np.bool_),
                 np.array(propensity, dtype=np.float64),
-                _codes(trunk, trunks),
-                _codes(prefix, prefixes),
+                trunks.of(trunk),
+                prefixes.of(prefix),
             )
         )
     if not pieces:
         return None
     columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
     first = _first_of_each(columns[1], columns[2], columns[0])
-    calls, units, at_us, stage_codes, treated, propensities, trunk_codes, prefix_codes = (
+    calls, units, at_us, stage_codes, with_bot, propensities, trunk_codes, prefix_codes = (
         column[first] for column in columns
     )
-    told = {"trunk": _words(trunks)[trunk_codes], "prefix": _words(prefixes)[prefix_codes]}
-    return _Exposed(calls, units, at_us, stage_codes, treated, propensities, told, tuple(stages))
+    told = {"trunk": trunks.words()[trunk_codes], "prefix": prefixes.words()[prefix_codes]}
+    return _Exposed(calls, units, at_us, stage_codes, with_bot, propensities, told, tuple(stages))
 
 
-_EXPOSED: Final = ("call_id", "unit", "at", "arm", "propensity", "stage", "trunk", "prefix")
+_EXPOSED: Final = ("call_id", "unit", "at", "arm = 'treatment'", "propensity", "stage", "trunk", "prefix")
 
 
 def _first_of_each(unit: Ints, at_us: Ints, call: Ints) -> Ints:
@@ -130,12 +130,20 @@ def _first_of_each(unit: Ints, at_us: Ints, call: Ints) -> Ints:
     return by_time
 
 
-def _codes(names: Sequence[str | None], codes: dict[str, int]) -> Ints:
-    return np.array([codes.setdefault(name or "", len(codes)) for name in names], dtype=np.int64)
+class _Codes(dict[str, int]):
+    """Numbers texts as they come."""
 
+    def __missing__(self, name: str) -> int:
+        self[name] = len(self)
+        return self[name]
 
-def _words(codes: dict[str, int]) -> NDArray[np.str_]:
-    return np.array(list(codes), dtype=np.str_)
+    def of(self, names: Sequence[str]) -> Ints:
+        """The number of each text; the loop runs in C."""
+        return np.fromiter(map(self.__getitem__, names), dtype=np.int64, count=len(names))
+
+    def words(self) -> NDArray[np.str_]:
+        """The texts in the order of their numbers."""
+        return np.array(list(self), dtype=np.str_)
 
 
 def _read_contacts(conn: Connection, branch: str, since_us: int) -> _Contacts:
@@ -149,7 +157,9 @@ def _read_contacts(conn: Connection, branch: str, since_us: int) -> _Contacts:
     pieces: list[tuple[NDArray[Any], ...]] = []
     for rows in _pieces(conn, query):
         call, unit, started, asked, entered, numbers = zip(*rows, strict=True)
-        packed = b"".join(one if len(one) == NUMBERS.itemsize else _UNKNOWN for one in numbers)
+        packed = b"".join(numbers)
+        if len(packed) != NUMBERS.itemsize * len(rows):
+            packed = b"".join(one if len(one) == NUMBERS.itemsize else _UNKNOWN for one in numbers)
         pieces.append(
             (
                 _hashes(call),
@@ -211,7 +221,7 @@ def _repeats(
 
 
 def _hashes(names: Sequence[str]) -> Ints:
-    return np.array([hash(name) for name in names], dtype=np.int64)
+    return np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
 
 
 def _pieces(conn: Connection, query: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
