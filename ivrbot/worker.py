@@ -12,6 +12,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from ivrbot.config import Settings
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
+from ivrbot.rollout.workload import staffing_outlook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
@@ -166,6 +168,7 @@ def _controller(core: app.Core) -> Controller:
             now=app.utc_now,
             interval_s=settings.interval_s,
             query_s=settings.query_s,
+            staffing=partial(staffing_outlook, ContactBook(store)),
         )
     )
 

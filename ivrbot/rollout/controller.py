@@ -49,6 +49,8 @@ TRIES: Final = 3
 """Looks at one branch before it is left to the next round, when others keep changing it."""
 LEASE_S: Final = 60.0
 """A leader silent for so long is replaced; longer than a look at one branch may take."""
+STAFFING_S: Final = 5.0
+"""What the operators' queue will feel is told if it is known in time; no roll-back waits longer for it."""
 TICK_S: Final = 10.0
 """How often the lease is renewed, or looked at by those who wait for it."""
 
@@ -102,6 +104,10 @@ class Proposals(Protocol):
         ...
 
 
+Staffing = Callable[[Plan, str, datetime], Awaitable[Mapping[str, JsonValue]]]
+"""What a change does to the operators' queue, of a plan's branch at a moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControllerParts:
     """What the loop works with.
@@ -115,6 +121,7 @@ class ControllerParts:
         now: aware clock.
         interval_s: between two looks.
         query_s: a query that takes longer is given up: no verdict.
+        staffing: what the operators' queue will feel, kept with every change; None: nobody knows.
     """
 
     plan: Callable[[], Plan]
@@ -125,6 +132,7 @@ class ControllerParts:
     now: Callable[[], datetime]
     interval_s: float = 300.0
     query_s: float = 20.0
+    staffing: Staffing | None = None
 
 
 class Controller:
@@ -229,7 +237,10 @@ class Controller:
     async def _decide(self, look: _Look, held: BranchState, state: BranchState) -> None:
         snapshot = await self._judged(look, state)
         decision, ladder = snapshot.decision, look.ladder
-        change = change_for(decision, ladder, held, look.plan.revision, snapshot_detail(snapshot, look.plan))
+        detail = snapshot_detail(snapshot, look.plan)
+        if decision.step is not Step.HOLD:
+            detail |= await self._staffing(look)
+        change = change_for(decision, ladder, held, look.plan.revision, detail)
         if decision.step is Step.ADVANCE:
             await self._climb(look, held, change, decision.sentence)
         elif decision.step is Step.HOLD and not (
@@ -238,6 +249,17 @@ class Controller:
             await self._stay(look, held, decision.sentence)
         else:
             await self._write(look, [change], decision.sentence)
+
+    async def _staffing(self, look: _Look) -> dict[str, JsonValue]:
+        """What the operators' queue will feel, for the detail of a change; nothing when it is not known."""
+        if self._parts.staffing is None:
+            return {}
+        try:
+            async with asyncio.timeout(STAFFING_S):
+                return {"staffing": dict(await self._parts.staffing(look.plan, look.ladder.name, look.now))}
+        except Exception:  # a figure beside the decision; the decision stands without it
+            log.exception("rollout: staffing of %s is not known", look.ladder.name)
+            return {}
 
     async def _climb(self, look: _Look, held: BranchState, change: StateChange, why: str) -> None:
         """Go up within working hours, or ask a person, once."""

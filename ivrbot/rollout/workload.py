@@ -5,6 +5,7 @@ Takes contacts, gives the `Workload` of `ivrbot.rollout.staffing`. What too few 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -91,4 +92,9 @@ async def staffing_outlook(contacts: Contacts, plan: Plan, branch: str, now: dat
         found = await contacts.between(now - WINDOW, now)
     except StorageError:
         return Outlook(target).as_json()
-    return outlook(workload_of(found, branch, ladder.staffing, plan.timezone, now)).as_json()
+
+    def compute() -> dict[str, JsonValue]:
+        return outlook(workload_of(found, branch, ladder.staffing, plan.timezone, now)).as_json()
+
+    # Off the event loop: calls are being answered on it.
+    return await asyncio.to_thread(compute)
