@@ -13,7 +13,7 @@ from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, 
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Metric
-from ivrbot.rollout.analyze import Analysis, analysis_row, analyze
+from ivrbot.rollout.analyze import Analysis, analysis_row, analyze_file
 from ivrbot.rollout.sentences import shown
 
 
@@ -41,8 +41,7 @@ def analyze_command(file: Path, plan_file: Path | None, now: datetime | None, as
     settings = quiet_settings()
     plan = app.load_rollout(plan_file or settings.rollout.plan, load_flows(settings.flows_dir))
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            found, problems = analyze(lines, str(file), plan, now or app.utc_now())
+        found, problems = analyze_file(file, plan, now or app.utc_now())
     except OSError as error:
         fail(INVALID, str(Problem(str(file), None, "", "", f"cannot be read: {error.strerror}")))
     if as_json:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ OPTIONAL = ("epoch", "trunk", "prefix")
 LISTED = 50
 """Problems that are listed; of the others the number is told."""
 
-_BLOCK = 65_536
+_BLOCK = 4_096  # rows whose texts fit into the processor's cache
 _RANGES = {"csat": (1.0, 5.0), "qa_score": (0.0, 100.0)}
 
 Floats = NDArray[np.float64]
@@ -111,8 +111,8 @@ class Problems:
         return tuple(found)
 
 
-class _Codes(dict[str, int]):
-    """Numbers texts in the order of their first appearance."""
+class _Names(dict[str, int]):
+    """Numbers the few names of a column in the order of their first appearance."""
 
     def __missing__(self, text: str) -> int:
         code = self[text] = len(self)
@@ -122,7 +122,40 @@ class _Codes(dict[str, int]):
         return np.fromiter(map(self.__getitem__, column), dtype=np.int64, count=len(column))
 
 
-_CODED = ("call_id", "branch", "stage", "unit", "arm", "propensity", "epoch", "trunk", "prefix")
+class _Keys:
+    """Gives each of a column's many texts a number of its own, without keeping which was which."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._next = count()
+
+    def encode(self, column: Sequence[str]) -> Ints:
+        codes = map(self._seen.setdefault, column, self._next)  # no Python code per row
+        return np.fromiter(codes, dtype=np.int64, count=len(column))
+
+
+class _Numbers(dict[str, float]):
+    """Parses each distinct text once; NaN for an empty one, and for one that is no number, which it remembers."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__({"": math.nan})
+        self._low, self._high = low, high
+        self.bad: set[str] = set()
+
+    def __missing__(self, text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not self._low <= number <= self._high:
+            self.bad.add(text)
+            number = math.nan
+        self[text] = number
+        return number
+
+
+_KEYS = ("call_id", "unit")
+_NAMES = ("branch", "stage", "arm", "propensity", "epoch", "trunk", "prefix")
 
 
 class _Reader:
@@ -131,26 +164,28 @@ class _Reader:
     def __init__(self, header: Sequence[str], problems: Problems) -> None:
         self.header = header
         self.problems = problems
-        self.codes = {name: _Codes() for name in _CODED if name in header}
+        self.keys = {name: _Keys() for name in _KEYS}
+        self.names = {name: _Names() for name in _NAMES if name in header}
         self.blocks: dict[str, list[NDArray[np.generic]]] = {name: [] for name in (*header, "line", "sound")}
 
     def add(self, rows: list[list[str]], lines: Ints) -> None:
         """Parse rows of the header's width."""
-        columns = dict(zip(self.header, zip(*rows, strict=True), strict=True))
         sound = np.ones(len(rows), dtype=np.bool_)
-        for name, column in columns.items():
-            if name in self.codes:
-                self.blocks[name].append(self.codes[name].encode(column))
+        for name, column in zip(self.header, zip(*rows, strict=True), strict=True):
+            bad: Sequence[int] = ()
+            if name in self.names:
+                values: NDArray[np.generic] = self.names[name].encode(column)
+            elif name in self.keys:
+                values, bad = self.keys[name].encode(column), _blank(column)
+                self._report(name, column, lines, bad, "is empty", "")
             elif name == "started_at":
-                parsed, bad = _parsed(column, _at_us, np.int64)
-                self.blocks[name].append(parsed)
+                values, bad = _times(column)
                 self._report(name, column, lines, bad, "not a time", "ISO 8601, like 2026-09-01T09:30:00+03:00")
-                sound[bad] = False
             else:
                 values, bad = _kpi_values(name, column)
-                self.blocks[name].append(values)
                 self._report(name, column, lines, bad, "not a value of this KPI", _allowed(name))
-                sound[bad] = False
+            sound[list(bad)] = False
+            self.blocks[name].append(values)
         self.blocks["line"].append(lines)
         self.blocks["sound"].append(sound)
 
@@ -158,15 +193,15 @@ class _Reader:
         self, name: str, column: Sequence[str], lines: Ints, bad: Sequence[int], message: str, allowed: str
     ) -> None:
         for at in bad:
-            self.problems.add(int(lines[at]), name, message, column[at], allowed)
+            self.problems.add(int(lines[at]), name, message, column[at].strip(), allowed)
 
     def column(self, name: str) -> NDArray[np.generic]:
         """All blocks of a column."""
         return np.concatenate(self.blocks[name]) if self.blocks[name] else np.zeros(0, dtype=np.int64)
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Texts of a coded column, by code."""
-        return tuple(self.codes[name]) if name in self.codes else ()
+        """Texts of a column of names, by code."""
+        return tuple(self.names[name]) if name in self.names else ()
 
 
 def read_exposures(lines: Iterable[str], file: str) -> tuple[ExposureTable | None, Problems]:
@@ -183,7 +218,7 @@ def read_exposures(lines: Iterable[str], file: str) -> tuple[ExposureTable | Non
     reader = csv.reader(lines)
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(header, problems)
+        check_header(header, problems)
         if problems.count:
             return None, problems
         columns = _Reader(header, problems)
@@ -195,7 +230,8 @@ def read_exposures(lines: Iterable[str], file: str) -> tuple[ExposureTable | Non
     return _table(columns, problems), problems
 
 
-def _check_header(header: Sequence[str], problems: Problems) -> None:
+def check_header(header: Sequence[str], problems: Problems) -> None:
+    """Tell columns that are missing, unknown or doubled."""
     known = {*REQUIRED, *OPTIONAL, *KPIS}
     for name in REQUIRED:
         if name not in header:
@@ -218,7 +254,7 @@ def _blocks(reader: Iterator[list[str]], width: int, problems: Problems) -> Iter
             spans = [1 + sum(text.count("\n") for text in row) for row in block]
             at = at[0] + np.concatenate(([0], np.cumsum(spans)[:-1]))
             line = int(at[-1]) + spans[-1]
-        if any(len(row) != width for row in block):
+        if set(map(len, block)) != {width}:
             fitting = []
             for index, row in enumerate(block):
                 if len(row) == width:
@@ -234,49 +270,54 @@ def _blocks(reader: Iterator[list[str]], width: int, problems: Problems) -> Iter
 # --- single columns -------------------------------------------------------------------------------------
 
 
-def _at_us(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+def _blank(column: Sequence[str]) -> Sequence[int]:
+    """Places of texts without a visible character."""
+    if all(column) and not any(map(str.isspace, column)):
+        return ()
+    return [at for at, text in enumerate(column) if not text.strip()]
 
 
-def _value(text: str) -> float:
-    return float(text) if text else math.nan
-
-
-def _parsed(
-    column: Sequence[str], parse: Callable[[str], float], dtype: type[np.generic]
-) -> tuple[NDArray[np.generic], list[int]]:
-    """A column of numbers, and the places of texts that are none (0 stands there)."""
+def _times(column: Sequence[str]) -> tuple[Ints, Sequence[int]]:
+    """Microseconds since 1970-01-01 UTC, and the places of texts that are no time (0 stands there)."""
     try:
-        return np.fromiter(map(parse, column), dtype=dtype, count=len(column)), []
-    except (ValueError, OverflowError):
-        pass
-    numbers, bad = np.zeros(len(column), dtype=dtype), []
-    for at, text in enumerate(column):
-        try:
-            numbers[at] = parse(text)
-        except (ValueError, OverflowError):
-            bad.append(at)
-    return numbers, bad
+        times = list(map(datetime.fromisoformat, column))
+        bad: list[int] = []
+    except ValueError:
+        parsed = [_time(text) for text in column]
+        bad = [at for at, time in enumerate(parsed) if time is None]
+        times = [time or _NO_TIME for time in parsed]
+    if None in {time.tzinfo for time in times}:
+        times = [time if time.tzinfo else time.replace(tzinfo=UTC) for time in times]
+    # A double holds seconds of this century to 2.4e-7, so that rounding gives the microsecond exactly.
+    seconds = np.fromiter(map(datetime.timestamp, times), dtype=np.float64, count=len(times))
+    return np.rint(seconds * 1e6).astype(np.int64), bad
 
 
-def _kpi_values(kpi: str, column: Sequence[str]) -> tuple[Floats, list[int]]:
-    """Values and the places of texts that cannot be values of that KPI."""
-    parsed, bad = _parsed(column, _value, np.float64)
-    values = parsed.astype(np.float64, copy=False)
-    low, high = _range(kpi)
-    outside = ~((values >= low) & (values <= high))
-    if np.count_nonzero(outside) > column.count(""):
-        bad = sorted({*bad, *(int(at) for at in np.flatnonzero(outside) if column[at])})
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _kpi_values(kpi: str, column: Sequence[str]) -> tuple[Floats, Sequence[int]]:
+    """Values (NaN where empty), and the places of texts that cannot be values of that KPI."""
+    numbers = _Numbers(*value_range(kpi))
+    values = np.fromiter(map(numbers.__getitem__, column), dtype=np.float64, count=len(column))
+    bad = [at for at, text in enumerate(column) if text in numbers.bad] if numbers.bad else []
     return values, bad
 
 
-def _range(kpi: str) -> tuple[float, float]:
+def value_range(kpi: str) -> tuple[float, float]:
+    """Smallest and largest value that a KPI can have."""
     return (0.0, 1.0) if is_rate(kpi) else _RANGES.get(kpi, (0.0, 1e12))
 
 
 def _allowed(kpi: str) -> str:
-    low, high = _range(kpi)
+    low, high = value_range(kpi)
     return f"a number from {low:g} to {high:g}, or empty" if high < 1e12 else "a number >= 0, or empty"
 
 
@@ -286,7 +327,7 @@ def _allowed(kpi: str) -> str:
 def _table(columns: _Reader, problems: Problems) -> ExposureTable:
     line = columns.column("line").astype(np.int64)
     sound = columns.column("sound").astype(np.bool_)
-    for name in ("call_id", "branch", "stage", "unit"):
+    for name in ("branch", "stage"):
         sound &= _checked(columns, problems, name, line, _named, "is empty", "")[1]
     arms = tuple(Arm)
     arm, ok = _checked(columns, problems, "arm", line, _arm, "unknown arm", ", ".join(arms))
@@ -294,7 +335,7 @@ def _table(columns: _Reader, problems: Problems) -> ExposureTable:
     propensity, ok = _checked(columns, problems, "propensity", line, _chance, "not a probability", "0 to 1")
     sound &= ok
     epoch = np.ones(len(line))
-    if "epoch" in columns.codes:
+    if "epoch" in columns.names:
         epoch, ok = _checked(columns, problems, "epoch", line, _epoch, "not an epoch", "a whole number")
         sound &= ok
     branches = columns.texts("branch")
@@ -323,9 +364,9 @@ def _table(columns: _Reader, problems: Problems) -> ExposureTable:
             for name in columns.header
             if name in KPIS
         },
-        trunk=kept("trunk") if "trunk" in columns.codes else None,
+        trunk=kept("trunk") if "trunk" in columns.names else None,
         trunks=columns.texts("trunk"),
-        prefix=kept("prefix") if "prefix" in columns.codes else None,
+        prefix=kept("prefix") if "prefix" in columns.names else None,
         prefixes=columns.texts("prefix"),
     )
 
@@ -339,7 +380,7 @@ def _checked(
     message: str,
     allowed: str,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """A coded column's numbers, and where they are sound; `parse` sees each distinct text once, NaN is unsound."""
+    """Numbers of a column of names, and where they are sound; `parse` sees each name once, NaN is unsound."""
     codes = columns.column(name).astype(np.int64, copy=False)
     texts = columns.texts(name)
     numbers = np.array([parse(text) for text in texts], dtype=np.float64)

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from ivrbot.cli.main import main
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Step, Verdict
-from ivrbot.rollout.analyze import Analysis, analysis_row, analyze
+from ivrbot.rollout.analyze import Analysis, analysis_row, analyze, analyze_file
+from ivrbot.rollout.exposure_scan import scan_exposures
 from tests.unit.rollout_data import HEADER, KPIS, START, Row, World, branch_plan, lines_of, plan_of, rows_of
 
 PLAN = plan_of(branch_plan())
@@ -514,3 +515,79 @@ def test_every_row_of_the_json_can_be_written() -> None:
     world = World(steps=(("half", 14),), wrong_arm=0.1)
     found, _ = judge(rows_of(world), world.end + LATER)
     assert json.loads(json.dumps(analysis_row(found), allow_nan=False))["srm"]["ok"] is False
+
+
+# --- the fast way through files in order ------------------------------------------------------------------
+
+
+def write_file(folder: Path, rows: list[Row], columns: tuple[str, ...] = (*HEADER, *KPIS)) -> Path:
+    path = folder / "f.csv"
+    path.write_text("".join(lines_of(rows, columns)), "utf-8")
+    return path
+
+
+def both_ways(path: Path, now: datetime) -> tuple[tuple[Analysis, ...], tuple[Problem, ...]]:
+    """What `analyze_file` says, after checking that the reader of lines says the same."""
+    slowly = analyze(path.read_text("utf-8").splitlines(keepends=True), str(path), PLAN, now)
+    assert analyze_file(path, PLAN, now) == slowly
+    return slowly
+
+
+def test_files_in_order_are_scanned_with_the_same_result(tmp_path: Path) -> None:
+    world = World(steps=(("tenth", 10), ("fifth", 10)), repeats=0.4, wrong_arm=0.2)
+    rows = rows_of(world)
+    times = ("Z", "+03:00", "-11:30", "", ".5Z", ".123456+00:00")
+    for at, row in enumerate(rows):
+        row |= {"trunk": f"t{at % 5}", "prefix": "" if at % 7 else f"+7{900 + at % 9}", "epoch": "3"}
+        row["started_at"] = row["started_at"].removesuffix("+00:00").replace("T", "T" if at % 2 else " ")
+        row["started_at"] += times[at % len(times)]
+    path = write_file(tmp_path, [*rows, *rows[:100]], (*HEADER, "epoch", "trunk", "prefix", *KPIS))
+    assert scan_exposures(path) is not None
+    [found], problems = both_ways(path, world.end + LATER)
+    assert not problems
+    assert found.duplicates == 100 and found.state.epoch == 3
+    assert found.evidence is not None and found.evidence.srm.groups
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started_at": "2026-03-02"},
+        {"started_at": "2026-13-02T10:00:00Z"},
+        {"arm": "Treatment"},
+        {"propensity": "-0.1"},
+        {"propensity": "nan"},
+        {"propensity": ""},
+        {"true_resolution": "1.5"},
+        {"true_resolution": "yes"},
+        {"time_to_solution_s": "inf"},
+        {"unit": ""},
+        {"call_id": " "},
+        {"stage": "third"},
+        {"branch": ""},
+        {"branch": "elsewhere"},
+        {"unit": "two\nlines"},
+        {"unit": 'a "quoted" one, with a comma'},
+        {"unit": "имя"},
+        {"call_id": "balance-3"},
+    ],
+)
+def test_unusual_files_are_read_line_by_line(tmp_path: Path, change: dict[str, str]) -> None:
+    rows = rows_of(World(steps=(("half", 2),), per_day=10))
+    rows[5] |= change
+    both_ways(write_file(tmp_path, rows), START + timedelta(days=9))
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n", "short\n1,2\n"])
+def test_files_that_cannot_be_scanned(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(text, "utf-8")
+    assert scan_exposures(path) is None
+    both_ways(path, START)
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_bytes("".join(lines_of(rows_of(World(steps=(("half", 1),), per_day=3)))).encode() + b"\xff\xfe,\n")
+    found, problems = analyze_file(path, PLAN, START)
+    assert found == () and "UTF-8" in str(problems[0])
