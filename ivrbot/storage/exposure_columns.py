@@ -14,13 +14,23 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from ivrbot.model.contact_columns import CONTACT_FIELDS, OWN_FIELDS, ContactColumns, FirstExposures
-from ivrbot.storage import schema
-from ivrbot.storage.contact_tables import NUMBERS, contacts
+from ivrbot.storage.contact_tables import NUMBERS
 
 PIECE_ROWS: Final = 2_000
+
+# SQLite would take the index of units, which visits the rows at random; the time's index and the table itself lie
+# in the order in which they were written.
+_EXPOSED: Final = """
+SELECT call_id, unit, at, arm = 'treatment', propensity, stage, trunk, prefix
+FROM exposures {hint} WHERE branch = :branch AND epoch = :epoch
+"""
+_CONTACTS: Final = """
+SELECT call_id, unit, started_us, asked_us, entered, numbers
+FROM contacts {hint} WHERE branch = :branch AND started_us >= :since_us
+"""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -86,14 +96,11 @@ def first_exposures(conn: Connection, branch: str, epoch: int, window_us: int) -
 
 
 def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
-    table = schema.exposures
-    query = select(*(text(name) for name in _EXPOSED)).select_from(table)
-    if conn.dialect.name == "sqlite":
-        query = query.with_hint(table, "NOT INDEXED", "sqlite")  # the index lies in the order of units: at random
-    query = query.where(table.c.branch == branch, table.c.epoch == epoch)
+    query = _EXPOSED.format(hint="NOT INDEXED" if conn.dialect.name == "sqlite" else "")
+    named = {"branch": branch, "epoch": epoch}
     stages, trunks, prefixes = _Codes(), _Codes(), _Codes()
     pieces: list[tuple[NDArray[Any], ...]] = []
-    for rows in _pieces(conn, query):
+    for rows in _pieces(conn, query, named):
         call, unit, at, treated, propensity, stage, trunk, prefix = zip(*rows, strict=True)
         pieces.append(
             (
@@ -116,9 +123,6 @@ def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
     )
     told = {"trunk": trunks.words()[trunk_codes], "prefix": prefixes.words()[prefix_codes]}
     return _Exposed(calls, units, at_us, stage_codes, with_bot, propensities, told, tuple(stages))
-
-
-_EXPOSED: Final = ("call_id", "unit", "at", "arm = 'treatment'", "propensity", "stage", "trunk", "prefix")
 
 
 def _first_of_each(unit: Ints, at_us: Ints, call: Ints) -> Ints:
@@ -147,15 +151,10 @@ class _Codes(dict[str, int]):
 
 
 def _read_contacts(conn: Connection, branch: str, since_us: int) -> _Contacts:
-    table = contacts
-    query = select(
-        *(text(name) for name in ("call_id", "unit", "started_us", "asked_us", "entered", "numbers"))
-    ).select_from(table)
-    if conn.dialect.name == "sqlite":
-        query = query.with_hint(table, "INDEXED BY ix_contacts_started", "sqlite")
-    query = query.where(table.c.branch == branch, table.c.started_us >= since_us)
+    query = _CONTACTS.format(hint="INDEXED BY ix_contacts_started" if conn.dialect.name == "sqlite" else "")
+    named = {"branch": branch, "since_us": since_us}
     pieces: list[tuple[NDArray[Any], ...]] = []
-    for rows in _pieces(conn, query):
+    for rows in _pieces(conn, query, named):
         call, unit, started, asked, entered, numbers = zip(*rows, strict=True)
         packed = b"".join(numbers)
         if len(packed) != NUMBERS.itemsize * len(rows):
@@ -224,8 +223,8 @@ def _hashes(names: Sequence[str]) -> Ints:
     return np.fromiter(map(hash, names), dtype=np.int64, count=len(names))
 
 
-def _pieces(conn: Connection, query: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
-    result = conn.execute(query)
+def _pieces(conn: Connection, query: str, named: dict[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    result = conn.execute(text(query), named)
     try:
         cursor = result.cursor  # rows as the driver gives them: SQLAlchemy's own cost twice as much
         while rows := cursor.fetchmany(PIECE_ROWS):
