@@ -17,6 +17,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.web.access import Access, add_headers
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.calls_api import CallsApi
+from ivrbot.web.certificates import Certificates
 from ivrbot.web.desk import Desk
 from ivrbot.web.dispositions import Dispositions
 from ivrbot.web.events import Streams
@@ -102,6 +103,7 @@ class WebServer:
         application.add_routes(CallsApi(parts, self._streams).routes())
         application.add_routes(Dispositions(parts).routes())
         application.add_routes(RolloutApi(parts).routes())
+        application.add_routes(Certificates(parts).routes())
         application.add_routes(Health(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())
         application.add_routes(Desk(parts, self._streams).routes())
