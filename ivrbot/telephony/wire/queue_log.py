@@ -88,9 +88,10 @@ class QueueLogParser:
 
     def finish(self) -> Parsed:
         """The file has ended: a last line without an end was cut off while it was written, and is refused."""
-        if not self._rest:
-            return Parsed()
+        blank = not self._rest.strip() and not self._overlong
         self._rest, self._overlong = b"", False
+        if blank:
+            return Parsed()
         self.lines += 1
         return Parsed(rejected=(RejectedLine(self.lines, "the last line has no end"),), read=1)
 
