@@ -306,7 +306,7 @@ class Coverage:
         held = [self._held(rng(seed, number)) for number in range(runs)]
         beside = {name: sum(run[name] for run in held) / runs for name in METHODS}
         count = sum(run["weighted sequence"] for run in held)
-        return Result(f"coverage, {self.name}", count, runs, self.bound, True, beside)
+        return Result(self.name, count, runs, self.bound, True, beside)
 
     def _held(self, generator: np.random.Generator) -> Mapping[str, bool]:
         truth = self.world.effect if self.kpi == RESOLUTION else 0.0
@@ -324,13 +324,16 @@ class Coverage:
 
 
 COVERAGES = (
-    Coverage("stable base", World(1_000, 0.74, -0.03)),
-    Coverage("base .80, .74, .68 as the share grows", World(1_000, 0.80, 0.02, steps=((14, -0.06), (28, -0.06)))),
-    Coverage("repeat callers, one row per caller", with_repeats(World(1_000, 0.70, -0.03))),
-    Coverage("clustered bad days", World(1_000, 0.74, bad_day_share=0.2, bad_day_drop=0.3)),
-    Coverage("time to solution, skewed", World(1_000, 0.72), TIME),
+    Coverage("coverage, stable base", World(1_000, 0.74, -0.03)),
+    Coverage(
+        "coverage, base .80, .74, .68 as the share grows",
+        World(1_000, 0.80, 0.02, steps=((14, -0.06), (28, -0.06))),
+    ),
+    Coverage("coverage, repeat callers, one row per caller", with_repeats(World(1_000, 0.70, -0.03))),
+    Coverage("coverage, clustered bad days", World(1_000, 0.74, bad_day_share=0.2, bad_day_drop=0.3)),
+    Coverage("coverage, time to solution, skewed", World(1_000, 0.72), TIME),
 )
-RARE = Coverage("failed transfers, 4 in 1,000", World(1_000, 0.72), "failed_transfer")
+RARE = Coverage("coverage, failed transfers, 4 in 1,000", World(1_000, 0.72), "failed_transfer")
 """Beyond what is promised: an asymptotic bound on a rare event, with as few as one of them in an arm."""
 
 

@@ -332,4 +332,4 @@ def _tell(rows: Sequence[BranchForecast], first: date) -> None:
                 f"    {stage.stage:<10} {stage.share:>5.0%}  {callers:>10} callers  {days} ({stage.because})"
             )
         for warning in row.warnings:
-            click.echo(f"    warning: {warning}", err=True)
+            click.echo(f"    warning: {warning}")
