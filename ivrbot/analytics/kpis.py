@@ -9,11 +9,12 @@ exposed units; a rate of the bot alone may be a guardrail by its level. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivrbot.model.contact_columns import UNSERVED_ABANDONED, UNSERVED_NOBODY, ContactColumns, Floats
 
@@ -198,12 +199,56 @@ def misroute(c: ContactColumns, _: Measure) -> Floats:
     return c.misroute
 
 
-def _closed(c: ContactColumns, value: Floats | np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+# --- figures of whole groups, for reports ---------------------------------------------------------------
+
+
+def cost_per_resolution(c: ContactColumns, *, bot_minute_minor: float, operator_minute_minor: float) -> float:
+    """Cost of all contacts / resolved contacts, in minor units; NaN without a resolved one.
+
+    The bot's minutes and the persons' (talk, hold, after-work) at their rates; unresolved contacts cost too.
+
+    Args:
+        c: contacts of one group.
+        bot_minute_minor: price of a minute with the bot.
+        operator_minute_minor: price of a minute of a person.
+    """
+    seconds = (c.bot_s, c.talk_s + c.hold_s + c.after_work_s)
+    bot_s, human_s = (float(np.nansum(part)) for part in seconds)
+    resolved = float(np.nansum(c.outcome))
+    cost_minor = (bot_s * bot_minute_minor + human_s * operator_minute_minor) / 60
+    return cost_minor / resolved if resolved else float("nan")
+
+
+def availability(c: ContactColumns, started_us: NDArray[np.int64]) -> float:
+    """Share of the minutes with calls in which every caller was served as planned; NaN without calls.
+
+    Not as planned: an engine failed, the bot died, or a caller was handed to people and nobody came.
+    """
+    failed = (c.engine_failures > 0) | (c.unserved == UNSERVED_NOBODY)
+    minutes = started_us // 60_000_000
+    total = len(np.unique(minutes))
+    return 1.0 - len(np.unique(minutes[failed])) / total if total else float("nan")
+
+
+def response_rate(c: ContactColumns) -> float:
+    """Share of contacts with a score: what `csat` stands on; NaN without contacts."""
+    return float(np.mean(~np.isnan(c.score))) if len(c) else float("nan")
+
+
+def gap_percentiles_ms(gaps_ms: Sequence[int]) -> tuple[float, float]:
+    """p50 and p95 of all response gaps of a group, in ms; NaN without any."""
+    if not gaps_ms:
+        return float("nan"), float("nan")
+    p50, p95 = np.percentile(gaps_ms, (50, 95))
+    return float(p50), float(p95)
+
+
+def _closed(c: ContactColumns, value: Floats | NDArray[np.bool_]) -> Floats:
     """The value of contacts that are over and whose outcome is known, NaN for the rest."""
     return np.where((c.closed == 1) & ~np.isnan(c.outcome), value, np.nan)
 
 
-def _with_bot(c: ContactColumns, value: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
+def _with_bot(c: ContactColumns, value: NDArray[np.bool_]) -> Floats:
     return np.where(c.with_bot == 1, value, np.nan)
 
 
