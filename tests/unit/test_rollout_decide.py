@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def sample(difference: float | None = 0.0, n: int = 20_000, missing: int = 0) ->
     return KpiSample(estimate, arm, arm)
 
 
-def evidence(stage: str = "half", **changes: object) -> Evidence:
+def evidence(stage: str = "half", **changes: Any) -> Evidence:
     good = Evidence(
         branch="balance",
         epoch=1,
@@ -57,7 +58,7 @@ def evidence(stage: str = "half", **changes: object) -> Evidence:
         bot_flow=ArmFlow(NOW - timedelta(hours=1), -0.3),
         human_flow=ArmFlow(NOW - timedelta(hours=1), 0.0),
     )
-    return replace(good, **changes)  # type: ignore[arg-type]
+    return replace(good, **changes)
 
 
 def resolution(pooled: KpiSample, stage: KpiSample | None = None) -> tuple[KpiEvidence, ...]:
@@ -83,7 +84,7 @@ WORSE = resolution(sample(-0.2))
 HARM = (evidence().kpis[0], KpiEvidence("abandonment_mid_task", pooled=sample(), stage=sample(0.2)))
 FRESH = Freshness(NOW - timedelta(hours=2), NOW - timedelta(hours=2), NOW - timedelta(minutes=1))
 
-HOLDS: dict[str, tuple[dict[str, object], str]] = {
+HOLDS: dict[str, tuple[dict[str, Any], str]] = {
     "mismatch": ({"srm": SrmEvidence(20_000, 0.001, False)}, "srm"),
     "silent operators": ({"human_flow": ArmFlow(NOW - timedelta(days=1), -7.0)}, "stale_operators"),
     "silent bot": ({"bot_flow": ArmFlow(None, -80.0)}, "stale_bot"),
@@ -116,7 +117,7 @@ HOLDS: dict[str, tuple[dict[str, object], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "reason"), HOLDS.values(), ids=HOLDS)
-def test_whatever_is_lacking_holds(changes: dict[str, object], reason: str) -> None:
+def test_whatever_is_lacking_holds(changes: dict[str, Any], reason: str) -> None:
     decision = decide(PLAN, state(), evidence(**changes), NOW)
     assert outcome(decision) == (Verdict.INCONCLUSIVE, Step.HOLD, reason)
     assert decision.to_stage == "half"
@@ -193,7 +194,7 @@ def test_level_of_a_kpi_of_which_more_is_better() -> None:
         {"late": 300},
     ],
 )
-def test_a_wrong_clock_stops_even_a_rollback(changes: dict[str, object]) -> None:
+def test_a_wrong_clock_stops_even_a_rollback(changes: dict[str, Any]) -> None:
     decision = decide(PLAN, state(), evidence(kpis=WORSE, **changes), NOW)
     assert outcome(decision) == (Verdict.INCONCLUSIVE, Step.HOLD, "clock")
 
@@ -245,8 +246,8 @@ def test_ladder_without_shadow_falls_back_to_not_started() -> None:
         ({"stage": "full"}, "other_evidence"),
     ],
 )
-def test_nothing_to_judge(changed: dict[str, object], reason: str) -> None:
-    now_in_force = replace(state(), **changed)  # type: ignore[arg-type]
+def test_nothing_to_judge(changed: dict[str, Any], reason: str) -> None:
+    now_in_force = replace(state(), **changed)
     decision = decide(PLAN, now_in_force, evidence(kpis=WORSE), NOW)
     assert outcome(decision) == (Verdict.INCONCLUSIVE, Step.HOLD, reason)
 
