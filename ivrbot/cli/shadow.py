@@ -292,7 +292,7 @@ async def _show_stored(settings: Settings, branches: Branches, as_json: bool) ->
     beginning = datetime.min.replace(tzinfo=UTC)
     async with _book(settings) as book:
         calls = await book.calls(beginning)
-        waiting = {name: await book.waiting(name, beginning) for name in branches.branches}
+        waiting = await book.waiting(beginning)
     rows = [branch_report(name, calls, waiting.get(name, 0)) for name in (*branches.branches, FRONT)]
     report = [row for row in rows if row.evidence.n or row.evidence.synthetic or row.waiting]
     if as_json:

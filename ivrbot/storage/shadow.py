@@ -48,9 +48,15 @@ from ivrbot.storage.sqlite import SqliteStore
 
 LATE: Final = timedelta(days=2)
 """How late events may reach the store (by the journal, after the database was away) and still be found."""
+CATCH_UP_CALLS: Final = 100
+"""Calls looked at again at a time; the rest follows with the next reading."""
+READ_S: Final = 20.0
+"""A stage's calls are many; nobody waits on a line for them."""
 
 TELEPHONE_GATEWAYS: Final = ("audiosocket",)
 """Calls by any other way (browser, text, microphone, demo) are tests, so they count as synthetic."""
+_DECIDED: Final = (EventType.ASSIGNED, EventType.ESCALATED, EventType.CALL_ENDED)
+"""Any of them shows that a call's events are there."""
 
 dispositions = Table(
     "dispositions",
@@ -63,6 +69,7 @@ dispositions = Table(
     Column("branch", String, nullable=False),
     Column("outcome", String, nullable=False),
     Column("note_code", String, nullable=False),
+    Column("looked_at", Boolean, nullable=False, default=False),
     Index("ix_dispositions_call", "call_id", "id"),
 )
 
@@ -164,7 +171,7 @@ class ShadowBook:
         """
         if missing := await self._store.read(_missing):
             await self._store.write(partial(_predict_all, call_ids=missing))
-        return await self._store.read(partial(_calls, since=since))
+        return await self._store.read(partial(_calls, since=since), deadline_s=READ_S)
 
     async def evidence(self, branch: str, since: datetime) -> ShadowEvidence:
         """What the controller reads of a branch.
@@ -174,13 +181,13 @@ class ShadowBook:
         """
         return shadow_evidence(branch, await self.calls(since))
 
-    async def waiting(self, branch: str, since: datetime) -> int:
-        """Live calls of a branch in its shadow rung whose operator has not said anything yet.
+    async def waiting(self, since: datetime) -> dict[str, int]:
+        """Live calls by branch in its shadow rung whose operator has not said anything yet.
 
         Raises:
             StorageUnavailable: not read.
         """
-        return await self._store.read(partial(_waiting, branch=branch, since=since))
+        return await self._store.read(partial(_waiting, since=since), deadline_s=READ_S)
 
 
 # --- dispositions -------------------------------------------------------------------------------------
@@ -211,12 +218,14 @@ def _history(conn: Connection, call_id: CallId) -> tuple[CallDisposition, ...]:
 
 def _predict_live(conn: Connection, call_id: CallId) -> None:
     """Keep what the bot would have done with a call; nothing when it was none of the shadow stage's."""
-    known = conn.execute(select(shadow_calls.c.call_id).where(shadow_calls.c.call_id == call_id)).first()
-    if known is not None:
-        return
     events = statements.events_of(conn, call_id)
+    if not any(event.type in _DECIDED for event in events):
+        return  # its events are still on their way
+    looked_at = update(dispositions).where(dispositions.c.call_id == call_id).values(looked_at=True)
+    conn.execute(looked_at)
+    known = conn.execute(select(shadow_calls.c.call_id).where(shadow_calls.c.call_id == call_id)).first()
     prediction = live_prediction(events)
-    if prediction is None:
+    if known is not None or prediction is None:
         return
     stated = next((event.at for event in events if event.type is EventType.TOPIC_STATED), events[-1].at)
     registration = statements.registration_of(conn, call_id)
@@ -230,25 +239,23 @@ def _predict_all(conn: Connection, call_ids: tuple[CallId, ...]) -> None:
 
 
 def _missing(conn: Connection) -> tuple[CallId, ...]:
-    """Calls of the shadow stage whose disposition came before their events were in the store."""
+    """Calls whose disposition came before their events were in the store, the newest first."""
     newest = conn.execute(select(func.max(dispositions.c.at))).scalar_one_or_none()
     if newest is None:
         return ()
-    events = schema.events
-    reason = events.c.data["reason"].as_string()
+    table, events = dispositions, schema.events
     query = (
-        select(dispositions.c.call_id)
-        .distinct()
-        .outerjoin(shadow_calls, shadow_calls.c.call_id == dispositions.c.call_id)
-        .join(events, events.c.call_id == dispositions.c.call_id)
+        select(table.c.call_id)
+        .where(table.c.at >= newest - LATE, table.c.looked_at.is_(False))
         .where(
-            dispositions.c.at >= newest - LATE,
-            shadow_calls.c.call_id.is_(None),
-            events.c.type == EventType.ASSIGNED.value,
-            reason.in_(("shadow", "not_served")),
+            select(events.c.seq)
+            .where(events.c.call_id == table.c.call_id, events.c.type.in_([kind.value for kind in _DECIDED]))
+            .exists()
         )
+        .order_by(table.c.id.desc())
+        .limit(CATCH_UP_CALLS)
     )
-    return tuple(CallId(call_id) for call_id in conn.execute(query).scalars())
+    return tuple(dict.fromkeys(CallId(call_id) for call_id in conn.execute(query).scalars()))
 
 
 def _add_recording(conn: Connection, call: ShadowCall) -> Added:
@@ -327,17 +334,18 @@ def _call(row: Row[Any]) -> ShadowCall:
     )
 
 
-def _waiting(conn: Connection, branch: str, since: datetime) -> int:
+def _waiting(conn: Connection, since: datetime) -> dict[str, int]:
     events = schema.events
+    branch = events.c.data["branch"].as_string()
     query = (
-        select(func.count(distinct(events.c.call_id)))
+        select(branch, func.count(distinct(events.c.call_id)))
         .outerjoin(dispositions, dispositions.c.call_id == events.c.call_id)
         .where(
             events.c.at >= since,
             events.c.type == EventType.ASSIGNED.value,
             events.c.data["reason"].as_string() == "shadow",
-            events.c.data["branch"].as_string() == branch,
             dispositions.c.call_id.is_(None),
         )
+        .group_by(branch)
     )
-    return conn.execute(query).scalar_one()
+    return {str(name): int(count) for name, count in conn.execute(query)}

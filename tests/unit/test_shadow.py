@@ -330,10 +330,9 @@ async def test_a_live_call_counts_once_its_operator_has_spoken(store: SqliteStor
     await live_call(store, "c")
     shadow, book = ShadowBook(store), DispositionBook(store)
     assert await shadow.evidence("balance", LONG_AGO) == ShadowEvidence()
-    assert await shadow.waiting("balance", LONG_AGO) == 1
-    assert await shadow.waiting("loans", LONG_AGO) == 0
+    assert await shadow.waiting(LONG_AGO) == {"balance": 1}
     await book.add(said("c", "check_balance", "balance"))
-    assert await shadow.waiting("balance", LONG_AGO) == 0
+    assert await shadow.waiting(LONG_AGO) == {}
     assert await shadow.evidence("balance", LONG_AGO) == ShadowEvidence(n=1, correct=1, would_resolve=1)
     await book.add(said("c", "loan_info", "loans", minute=9))
     assert await shadow.evidence("balance", LONG_AGO) == ShadowEvidence(n=1)
