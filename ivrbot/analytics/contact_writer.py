@@ -41,7 +41,7 @@ class FoldingStore(Protocol):
         ...
 
     async def materials(self, keys: Sequence[str]) -> tuple[CallMaterial, ...]:
-        """Everything stored of some calls, in their order."""
+        """Everything stored of the calls behind some keys, each once."""
         ...
 
     async def save(self, folded: Sequence[Folded], marks: Sequence[int]) -> None:

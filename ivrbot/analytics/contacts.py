@@ -82,7 +82,8 @@ def _from_events(material: CallMaterial, unit_of: UnitOf) -> list[Contact]:
     asked_at = None if asked_s is None else ring + timedelta(seconds=asked_s)
     human = _human(material, asked_at)
     caller = material.registration.caller if material.registration else ""
-    unit = material.unit or unit_of(caller, material.key)
+    drawn = material.exposures[0].unit if material.exposures else material.unit
+    unit = drawn or unit_of(caller, material.key)
     died = end is None and any(event.type is EventType.CALL_STARTED for event in events)
     contacts = []
     for part in parts:

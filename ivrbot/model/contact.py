@@ -197,7 +197,6 @@ class CallMaterial:
 
     key: str
     registration: CallRegistration | None = None
-    registered_at: datetime | None = None
     unit: str = ""
     events: tuple[CallEvent, ...] = ()
     exposures: tuple[Exposure, ...] = ()

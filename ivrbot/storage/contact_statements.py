@@ -76,14 +76,17 @@ def sweep(conn: Connection, since: datetime, until: datetime) -> int:
 # --- gathering ----------------------------------------------------------------------------------------
 
 
-def material(conn: Connection, key: str) -> CallMaterial:
-    """Everything stored of the call that a key belongs to.
+def materials(conn: Connection, key: str) -> tuple[CallMaterial, ...]:
+    """Everything stored of the calls that a key belongs to: mostly one; a channel that came back has had several.
 
     Args:
         conn: a reading transaction.
         key: the product's call id, or the PBX's id of the caller's channel.
     """
-    call_id = _call_of(conn, key)
+    return tuple(_material(conn, key, call_id) for call_id in _calls_of(conn, key))
+
+
+def _material(conn: Connection, key: str, call_id: CallId) -> CallMaterial:
     registration = statements.registration_of(conn, call_id)
     exposures = _exposures(conn, call_id)
     events = statements.events_of(conn, call_id)
@@ -91,14 +94,13 @@ def material(conn: Connection, key: str) -> CallMaterial:
         registration = None  # a row that a dossier made: nothing is known but the number
     seen = registration is not None or exposures or events
     callids = _callids(conn, call_id, registration.uniqueid, registration.linkedid) if registration else {key}
-    names = {key, call_id, *callids}
     since, until = _span(conn, call_id, callids) if registration else (None, None)
     rows, branches = _queue_rows(conn, callids, since, until)
+    names = {key, call_id, *callids}
     note = conn.execute(select(contact_notes.c.body).where(contact_notes.c.call_id.in_(names))).scalars().first()
     return CallMaterial(
         key=call_id if seen else key,
         registration=registration,
-        registered_at=since,
         unit=exposures[0].unit if exposures else _stored_unit(conn, call_id),
         events=events,
         exposures=exposures,
@@ -106,26 +108,21 @@ def material(conn: Connection, key: str) -> CallMaterial:
         note=note_from(note) if note else None,
         disposition=last_disposition(conn, call_id),
         queue_branch=branches,
-        trunk=_trunk(conn, call_id),
+        trunk=next((exposure.trunk for exposure in exposures if exposure.trunk), ""),
     )
 
 
-def _call_of(conn: Connection, key: str) -> CallId:
-    """The product's call behind a key; the key itself where there is none."""
+def _calls_of(conn: Connection, key: str) -> tuple[CallId, ...]:
+    """The product's calls behind a key; the key itself where there is none."""
     table = schema.calls
-    if conn.execute(select(table.c.call_id).where(table.c.call_id == key)).first() is not None:
-        return CallId(key)
-    by_channel = (
-        select(table.c.call_id)
-        .where(or_(table.c.uniqueid == key, table.c.linkedid == key), table.c.uniqueid != "")
-        .order_by(table.c.registered_at.desc())
-    )
-    told = select(queue_rows.c.about).where(queue_rows.c.callid == key, queue_rows.c.about.is_not(None))
-    for query in (by_channel, told):
-        found = conn.execute(query).scalars().first()
-        if found is not None:
-            return CallId(found)
-    return CallId(key)
+    by_id = select(table.c.call_id).where(table.c.call_id == key)
+    by_channel = select(table.c.call_id).where(or_(table.c.uniqueid == key, table.c.linkedid == key))
+    told = select(queue_rows.c.about).where(queue_rows.c.callid == key, queue_rows.c.about.is_not(None)).distinct()
+    for query in (by_id, by_channel, told):
+        found = tuple(CallId(name) for name in conn.execute(query).scalars())
+        if found and key:
+            return found
+    return (CallId(key),)
 
 
 def _callids(conn: Connection, call_id: CallId, *ids: str) -> set[str]:
@@ -134,13 +131,13 @@ def _callids(conn: Connection, call_id: CallId, *ids: str) -> set[str]:
 
 
 def _span(conn: Connection, call_id: CallId, callids: set[str]) -> tuple[datetime | None, datetime | None]:
-    """When a call was registered, and when the next one on the same channel was: rows between are its own."""
+    """From when to when the rows of a channel belong to a call: None where no other call has had the channel."""
     table = schema.calls
     at = conn.execute(select(table.c.registered_at).where(table.c.call_id == call_id)).scalar_one()
-    later = select(func.min(table.c.registered_at)).where(
-        table.c.uniqueid.in_(callids), table.c.registered_at > at, table.c.call_id != call_id
-    )
-    return at, conn.execute(later).scalar_one()
+    others = table.c.uniqueid.in_(callids) & (table.c.call_id != call_id)
+    earlier = select(table.c.call_id).where(others, table.c.registered_at <= at).limit(1)
+    later = select(func.min(table.c.registered_at)).where(others, table.c.registered_at > at)
+    return at if conn.execute(earlier).first() else None, conn.execute(later).scalar_one()
 
 
 def _queue_rows(
@@ -148,14 +145,10 @@ def _queue_rows(
 ) -> tuple[tuple[QueueRow, ...], dict[str, str]]:
     table = queue_rows
     query = select(table).where(table.c.callid.in_(set(callids))).order_by(table.c.at_us, table.c.key)
-    if since is not None and until is not None:  # only a channel that came back has a border
+    if since is not None:
+        query = query.where(table.c.at_us >= microseconds(since))
+    if until is not None:
         query = query.where(table.c.at_us < microseconds(until))
-        earlier = schema.calls
-        first = conn.execute(
-            select(func.min(earlier.c.registered_at)).where(earlier.c.uniqueid.in_(set(callids)))
-        ).scalar_one()
-        if first is not None and first < since:
-            query = query.where(table.c.at_us >= microseconds(since))
     found = conn.execute(query).all()
     rows = tuple(
         QueueRow(row.at_us, row.callid, row.queue, row.agent, row.event, tuple(row.data)) for row in found
@@ -171,14 +164,6 @@ def _exposures(conn: Connection, call_id: CallId) -> tuple[Exposure, ...]:
         Exposure(**{name: value for name, value in row._mapping.items() if name in names} | {"arm": Arm(row.arm)})
         for row in found
     )
-
-
-def _trunk(conn: Connection, call_id: CallId) -> str:
-    column = schema.exposures.c.get("trunk")
-    if column is None:
-        return ""
-    query = select(column).where(schema.exposures.c.call_id == call_id)
-    return conn.execute(query).scalars().first() or ""
 
 
 def last_disposition(conn: Connection, call_id: CallId) -> CallDisposition | None:

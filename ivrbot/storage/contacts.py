@@ -44,10 +44,11 @@ class ContactBook:
         return await self._store.write(partial(statements.sweep, since=since, until=until))
 
     async def materials(self, keys: Sequence[str]) -> tuple[CallMaterial, ...]:
-        """Everything stored of some calls, in their order."""
+        """Everything stored of the calls behind some keys, each once."""
 
         def gather(conn: Connection) -> tuple[CallMaterial, ...]:
-            return tuple(statements.material(conn, key) for key in keys)
+            found = [material for key in keys for material in statements.materials(conn, key)]
+            return tuple({material.key: material for material in found}.values())
 
         return await self._store.read(gather)
 
