@@ -135,7 +135,7 @@ class RolloutBook:
 
 
 def _proposals(conn: Connection, *, open_only: bool) -> tuple[Proposal, ...]:
-    query = select(proposals).order_by(proposals.c.at, proposals.c.proposal_id)
+    query = select(proposals).order_by(proposals.c.evidence_seq, proposals.c.at)
     if open_only:
         query = query.where(proposals.c.state == ProposalState.OPEN.value)
     return tuple(_as_proposal(row._mapping) for row in conn.execute(query))

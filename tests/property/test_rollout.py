@@ -75,6 +75,23 @@ def test_the_share_is_met_and_branches_are_independent(share: float) -> None:
         assert abs(hits / len(units) - expected) < 5 * math.sqrt(expected * (1 - expected) / len(units))
 
 
+def test_a_million_units_spread_evenly_and_alike_in_every_branch() -> None:
+    """Chi-square over 100 cells, and over the 10 x 10 table of two branches; the units are fixed, not lucky."""
+    table = [[0] * 10 for _ in range(10)]
+    cells = [0] * 100
+    for number in range(1_000_000):
+        unit = f"{number:064x}"
+        one = draw("s", "balance", unit)
+        cells[int(one * 100)] += 1
+        if number % 10 == 0:
+            table[int(one * 10)][int(draw("s", "loans", unit) * 10)] += 1
+    spread = sum((count - 10_000) ** 2 / 10_000 for count in cells)
+    together = sum((count - 1_000) ** 2 / 1_000 for row in table for count in row)
+    # 99 degrees of freedom: the 0.1 % quantile is 148.2.
+    assert spread < 148.2
+    assert together < 148.2
+
+
 @settings(max_examples=40, deadline=None)
 @given(text=st.text() | st.from_regex(r"(goal|salt|branches|defaults): [\[\]{},:a-z0-9\"'&*!|>-]{0,20}\n?"))
 def test_no_text_makes_the_check_fall_over(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
