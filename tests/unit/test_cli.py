@@ -19,6 +19,7 @@ from ivrbot import app
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.rollout.control import adopt
+from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.sqlite import SqliteStore
 from tests.fakes.calls import product_files
 from tests.unit.nlu_engines import classifier
@@ -326,3 +327,63 @@ def test_wrong_settings_are_told_all_at_once(own_folder: Path, command: list[str
     result = run(*command)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "web.port" in result.stderr and "web.prot" in result.stderr and "host, port" in result.stderr
+
+
+# --- import -------------------------------------------------------------------------------------------
+
+QUEUE_LOG = """1764000000|NONE|NONE|NONE|QUEUESTART|
+1764000010|17.1|bal|NONE|ENTERQUEUE||+79990000001|1
+1764000020|17.1|bal|PJSIP/1|CONNECT|10|17.2|3
+1764000080|17.1|bal|PJSIP/1|COMPLETECALLER|10|60|1
+nothing
+1764000080|17.1|bal|PJSIP/1|COMPLETECALLER|10|60|1
+1764000090|17.3|bal|NONE|ENTERQ"""
+
+
+def test_import_queue_log(own_folder: Path) -> None:
+    log = own_folder / "queue_log"
+    log.write_text(QUEUE_LOG)
+    arguments = ("import", "queue-log", str(log), "--map", "bal=balance")
+    rejected = [{"line": 5, "why": "fewer than five fields"}, {"line": 7, "why": "the last line has no end"}]
+    assert document(*arguments) == {"read": 7, "new": 4, "duplicate": 1, "rejected": rejected}
+    assert document(*arguments) == {"read": 7, "new": 0, "duplicate": 5, "rejected": rejected}
+
+    async def contacts() -> list[tuple[str, str]]:
+        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+            return [(one.branch, one.outcome.value) for one in await ContactBook(store).of_call("queue:17.1")]
+
+    assert asyncio.run(contacts()) == [("balance", "resolved")]
+
+
+def test_import_queue_log_with_a_wrong_map(own_folder: Path) -> None:
+    (own_folder / "queue_log").write_text(QUEUE_LOG)
+    for wrong in ("bal", "bal=nowhere", "=balance"):
+        assert run("import", "queue-log", "queue_log", "--map", wrong).exit_code == 2
+
+
+def test_import_calls(own_folder: Path) -> None:
+    file = own_folder / "calls.csv"
+    file.write_text(
+        "call_id;started_at;branch;caller;talk_s;score\n"
+        "a;2026-09-01T10:00:00+03:00;balance;+79990000001;60;5\n"
+        "a;2026-09-01T10:00:00+03:00;balance;+79990000001;60;5\n"
+        "a;2026-09-01T10:00:00+03:00;balance;+79990000001;61;5\n"
+        "b;yesterday;balance;;x;9\n"
+        "c;2026-09-01T10:00:00Z;balance\n",
+        "utf-8",
+    )
+    found = document("import", "calls", str(file))
+    assert (found["read"], found["new"], found["duplicate"]) == (5, 1, 1)
+    assert [line["line"] for line in found["rejected"]] == [4, 5, 6]
+    assert found["rejected"][0]["why"] == "another line says otherwise of this call"
+    for column in ("started_at", "talk_s", "score"):
+        assert column in found["rejected"][1]["why"]
+    again = document("import", "calls", str(file))
+    assert (again["new"], again["duplicate"]) == (0, 2)
+
+
+def test_import_calls_with_another_header(own_folder: Path) -> None:
+    (own_folder / "calls.csv").write_text("call_id,colour\n")
+    result = run("import", "calls", "calls.csv")
+    assert result.exit_code == 2
+    assert "missing columns: started_at, branch; unknown columns: colour" in result.stderr
