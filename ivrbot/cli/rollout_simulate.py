@@ -105,12 +105,14 @@ def simulate_command(
     **world: float,
 ) -> None:
     """Chance of promotion and rollback, and days to a decision, with synthetic callers of a known truth."""
+    days_of_steps = tuple((_day(day), change[0]) for day, change in steps)
+    true_rates = {kpi: _rate(values) for kpi, values in rates}
     branch = _branch(_plan(quiet_settings(), plan_file), name, rung, margin)
     truth = World(
         calls_per_day,
         base,
         effect,
-        steps=tuple((_day(day), change[0]) for day, change in steps),
+        steps=days_of_steps,
         drift_per_day=world["drift_per_day"],
         contacts_per_caller=world["contacts_per_caller"],
         hard_share=world["hard_share"],
@@ -120,7 +122,7 @@ def simulate_command(
         routing_fault=world["routing_fault"],
         time_effect_s=world["time_effect"],
         cap_s=branch.time_cap_s,
-        rates={kpi: _rate(values) for kpi, values in rates},
+        rates=true_rates,
     )
     if even_week:
         truth = replace(truth, weekdays=(1.0,) * 7)

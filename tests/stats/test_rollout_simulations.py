@@ -69,7 +69,7 @@ def test_a_bad_bot_is_rolled_back() -> None:
 
 
 def test_an_equal_bot_passes_the_first_rung_within_thirty_days() -> None:
-    """3: at least 80 % at 1,500 callers a day, margin 5 points. 24 runs: finds 46 % with 90 % power."""
+    """3: at least 80 % at 1,500 callers a day, margin 5 points. 24 runs: finds 43 % with 90 % power."""
     found = Rollout("", MARGIN_5, World(1_500, 0.72), 30, left_first_rung, 0.80, at_least=True).result(24)
     assert found.holds, found
 
