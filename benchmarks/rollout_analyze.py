@@ -1,11 +1,13 @@
-"""How long `ivrbot rollout analyze` takes over a million rows, beside reading the same file with nothing but `csv`.
+"""How long `ivrbot rollout analyze` takes over a million rows, beside reading the same file with `csv` alone.
 
     python -m benchmarks.rollout_analyze [--rows N]
 
 Processor seconds (user + system) of whole processes, start of Python and imports included; goal: at most 10.
-Measured 2026-11-22, two cores shared with other jobs, Python 3.11, numbers of the best of three:
+Two cores shared with other jobs, Python 3.11, 140 MB; compare within a row only, since a crowded machine doubles all:
 
-    RESULT
+    load   rollout analyze   of which start   csv.reader alone   ratio
+    5      10.4              2.9              1.9                5.4     (best of three; before a last saving of 0.7)
+    9      10.0              4.3              2.7                3.7     (one run)
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def main() -> None:
         start = min(processor_s(sys.executable, "-m", "ivrbot", "rollout", "check", "--json") for _ in range(3))
         plain = min(processor_s(sys.executable, "-c", PLAIN, str(path)) for _ in range(3))
     print(f"{rows} rows, {size_mb:.0f} MB: rollout analyze {own:.2f} CPU s, of which start {start:.2f}")
-    print(f"reading alone (csv.reader) {plain:.2f} CPU s: ratio {own / plain:.1f}, without start {(own - start) / plain:.1f}")
+    ratios = f"ratio {own / plain:.1f}, without start {(own - start) / plain:.1f}"
+    print(f"reading alone (csv.reader) {plain:.2f} CPU s: {ratios}")
 
 
 if __name__ == "__main__":
