@@ -108,11 +108,13 @@ class Estimate:
         n: units that it rests on (mature, with a value and a propensity between 0 and 1).
         n_bot: of these, in the bot's arm.
         n_human: of these, in the operators' arm.
-        bot: mean of the bot's arm over the units as they were drawn.
-        human: mean of the operators' arm.
+        bot: mean of the bot's arm, weighted by the probability of the draw.
+        human: mean of the operators' arm, weighted likewise.
         bot_variance: variance of one value in the bot's arm.
         difference: bot - human.
         variance: variance of one unit's contribution to the difference.
+        raw_bot: plain mean of the bot's arm; shown beside the difference, never decided on.
+        raw_human: plain mean of the operators' arm.
     """
 
     n: int = 0
@@ -123,6 +125,8 @@ class Estimate:
     bot_variance: float | None = None
     difference: float | None = None
     variance: float | None = None
+    raw_bot: float | None = None
+    raw_human: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,9 @@ class _Sayer:
         return self._named(KPI_NAMES, name)
 
     def reason(self, evidence: Evidenced) -> str:
-        """Why it was decided; the words of the audit where the code has none in this language."""
+        """Why it was decided; the audit's own words where the code has none here."""
         known = REASONS.get(evidence.reason)
-        return known[self.language] if known and self.language != "en" else evidence.sentence
+        return known[self.language] if known else evidence.sentence
 
     def _named(self, table: Mapping[str, Text], code: str) -> str:
         return table[code][self.language] if code in table else code

@@ -36,7 +36,10 @@ TEXTS: Final[Mapping[str, Text]] = {
         "row {seq}, {at}, {who}, {action}: {why}", "строка {seq}, {at}, {who}, {action}: {why}"
     ),
     "decided": _both("Decided", "Решено"),
-    "decided_by": _both("by", "кем"),
+    "decided_by": _both(
+        "by {who}",
+        "{who}",
+    ),
     "controller": _both("the controller", "контроллер"),
     "proposed_by": _both("Proposed by", "Предложил"),
     "approved_by": _both("Approved by", "Одобрил"),
@@ -86,17 +89,16 @@ TEXTS: Final[Mapping[str, Text]] = {
     "better_": _both("", ""),
     "raw_title": _both("Raw means and the weighted difference", "Простые средние и взвешенная разность"),
     "raw_line": _both(
-        "{kpi}: raw means differ by {raw}, weighted by {weighted}.",
-        "{kpi}: простые средние отличаются на {raw}, взвешенно — на {weighted}.",
+        "{kpi}: plain means {human} and {bot} differ by {raw}, weighted by {weighted}",
+        "{kpi}: простые средние {human} и {bot} отличаются на {raw}, взвешенно на {weighted}",
     ),
     "raw_why": _both(
-        "The decision rests on the weighted difference: the bot's share has not been the same all the time, so "
-        "raw means compare the arms over different weeks, and a week that is harder for everybody counts for one "
-        "arm more than for the other. Each caller is therefore weighted by the inverse of the probability of his "
-        "draw.",
-        "Решение опирается на взвешенную разность: доля робота менялась, поэтому простые средние сравнивают "
-        "группы по разным неделям, и неделя, трудная для всех, сильнее сказывается на одной из них. Поэтому "
-        "каждый звонящий взвешен обратно вероятности, с которой выпал его жребий.",
+        "The decision rests on the weighted difference. Plain means take the callers as they fell: while the "
+        "share rises, more of the bot's callers come from later weeks, and chance fills the arms a little "
+        "otherwise than drawn. So each caller is weighted by the inverse of the probability of his draw.",
+        "Решение опирается на взвешенную разность. Простые средние берут звонящих, как вышло: пока доля растёт, у "
+        "робота больше звонящих из поздних недель, а случай наполняет группы не точно по жребию. Поэтому каждый "
+        "звонящий взвешен обратно вероятности своего жребия.",
     ),
     "data_title": _both("Is the data sound?", "Можно ли верить данным?"),
     "srm": _both("Sample ratio", "Соотношение групп"),
@@ -209,4 +211,19 @@ KPI_NAMES: Final[Mapping[str, Text]] = {
     "availability": _both("availability", "доступность"),
 }
 
-REASONS: Final[Mapping[str, Text]] = {}
+REASONS: Final[Mapping[str, Text]] = {
+    "passed": _both(
+        "every primary measure shown no worse than operators by its margin, no guardrail breached, data sound",
+        "каждый главный показатель доказанно не хуже операторов больше чем на допуск, предохранители целы, данные "
+        "в порядке",
+    ),
+    "shadow_passed": _both(
+        "the topic was named as well as the plan asks, on real calls",
+        "тема названа не хуже, чем требует план, на настоящих звонках",
+    ),
+    "complete": _both(
+        "the last stage has passed its own minimum and every primary measure",
+        "последняя ступень прошла свой минимум и все главные показатели",
+    ),
+}
+"""In place of the audit's sentence, whose numbers the tables show; other codes keep that sentence."""

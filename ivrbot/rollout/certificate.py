@@ -56,9 +56,15 @@ class KpiLine:
     better: Literal["up", "down", ""]
     kind: Literal["margin", "limit", "level"]
     acceptable: float
-    raw_difference: float | None
+    raw_bot: float | None
+    raw_human: float | None
     bot: ArmCounts
     human: ArmCounts
+
+    @property
+    def raw_difference(self) -> float | None:
+        """Bot - operators of the plain means; None where one is not known."""
+        return None if self.raw_bot is None or self.raw_human is None else self.raw_bot - self.raw_human
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,15 +272,16 @@ def _line(snapshot: Snapshot, evidence: Evidence, metric: Metric) -> KpiLine:
         kind = "level" if rule is not None and rule.limit is None else "limit"
     # On the axis bot - human: less may be worse by at most the margin, or more may.
     acceptable = metric.margin if kind == "level" or better == "down" else -metric.margin
-    both = metric.bot is not None and metric.human is not None
     kpi = evidence.kpi(metric.kpi)
     sample = kpi.pooled if metric.role is Role.PRIMARY else kpi.stage
+    comparable = metric.kpi in KPIS and KPIS[metric.kpi].comparable
     return KpiLine(
         metric=metric,
         better=better,
         kind=kind,
         acceptable=acceptable,
-        raw_difference=metric.bot - metric.human if both else None,  # type: ignore[operator]
+        raw_bot=sample.estimate.raw_bot,
+        raw_human=sample.estimate.raw_human,
         bot=sample.bot,
-        human=sample.human,
+        human=sample.human if comparable else ArmCounts(),
     )

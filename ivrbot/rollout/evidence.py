@@ -197,10 +197,16 @@ def _sample(rows: UnitRows, values: NDArray[np.float64], mature: Mask, only: Mas
             bot_variance=found.bot_variance,
             difference=found.difference if both else None,
             variance=found.variance if both else None,
+            raw_bot=_mean(values[given & treated]),
+            raw_human=_mean(values[given & ~treated]),
         ),
         bot=_counts(treated, mature, found.n_bot),
         human=_counts(~treated, mature, found.n_human),
     )
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if values.size else None
 
 
 def _counts(arm: Mask, mature: Mask, given: int) -> ArmCounts:
