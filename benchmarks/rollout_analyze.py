@@ -3,10 +3,10 @@
     python -m benchmarks.rollout_analyze [--rows N]
 
 Processor seconds (user + system) of whole processes, start of Python and imports included; goal: at most 10.
-Two cores shared with other jobs, Python 3.11, 140 MB; compare within a row only, since a crowded machine doubles all:
+Two cores shared with other jobs, Python 3.11, 140 MB; compare within a row only, a crowded machine doubles all:
 
     load   rollout analyze   of which start   csv.reader alone   ratio
-    5      10.4              2.9              1.9                5.4     (best of three; before a last saving of 0.7)
+    5      10.4              2.9              1.9                5.4     (best of three; before a later saving)
     9      10.0              4.3              2.7                3.7     (one run)
 """
 
