@@ -20,7 +20,7 @@ from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.proposals import Desk
 from ivrbot.rollout.standing import standings
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.web.answers import Body, Rejected, json_answer, read_body
+from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.parts import WebParts
 
 TOKEN_NAME: Final = "token:api"
@@ -95,7 +95,8 @@ class RolloutApi:
     async def decision(self, request: web.Request) -> web.Response:
         """Draw a call and store its exposure; asked again for the same call, the answer is the same.
 
-        While the store is away the answer is "operator", and the call is in neither arm.
+        While the store is away the answer is "operator", and the call is in neither arm. To a form the answer is
+        the bare route.
         """
         question = await read_body(request, Question)
         known = self._parts.router.known_branches
@@ -106,6 +107,8 @@ class RolloutApi:
         assignment = await self._parts.router.assign(
             question.branch, caller=question.caller, call_id=call_id, trunk=question.trunk
         )
+        if is_form(request):
+            return web.Response(text=assignment.route.value)
         return json_answer(rows.assignment_row(assignment))
 
     async def status(self, request: web.Request) -> web.Response:

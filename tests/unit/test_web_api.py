@@ -389,3 +389,32 @@ async def test_connections_are_limited(site: Site, monkeypatch: pytest.MonkeyPat
         async with asyncio.timeout(5):
             while not await answers():  # noqa: ASYNC110 - the server's side of closing has no event
                 await asyncio.sleep(0.01)
+
+
+async def test_a_dialplan_is_answered_with_the_bare_route(site: Site) -> None:
+    asked = {"branch": "balance", "caller": "", "call_id": "form-1", "trunk": "+74950000000"}
+    assert await site.post("/api/v1/rollout/decision", data=asked) == (200, "bot")
+    kept = await site.parts.store.exposure(CallId("form-1"), "balance")
+    assert kept is not None
+    assert kept.trunk == "+74950000000"
+
+
+async def test_the_rollout_is_changed_over_http_and_signed_by_the_token(site: Site) -> None:
+    status, answer = await site.post("/api/v1/rollout/balance/rollback", json={"why": "repeat calls"})
+    assert (status, answer[0]["action"], answer[0]["to"]["share"]) == (200, "roll_back", 0.0)
+    status, asked = await site.post("/api/v1/rollout/balance/propose", json={"why": "mended"})
+    assert (status, asked["to_stage"], asked["proposer"]) == (200, "full", "token:api")
+    body = {"id": asked["id"], "why": "checked"}
+    status, refused = await site.post("/api/v1/rollout/loans/approve", json=body)
+    assert (status, refused["problems"][0]["field"]) == (400, "id")
+    status, answer = await site.post("/api/v1/rollout/balance/approve", json=body)
+    assert (status, answer[0]["to"]["share"]) == (200, 1.0)
+    assert (await site.post("/api/v1/rollout/balance/approve", json=body))[0] == 400
+    assert (await site.get("/api/v1/rollout/proposals"))[1][0]["state"] == "approved"
+    for path in ("/api/v1/rollout/kill", "/api/v1/rollout/%2A/resume", "/api/v1/rollout/loans/kill"):
+        assert (await site.post(path, json={"why": "drill"}))[0] == 200
+        assert (await site.post(path, json={}))[0] == 400
+    _, states = await site.get("/api/v1/rollout")
+    assert {row["branch"] for row in states if row["killed"]} == {"loans"}
+    _, history = await site.get("/api/v1/rollout/history", params={"branch": "loans"})
+    assert (history[-1]["action"], history[-1]["who"]) == ("kill", "token:api")
