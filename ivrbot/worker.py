@@ -163,7 +163,11 @@ def _controller(core: app.Core) -> Controller:
             plan=lambda: core.parts.router.plan,
             audit=store,
             leader=Leadership(store, "rollout", holder, LEASE_S),
-            source=ContactEvidence(ContactBook(store), shadow=ShadowBook(store).evidence),
+            source=ContactEvidence(
+                ContactBook(store),
+                shadow=ShadowBook(store).evidence,
+                time_cap_s=lambda branch: core.parts.router.plan.branches[branch].time_cap_s,
+            ),
             proposals=RolloutBook(store),
             now=app.utc_now,
             interval_s=settings.interval_s,

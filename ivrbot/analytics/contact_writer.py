@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from ivrbot.analytics.contacts import UnitOf, fold
 from ivrbot.errors import StorageError
 from ivrbot.model.contact import CallMaterial, Contact
+from ivrbot.model.queue import EPOCH
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +81,24 @@ class ContactWriter:
             more = 0
             try:
                 if now_s - swept_s >= SWEEP_EVERY_S:
-                    await self.sweep()
+                    await self.sweep(everything=swept_s == -math.inf)
                     swept_s = now_s
                 more = await self.step()
             except StorageError as error:
                 log.warning("contacts wait: %s", error.code)
             await asyncio.sleep(0 if more else STEP_S)
 
-    async def sweep(self) -> int:
+    async def sweep(self, *, everything: bool = False) -> int:
         """Mark calls that ended without a word (the bot was killed in them); gives how many.
+
+        Args:
+            everything: all times, for what an older version left; else the last two days.
 
         Raises:
             StorageError: not done.
         """
         now = self._now()
-        return await self._store.sweep(now - SWEEP_BACK, now - self._overdue)
+        return await self._store.sweep(EPOCH if everything else now - SWEEP_BACK, now - self._overdue)
 
     async def step(self) -> int:
         """Fold what is due, up to a hundred calls; gives how many marks that were.

@@ -54,12 +54,8 @@ def due(conn: Connection, limit: int) -> tuple[tuple[int, str], ...]:
     return tuple((row.id, row.key) for row in conn.execute(query))
 
 
-def sweep(conn: Connection, since: datetime, until: datetime) -> int:
-    """Mark calls and exposures of a stretch of time that have no contact: nobody said how they ended.
-
-    Returns:
-        How many were marked.
-    """
+def without_contact(conn: Connection, since: datetime, until: datetime) -> frozenset[str]:
+    """Call ids of a stretch of time, registered or drawn, that have no contact: nobody said how they ended."""
     calls, exposures = schema.calls, schema.exposures
     known = select(contacts.c.call_id)
     lost = select(calls.c.call_id).where(
@@ -68,9 +64,7 @@ def sweep(conn: Connection, since: datetime, until: datetime) -> int:
     unseen = select(exposures.c.call_id).where(
         exposures.c.at.between(since, until), exposures.c.call_id.not_in(known)
     )
-    keys = {row.call_id for query in (lost, unseen) for row in conn.execute(query)}
-    mark_due(conn, keys)
-    return len(keys)
+    return frozenset(row.call_id for query in (lost, unseen) for row in conn.execute(query))
 
 
 # --- gathering ----------------------------------------------------------------------------------------

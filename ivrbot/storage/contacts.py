@@ -18,7 +18,7 @@ from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.storage import contact_statements as statements
 from ivrbot.storage import schema
 from ivrbot.storage.contact_bodies import contact_from
-from ivrbot.storage.contact_tables import contact_bodies, contacts, log_positions, queue_rows
+from ivrbot.storage.contact_tables import contact_bodies, contacts, log_positions, mark_due, queue_rows
 from ivrbot.storage.exposure_columns import first_exposures
 from ivrbot.storage.sqlite import SqliteStore
 
@@ -41,7 +41,13 @@ class ContactBook:
 
     async def sweep(self, since: datetime, until: datetime) -> int:
         """Mark calls and exposures of a stretch that have no contact; gives how many."""
-        return await self._store.write(partial(statements.sweep, since=since, until=until))
+        # Looked for by a reader: the one writing thread has calls waiting.
+        lost = await self._store.read(
+            partial(statements.without_contact, since=since, until=until), deadline_s=COLUMNS_DEADLINE_S
+        )
+        if lost:
+            await self._store.write(partial(mark_due, keys=lost))
+        return len(lost)
 
     async def materials(self, keys: Sequence[str]) -> tuple[CallMaterial, ...]:
         """Everything stored of the calls behind some keys, each once."""
