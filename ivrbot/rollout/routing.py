@@ -90,7 +90,7 @@ async def route_call(
 
 
 def number_prefix(caller: str | None) -> str:
-    """ "+" and the first four digits of an E.164 number, "" of a withheld one."""
+    """Plus sign and the first four digits of an E.164 number, "" of a withheld one."""
     return caller[: 1 + PREFIX_DIGITS] if caller else ""
 
 
