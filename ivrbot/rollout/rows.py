@@ -12,9 +12,8 @@ from datetime import date
 from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import Assignment, BranchState
 from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
-from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange, effective_states, first_broken
+from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange, effective_states
 from ivrbot.rollout.assignment import assign, normalise_caller
-from ivrbot.rollout.control import ControlStore
 from ivrbot.rollout.plan import BranchPlan, Plan, initial_states
 from ivrbot.rollout.standing import Standing
 
@@ -67,7 +66,8 @@ class Outlook:
     """What a branch still lacks.
 
     Attributes:
-        callers_needed: callers of the smaller arm until a decision, None when not known.
+        callers_needed: callers of both arms whose values must still come to count; None when not known, or when
+            no number within reach is enough.
         earliest_day: first day on which it may leave its rung, None when not known or never.
     """
 
@@ -205,27 +205,3 @@ def history_row(row: AuditRow) -> Row:
 
 def _state(state: BranchState | None) -> JsonValue:
     return None if state is None else asdict(state)
-
-
-async def verify(store: ControlStore) -> Row:
-    """Whether the audit chain is whole and leads to the states in force.
-
-    Returns:
-        `{"ok", "rows", "broken_at", "reason", "newest_hash"}`; keep `newest_hash` elsewhere to notice rows cut off
-        at the end.
-    """
-    rows = await store.history()
-    broken = first_broken(rows)
-    reason = broken[1] if broken else ""
-    if not broken:
-        told = {row.branch: row.after for row in rows}
-        own = await store.own_states()
-        strays = sorted(name for name in told.keys() | own.keys() if told.get(name) != own.get(name))
-        reason = f"no audit row leads to the state of {', '.join(strays)}" if strays else ""
-    return {
-        "ok": not reason,
-        "rows": len(rows),
-        "broken_at": broken[0] if broken else None,
-        "reason": reason,
-        "newest_hash": rows[-1].hash if rows else "",
-    }

@@ -304,3 +304,33 @@ async def test_a_snapshot_of_this_version_that_cannot_be_read_is_found(
     snapshot["state"] = "balance"
     row = replace(change(plan, passed, held), detail=detail)
     assert "cannot be read" in await verdict_on(plan, held, row)
+
+
+async def test_one_person_alone_where_the_plan_asks_for_two_is_found(held: BranchState) -> None:
+    higher = replace(held, stage="fifth", share=0.2)
+
+    def report(action: str, detail: dict[str, JsonValue], who: str = "user:olga") -> str:
+        start = StateChange(None, held, "start")
+        rise = StateChange(held, higher, action, detail={"two_person": True, **detail})
+        return verify(chain(start, rise, who=who), {"balance": higher}).reason
+
+    alone = "row 2 raises the share by one person alone, where the plan asks for two"
+    assert report("set", {}) == alone
+    assert report("approve", {}) == alone
+    assert report("approve", {"proposal": {"who": "user:olga"}}) == alone
+    assert report("approve", {"proposal": {"who": "user:ivan"}}) == ""
+    assert report("approve", {"proposal": {"who": WHO}}) == ""
+    assert report("set", {"two_person": False}) == ""
+
+
+def test_the_code_that_decides_is_the_version_that_it_says() -> None:
+    """A snapshot written by this version. When this fails, decisions have changed: raise DECISION_VERSION."""
+    document = json.loads((Path(__file__).parent.parent / "data" / "decision_snapshots.json").read_text("utf-8"))
+    assert document["version"] == DECISION_VERSION
+    steps = set()
+    for kept in document["snapshots"]:
+        snapshot = snapshot_of({SNAPSHOT: kept})
+        assert snapshot is not None
+        assert difference(snapshot) == ""
+        steps.add(snapshot.decision.step)
+    assert steps == {Step.ADVANCE, Step.HOLD, Step.ROLL_BACK, Step.COMPLETE}

@@ -12,6 +12,7 @@ from ivrbot.errors import ConfigError, StorageConflict, StorageUnavailable
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import ALL_BRANCHES, StateChange, first_broken
 from ivrbot.rollout import rows
+from ivrbot.rollout.audit import AuditReport, verify
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt, kill, resume, set_share
 from ivrbot.rollout.plan import Plan
@@ -269,11 +270,15 @@ async def test_decide_answers_without_storing(plan: Plan, store: MemoryStore) ->
     assert (killed["route"], killed["arm"], killed["reason"]) == ("operator", None, "killed")
 
 
+async def verified(store: MemoryStore) -> AuditReport:
+    return verify([(row, "") for row in await store.history()], await store.own_states())
+
+
 async def test_a_whole_chain_verifies(plan: Plan, store: MemoryStore) -> None:
     await put(plan, store, "balance", 0.1)
-    row = await rows.verify(store)
-    assert (row["ok"], row["rows"], row["broken_at"]) == (True, 4, None)
-    assert row["newest_hash"] == store.rows[-1].hash
+    report = await verified(store)
+    assert (report.ok, report.rows, report.broken_at) == (True, 4, None)
+    assert report.newest_hash == store.rows[-1].hash
 
 
 @pytest.mark.parametrize(
@@ -296,15 +301,15 @@ async def test_an_edited_chain_is_found_where_it_was_edited(
     plan: Plan, store: MemoryStore, edit: Callable[[list[object]], None], broken_at: int
 ) -> None:
     edit(store.rows)  # type: ignore[arg-type]
-    row = await rows.verify(store)
-    assert (row["ok"], row["broken_at"]) == (False, broken_at)
-    assert first_broken(store.rows) == (broken_at, row["reason"])
+    report = await verified(store)
+    assert (report.ok, report.broken_at) == (False, broken_at)
+    assert first_broken(store.rows) == (broken_at, report.reason)
 
 
 async def test_a_state_that_no_row_leads_to_is_found(plan: Plan, store: MemoryStore) -> None:
     store._states["balance"] = replace(store._states["balance"], share=1.0)
-    row = await rows.verify(store)
-    assert (row["ok"], row["reason"]) == (False, "no audit row leads to the state of balance")
+    report = await verified(store)
+    assert (report.ok, report.reason) == (False, "no audit row leads to the state of balance")
 
 
 async def test_a_change_shows_from_and_to(plan: Plan, store: MemoryStore) -> None:

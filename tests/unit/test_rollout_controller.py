@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -448,6 +449,15 @@ async def test_one_that_is_always_beaten_gives_up_for_this_round(world: World) -
     world.source.unit_rows = change_other  # type: ignore[assignment, method-assign]
     await world.controller().look()
     assert asked == 3
+    assert await world.stage() == ("tenth", 0.1, 1)
+
+
+async def test_a_row_that_somebody_has_damaged_does_not_end_the_loop(world: World) -> None:
+    world.calls(bot=Truth(true_resolution=0.55))
+    with sqlite3.connect(world.store.path) as raw:
+        raw.execute("UPDATE audit SET after = '{}' WHERE seq = 1")
+    raw.close()
+    await run_for(world, world.controller(), 30)
     assert await world.stage() == ("tenth", 0.1, 1)
 
 
