@@ -251,8 +251,10 @@ async def in_force() -> None:
 
 
 def test_rollout_kill_is_kept_and_verified() -> None:
-    assert run("rollout", "kill", "block_card", "--why", "too early").exit_code == 2, "nothing is in force yet"
+    assert run("rollout", "kill", "no_such_branch", "--why", "a slip").exit_code == 2
+    assert document("rollout", "kill", "loans", "--why", "before anything is in force")[0]["to"]["killed"] is True
     asyncio.run(in_force())
+    assert document("rollout", "decide", "loans", "--caller", ANNA)["reason"] == "killed"
     document("rollout", "kill", "block_card", "--why", "a test")
     assert document("rollout", "decide", "block_card", "--caller", ANNA)["route"] == "operator"
     assert [row["action"] for row in document("rollout", "history") if row["branch"] == "block_card"][-1] == "kill"
