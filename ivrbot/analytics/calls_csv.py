@@ -23,7 +23,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "branch": "required: name of the menu branch",
     "caller": "number, which is stored as a keyed hash only; empty when withheld",
     "answered": "`yes` or `no`: whether a person answered; empty: yes if `talk_s` is above 0",
-    "wait_s": "seconds from asking for a person to the answer, or to giving up",
+    "wait_s": "seconds in queues until a person answered, or the caller gave up",
     "talk_s": "seconds of talk",
     "hold_s": "seconds on hold within the talk",
     "after_work_s": "seconds of the operator's work after the talk",

@@ -115,7 +115,7 @@ def handle_time_s(c: ContactColumns, _: Measure) -> Floats:
 
 
 def wait_s(c: ContactColumns, _: Measure) -> Floats:
-    """Seconds from asking for a person to his answer; 0 where the bot served at once; NaN where nobody served.
+    """Seconds in queues until a person answered; 0 where the bot served at once; NaN where nobody served.
 
     Its mean is the average speed of answer (ASA). Over those served only, so it may not carry a decision.
     """
@@ -123,7 +123,7 @@ def wait_s(c: ContactColumns, _: Measure) -> Floats:
 
 
 def service_level(c: ContactColumns, _: Measure) -> Floats:
-    """1 if served within 20 s of asking, else 0; those who hung up within 5 s do not count."""
+    """1 if served within 20 s, else 0; those who hung up within 5 s do not count."""
     short = (c.asked == 1) & (c.unserved == UNSERVED_ABANDONED) & (c.unserved_wait_s <= SHORT_S)
     quick = (c.asked == 0) | (c.wait_s <= SERVICE_LEVEL_S)
     return np.where(short, np.nan, _closed(c, quick))

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select
-from sqlalchemy.dialects import sqlite
 
 from ivrbot.model.call import CallId
 from ivrbot.model.contact import CallMaterial, Contact, ContactNote
@@ -35,6 +34,8 @@ from ivrbot.storage.contact_tables import (
     queue_rows,
 )
 from ivrbot.storage.shadow import dispositions
+
+upserting = statements._upserting
 
 STRANGER = "queue:"
 """Begins the call id of a contact that the product never saw."""
@@ -243,7 +244,7 @@ def add_queue_rows(
         mark_due(conn, (row["callid"] for row in fresh if row["callid"] != "NONE"))
     if position is not None:
         values = asdict(position) | {"source": source}
-        upsert = sqlite.insert(log_positions).values(values)
+        upsert = upserting(conn, log_positions).values(values)
         conn.execute(upsert.on_conflict_do_update(index_elements=["source"], set_=values))
     return len(fresh)
 
@@ -277,7 +278,7 @@ def add_notes(conn: Connection, notes: Sequence[ContactNote]) -> int:
         held = conn.execute(select(contact_notes.c.body).where(contact_notes.c.call_id == note.call_id)).scalar()
         if held == body:
             continue
-        upsert = sqlite.insert(contact_notes).values(call_id=note.call_id, body=body)
+        upsert = upserting(conn, contact_notes).values(call_id=note.call_id, body=body)
         conn.execute(upsert.on_conflict_do_update(index_elements=["call_id"], set_={"body": body}))
         mark_due(conn, [note.call_id])
         new += 1
