@@ -21,7 +21,10 @@ Looks = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prefixes:
-    """Sums over the first rows, at each look: n, and per arm count, sum and sum of squares."""
+    """Sums over the first rows, at each look: n, and per arm count, sum and sum of squares.
+
+    `variance_phi` is the product's `Contrast.cautious_variance`.
+    """
 
     n: Looks
     bot: tuple[Looks, Looks, Looks]
@@ -56,7 +59,10 @@ def prefixes(rows: UnitRows, kpi: str, looks: NDArray[np.int64]) -> Prefixes:
 
     total, squares = at(estimates), at(estimates * estimates)
     variance = (squares - total * total / n) / np.maximum(n - 1, 1)
-    return Prefixes(n, arm(a), arm(~a), total / n, variance)
+    level, level_squares = at(y), at(y * y)
+    raw = (level_squares - level * level / n) / np.maximum(n - 1, 1)
+    cautious = np.maximum(variance, raw * at(1 / (rows.propensity * (1 - rows.propensity))) / n)
+    return Prefixes(n, arm(a), arm(~a), total / n, cautious)
 
 
 def pooled_difference(sums: Prefixes) -> tuple[Looks, Looks]:

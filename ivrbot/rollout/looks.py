@@ -42,8 +42,8 @@ class _Sums:
         ripe: int64[looks], rows whose value must be there.
         ripe_bot: int64[looks], of these, the bot's.
         n: int64[looks], rows with a value.
-        columns: float64[9, looks], over rows with a value: bot's rows, their y / p, 1 / p, y and y^2; operators'
-            y / (1 - p), 1 / (1 - p); phi and phi^2.
+        columns: float64[12, looks], over rows with a value: bot's rows, their y / p, 1 / p, y and y^2; operators'
+            y / (1 - p), 1 / (1 - p); phi and phi^2; y, y^2 and 1 / (p (1 - p)) of both arms.
     """
 
     ripe: Ints
@@ -135,7 +135,8 @@ def _sums(values: Floats, treated: NDArray[np.bool_], propensity: Floats, ripe: 
     of_bot = a * y
     estimates = phi(y, a, p)
     n = np.searchsorted(places, ripe)
-    parts = (a, bot * y, bot, of_bot, of_bot * y, human * y, human, estimates, estimates * estimates)
+    arms = (a, bot * y, bot, of_bot, of_bot * y, human * y, human)
+    parts = (*arms, estimates, estimates * estimates, y, y * y, 1 / (p * (1 - p)))
     columns = np.array([_running(part.astype(np.float64, copy=False), n) for part in parts])
     return _Sums(ripe, _running(treated.astype(np.float64), ripe).astype(np.int64), n, columns)
 
@@ -143,7 +144,9 @@ def _sums(values: Floats, treated: NDArray[np.bool_], propensity: Floats, ripe: 
 def _sample(sums: _Sums, look: int, seen: int, seen_bot: int) -> KpiSample:
     """A KPI at a look by which `seen` rows, `seen_bot` of the bot, are there."""
     n, ripe, ripe_bot = int(sums.n[look]), int(sums.ripe[look]), int(sums.ripe_bot[look])
-    bots, bot_y, bot_w, raw, square, human_y, human_w, total, squares = (float(x) for x in sums.columns[:, look])
+    bots, bot_y, bot_w, raw, square, human_y, human_w, total, squares, *level = (
+        float(x) for x in sums.columns[:, look]
+    )
     n_bot = int(bots)
     both = 0 < n_bot < n  # as in build_evidence: one arm alone says nothing of a difference
     estimate = Estimate(
@@ -154,7 +157,9 @@ def _sample(sums: _Sums, look: int, seen: int, seen_bot: int) -> KpiSample:
         human=human_y / human_w if n > n_bot else None,
         bot_variance=_variance(n_bot, raw, square),
         difference=total / n if both else None,
-        variance=_variance(n, total, squares) if both else None,
+        variance=_cautious(n, _variance(n, total, squares), *level) if both else None,
+        raw_bot=raw / n_bot if n_bot else None,
+        raw_human=(level[0] - raw) / (n - n_bot) if n > n_bot else None,
     )
     humans = ripe - ripe_bot
     return KpiSample(
@@ -162,6 +167,12 @@ def _sample(sums: _Sums, look: int, seen: int, seen_bot: int) -> KpiSample:
         ArmCounts(ripe_bot, ripe_bot - n_bot, seen_bot - ripe_bot),
         ArmCounts(humans, humans - (n - n_bot), seen - seen_bot - humans),
     )
+
+
+def _cautious(n: int, own: float | None, total: float, squares: float, weights: float) -> float | None:
+    """The larger of phi's variance and the raw values' as phi weights them (`Contrast.cautious_variance`)."""
+    raw = _variance(n, total, squares)
+    return None if own is None or raw is None else max(own, raw * weights / n)
 
 
 def _variance(n: int, total: float, squares: float) -> float | None:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from ivrbot.errors import ConfigError
-from ivrbot.model.evidence import ArmCounts, Estimate, Evidence, KpiEvidence, KpiSample
+from ivrbot.errors import ConfigError, StorageUnavailable
+from ivrbot.model.evidence import (
+    ArmCounts,
+    Estimate,
+    Evidence,
+    Freshness,
+    KpiEvidence,
+    KpiSample,
+    ShadowEvidence,
+    UnitRows,
+)
 from ivrbot.rollout.forecast import Assumptions, Outlook, forecast, outlook
+from ivrbot.rollout.outlooks import outlooks
 from ivrbot.rollout.plan import BranchPlan, Plan, build_plan, state_at
 from ivrbot.rollout.schema import BranchFile, DefaultsFile, PlanFile, PrimaryFile, StageFile
+from ivrbot.rollout.simulation import START, Walk, rows_until
+from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.synthetic import World
 from ivrbot.stats.planning import callers_needed
 
 NOW = datetime(2026, 9, 21, 18, tzinfo=UTC)
@@ -185,3 +200,44 @@ def test_a_kpi_that_is_better_low_counts_its_difference_the_other_way() -> None:
         return found.callers_needed
 
     assert needed(-0.01) < needed(0.0) < needed(0.01)
+
+
+# --- outlooks of all branches -------------------------------------------------------------------------
+
+
+class Source:
+    """A branch at a tenth for some days, with callers from a seed; "loans" cannot be read."""
+
+    def __init__(self, days: int) -> None:
+        self._walk = Walk(replace(a_branch(), start="tenth"), World(1_500, 0.72), days, np.random.default_rng(1))
+
+    async def unit_rows(
+        self, branch: str, epoch: int, *, kpis: Sequence[str], window_days: int, now: datetime
+    ) -> UnitRows:
+        if branch == "loans":
+            raise StorageUnavailable("away")
+        return rows_until(self._walk.rows, now)
+
+    async def freshness(self, branch: str) -> Freshness:
+        return Freshness()
+
+    async def shadow(self, branch: str, since: datetime) -> ShadowEvidence:
+        return ShadowEvidence()
+
+
+async def test_every_branch_on_a_rung_gets_its_outlook_and_one_that_cannot_be_read_none() -> None:
+    plan = a_plan(balance=BranchFile(), loans=BranchFile(), deposits=BranchFile(after="loans"))
+    branch = plan.branches["balance"]
+    states = {
+        "balance": state_at(branch, branch.stage("tenth"), "r"),
+        "loans": state_at(plan.branches["loans"], branch.stage("tenth"), "r"),
+        "deposits": state_at(plan.branches["deposits"], None, "r"),
+    }
+    now = START + timedelta(days=10)
+    told = {"balance": Standing(START, False, START)}
+    found = await outlooks(plan, states, told, Source(12), {"balance": 1_500}, now)
+    assert set(found) == {"balance"}
+    needed, day = found["balance"].callers_needed, found["balance"].earliest_day
+    assert needed and 0 < needed < (callers_needed(0.03, SIGMA2, 0.1) or 0)
+    assert day and now.date() < day < now.date() + timedelta(days=40)
+    assert (await outlooks(plan, states, told, Source(12), {}, now))["balance"].earliest_day is None

@@ -1,0 +1,54 @@
+"""What every branch still lacks, for whoever looks at the state of things.
+
+Takes the plan, states, what the audit says, an evidence source and daily callers; gives an `Outlook` per branch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+
+from ivrbot.errors import StorageError
+from ivrbot.model.experiment import BranchState
+from ivrbot.ports import EvidenceSource
+from ivrbot.rollout import rows
+from ivrbot.rollout.forecast import outlook
+from ivrbot.rollout.gather import gather
+from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.standing import Standing
+
+log = logging.getLogger(__name__)
+
+
+async def outlooks(
+    plan: Plan,
+    states: Mapping[str, BranchState],
+    told: Mapping[str, Standing],
+    source: EvidenceSource,
+    callers_per_day: Mapping[str, float],
+    now: datetime,
+) -> dict[str, rows.Outlook]:
+    """Outlook of every branch that is on a rung; those whose evidence cannot be read are left out.
+
+    Args:
+        plan: in force.
+        states: kill switches folded in.
+        told: by branch, from the audit.
+        source: of evidence.
+        callers_per_day: new callers by branch; without a volume no day can be named.
+        now: aware time.
+    """
+    found = {}
+    for name, branch in plan.branches.items():
+        state = states.get(name)
+        if state is None or not state.stage:
+            continue
+        try:
+            evidence = await gather(source, branch, state, told.get(name), now)
+        except (StorageError, ValueError) as error:
+            log.warning("no outlook for branch %s: %s", name, error)
+            continue
+        seen = outlook(branch, state, evidence, callers_per_day.get(name))
+        found[name] = rows.Outlook(seen.callers_needed, seen.earliest_day)
+    return found
