@@ -196,7 +196,7 @@ def _sample(rows: UnitRows, values: NDArray[np.float64], mature: Mask, only: Mas
             human=found.human,
             bot_variance=found.bot_variance,
             difference=found.difference if both else None,
-            variance=found.variance if both else None,
+            variance=found.cautious_variance if both else None,
             raw_bot=_mean(values[given & treated]),
             raw_human=_mean(values[given & ~treated]),
         ),
