@@ -152,10 +152,12 @@ def _get_services(books: Books, request: BankRequest) -> BankAnswer:
 
 def _find_office(_books: Books, request: BankRequest) -> BankAnswer:
     city, street = request.arguments.get("city"), request.arguments.get("street")
-    offices = [office for office in OFFICES if office.city == city and street in (None, office.street)]
-    values: dict[str, Value] = {"matches": len(offices)}
-    if len(offices) == 1:
-        values["office"] = offices[0].office
+    if city is None and street is None:
+        raise BankRejected("which city")
+    offices = [one for one in OFFICES if city in (None, one.city) and street in (None, one.street)]
+    values: dict[str, Value] = {"matches": len(offices), "offices": tuple(one.office for one in offices)}
+    cities = {one.city for one in offices}
+    values["city"] = cities.pop() if len(cities) == 1 else city
     return BankAnswer(request.operation, values)
 
 

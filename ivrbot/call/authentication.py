@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from ivrbot.identity import ladder
-from ivrbot.identity.facts import assess
+from ivrbot.identity.facts import assess, declines, readings
 from ivrbot.identity.ladder import Failures, LadderState
 from ivrbot.identity.policy import Policy
 from ivrbot.language.codes import parse_phone
@@ -78,6 +78,7 @@ class Authenticator:
         self._now = now
         self.state = LadderState()
         self.customer_name = ""
+        self._said: dict[Fact, tuple[str, ...]] = {}  # name and birth of somebody not yet found
 
     async def run(self, act: Authenticate, language: Language) -> AuthReply:
         """Answer an `Authenticate` act.
@@ -91,8 +92,8 @@ class Authenticator:
             reply = await self._start(act.operation)
             if act.answers and reply.status == "ask" and Fact.LAST_FOUR not in self.state.facts and self.state.how:
                 reply = await self._judge_locked(act, language)
-        elif act.fact == ladder.PHONE:
-            reply = await self._named_number(act, language)
+        elif not self.state.how:
+            reply = await self._named(act, language)
         else:
             reply = await self._judge_locked(act, language)
         # A card proven for an earlier topic is not the one that this topic is about.
@@ -117,21 +118,54 @@ class Authenticator:
         async with self._locks.of(f"customer:{self.state.customer_id}"):
             return await self._judge(act, language)
 
-    async def _named_number(self, act: Authenticate, language: Language) -> AuthReply:
+    async def _named(self, act: Authenticate, language: Language) -> AuthReply:
+        """Whose account it is, from a telephone that the bank does not know: by number, else by name and birth."""
         number = None
         for answer in act.answers:
             number = number or (normalise_caller(answer) if act.keyed else parse_phone(answer, language))
-        if number is None:
-            attempt = ladder.Attempt()
-            self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt)
-            return _unless_over(reply)
+        if number is not None and act.fact == ladder.PHONE:
+            return await self._named_number(act.operation, number)
+        if ladder.may_find_by_name(self.state, self._policy, act.operation):
+            return await self._named_himself(act, language)
+        attempt = ladder.Attempt(declined=declines(act.answers, language))
+        self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt)
+        return reply if attempt.declined else _unless_over(reply)
+
+    async def _named_number(self, operation: str, number: str) -> AuthReply:
         customer = await self._bank.find_customer(number)
         if customer:
             self.customer_name = customer.name
+        customer_id = customer.customer_id if customer else None
+        counts = await self._counts(customer_id)
+        self.state, reply = ladder.named(self.state, self._policy, operation, customer_id, counts)
+        return reply
+
+    async def _named_himself(self, act: Authenticate, language: Language) -> AuthReply:
+        """Keep name and birth until both are there, then ask the bank whose they are."""
+        today = self._now().date()
+        said = {fact: readings(fact, act.answers, act.keyed, language, today) for fact in ladder.FINDING}
+        if act.fact == ladder.PHONE and not said[Fact.DATE_OF_BIRTH]:
+            said = {}  # words instead of a number are no name yet: "я звоню с чужого"
+        now = {fact: found for fact, found in said.items() if found and fact not in self._said}
+        self._said |= now
+        unable = not now and declines(act.answers, language)
+        facts, declined = frozenset(now), act.fact if unable else ""
+        self.state, reply = ladder.hold(self.state, self._policy, act.operation, facts, declined=declined)
+        if len(self._said) < len(ladder.FINDING):
+            return reply if now or unable else _unless_over(reply)
+        names, births = (self._said[fact] for fact in ladder.FINDING)
+        found = await self._bank.find_by_name(names, births)
+        self._said = {}
+        customer = found[0] if len(found) == 1 else None
         counts = await self._counts(customer.customer_id if customer else None)
-        self.state, reply = ladder.named(
+        before = self.state
+        self.state, reply = ladder.found(
             self.state, self._policy, act.operation, customer.customer_id if customer else None, counts
         )
+        if customer and self.state.how:
+            self.customer_name = customer.name
+        if self.state.failures > before.failures:
+            await self._count_failure(None)
         return reply
 
     async def _judge(self, act: Authenticate, language: Language) -> AuthReply:

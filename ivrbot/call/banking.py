@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ivrbot.call.bank_slots import slot_values
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected
+from ivrbot.escalation.dossier import mask
 from ivrbot.identity.ladder import LadderState
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
 from ivrbot.model.call import CallId
@@ -19,6 +22,9 @@ from ivrbot.ports import Bank
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LONGEST_PLAIN_KEY = 80
+"""A longer wish (a complaint) goes into the idempotency key as its hash."""
 
 GIVE_UP_S = 1.0
 """A bank client that was cancelled may take so long to let go."""
@@ -36,6 +42,7 @@ async def run_bank_act(
     bank: Bank,
     act: CallBank,
     *,
+    operation: BankOperation,
     write: bool,
     call_id: CallId,
     ladder: LadderState,
@@ -48,14 +55,15 @@ async def run_bank_act(
     it, the reply says "unknown". The key is made of the call, the action and its arguments, so that the same wish
     uttered twice has one effect.
     """
-    operation = BankOperation(act.action.removeprefix("bank_"))
-    stated = ",".join(f"{name}={value}" for name, value in sorted(act.arguments.items()))
-    key = f"{call_id}:{operation}:{stated}" if write else ""
+    arguments = {name: _masked(value) for name, value in act.arguments.items() if value is not None}
+    stated = ",".join(f"{name}={value}" for name, value in sorted(arguments.items()))
+    if len(stated) > LONGEST_PLAIN_KEY:
+        stated = hashlib.sha256(stated.encode()).hexdigest()
     request = BankRequest(
         operation,
         ladder.customer_id or "",
-        {name: value for name, value in act.arguments.items() if value is not None},
-        key,
+        arguments,
+        f"{call_id}:{operation}:{stated}" if write else "",
         level=ladder.level,
         facts_used=tuple(fact.value for fact in ladder.facts),
         call_id=call_id,
@@ -69,7 +77,12 @@ async def run_bank_act(
     except BankError as error:
         log.warning("bank failed: %s", error.code)
         return BankReply(act.action, "unavailable")
-    return BankReply(act.action, "ok", _slot_values(answer, act.arguments))
+    return BankReply(act.action, "ok", slot_values(answer, act.arguments))
+
+
+def _masked(value: Value) -> Value:
+    """A text without long numbers and secrets, should a caller have dictated any into a note."""
+    return mask(value) if isinstance(value, str) else value
 
 
 async def within(
@@ -106,17 +119,3 @@ async def _execute(bank: Bank, request: BankRequest) -> BankAnswer:
         if not request.idempotency_key:
             raise
         return await bank.execute(request)
-
-
-def _slot_values(answer: BankAnswer, arguments: Mapping[str, Value]) -> dict[str, Value]:
-    """Results as slots; what flows ask about a list of cards is worked out here."""
-    values = dict(answer.values)
-    if answer.reference:
-        values["reference"] = answer.reference
-    cards = values.get("cards")
-    if answer.operation is BankOperation.LIST_CARDS and isinstance(cards, tuple):
-        rows = [card for card in cards if isinstance(card, Mapping)]
-        usable = [str(card["last4"]) for card in rows if card.get("status") == "active"]
-        values["only_card"] = usable[0] if len(usable) == 1 else None
-        values["card_known"] = arguments.get("card") in [card["last4"] for card in rows]
-    return values

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ivrbot import metrics
@@ -36,6 +36,7 @@ from ivrbot.errors import (
 from ivrbot.escalation.dossier import seal
 from ivrbot.escalation.policy import hand_over
 from ivrbot.identity.policy import Policy
+from ivrbot.model.bank import BankOperation
 from ivrbot.model.call import (
     AssuranceLevel,
     CallEnd,
@@ -71,6 +72,8 @@ log = logging.getLogger(__name__)
 
 APOLOGY_S: Final = 5.0
 HAND_OVER_S: Final = 5.0
+BANK_OFFSET: Final = timedelta(hours=3)
+"""Moscow time: "yesterday" is the bank's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class CallSession:
         )
         self._tried: list[str] = []
         self._served = False
+        self._told_topic = self._served_topic = ""
         self._asked_for_more = False
         self._asr_failures = 0
         self._understanding = Understanding(parts.nlu)
@@ -183,7 +187,9 @@ class CallSession:
         if front == "auto":
             front = await self._parts.router.front(self._call)
         front = "external" if front == "external_ivr" else front
-        self._state, acts = self._parts.dialogue.start(self._state.language, front, self._topic)
+        self._state, acts = self._parts.dialogue.start(
+            self._state.language, front, self._topic, _day_at_the_bank(self._parts.now())
+        )
         while True:
             self._channel.speak_in(self._state.language)
             for act in acts[:-1]:
@@ -221,6 +227,9 @@ class CallSession:
             return answers_question(self._parts.flow_set, collect, text, nlu, self._state.language)
 
         self._asked_for_more = collect.slot == "topic"
+        if self._state.served and not self._served:
+            self._served, self._told_topic = True, self._state.topic
+        self._served_topic = self._told_topic  # he has heard the result: what is asked now comes on top
         try:
             heard = await self._channel.listen(collect, completes)
         except EngineError as error:
@@ -278,6 +287,7 @@ class CallSession:
 
     async def _route(self, act: Route) -> Routed:
         branch = self._parts.flow_set.branches.branch_of(act.topic) or ""
+        self._told_topic = self._served_topic = ""
         self._emit(EventType.TOPIC_STATED, self._channel.now_ms(), {"topic": act.topic, "branch": branch})
         await self._parts.operators.announce(self._call, act.topic, branch)
         routing = await self._parts.router.route(self._call, act.topic)
@@ -315,7 +325,10 @@ class CallSession:
 
     async def _ask_bank(self, act: CallBank) -> BankReply:
         spec = self._parts.flow_set.domain.actions[act.action]
-        if not self._ladder.allows(act.action.removeprefix("bank_")):
+        operation = BankOperation(spec.operation or act.action.removeprefix("bank_"))
+        if not self._ladder.allows(operation.value):
+            if spec.optional:
+                return BankReply(act.action, "rejected")
             raise _Escalate(EscalationReason.AUTHENTICATION_FAILED)
         self._asked_for_more = False
         self._emit(EventType.BANK_REQUESTED, self._channel.now_ms(), {"action": act.action})
@@ -323,6 +336,7 @@ class CallSession:
             reply = await run_bank_act(
                 self._parts.bank,
                 act,
+                operation=operation,
                 write=spec.write,
                 call_id=self._call.call_id,
                 ladder=self._ladder.state,
@@ -342,7 +356,8 @@ class CallSession:
         )
         if spec.write or reply.status != "ok":
             self._tried.append(":".join(part for part in (act.action, reply.status, reference) if part))
-        self._served = self._served or served
+        if served:
+            self._served, self._told_topic = True, self._state.topic
         return reply
 
     async def _say_checking(self) -> None:
@@ -362,10 +377,14 @@ class CallSession:
         except StorageError as error:
             log.error("the outcome could not be stored: %s", error.code)
         disposition = Disposition.RESOLVED if act.resolved else Disposition.FAILED
-        return CallEnd(disposition, "served" if self._served else "declined", self._state.topic)
+        return CallEnd(
+            disposition, "served" if self._served or self._state.served else "declined", self._state.topic
+        )
 
     def _abandoned(self) -> CallEnd:
-        if self._served and self._asked_for_more:
+        """Who has got what he rang for may hang up, whatever is asked or offered besides."""
+        settled = self._asked_for_more or self._state.topic == self._served_topic
+        if self._served and settled:
             return CallEnd(Disposition.RESOLVED, "served", self._state.topic)
         return CallEnd(Disposition.ABANDONED, "hung_up", self._state.topic)
 
@@ -436,6 +455,10 @@ class CallSession:
             suggestion=suggestion,
         )
         return seal(dossier)
+
+
+def _day_at_the_bank(now: datetime) -> date:
+    return (now.astimezone(UTC) + BANK_OFFSET).date()
 
 
 class _Escalate(IvrbotError):

@@ -1,26 +1,26 @@
-"""What must hold between the files of `flows/`: names, texts, reachability, endings. Pure.
+"""What must hold in and between flows: names, reachability, endings. Pure.
 
-Finds unknown steps, flows, slots, actions and responses; unreachable steps; loops that never listen; variables
-that no slot holds or no recorded fragment can speak; texts missing in a language.
+Finds unknown steps, flows, slots, actions and responses; unreachable steps; loops that never listen. What domain,
+menu and texts must hold is in `declarations`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ivrbot.dialogue.responses import SPEAKABLE, split_template
+from ivrbot.dialogue.declarations import check_actions, check_menu, check_slots, check_texts
 from ivrbot.dialogue.schema import END, Flow, FlowSet, Step
 from ivrbot.errors import Problem
-from ivrbot.model.bank import BankOperation
-from ivrbot.model.speech import LANGUAGES
 from ivrbot.yamlfile import YamlFile
 
-BUILT_IN_ACTIONS = frozenset({"route_topic", "transfer_flow", "hang_up", "offer_language"})
+BUILT_IN_ACTIONS = frozenset(
+    {"route_topic", "transfer_flow", "transfer_fraud", "hang_up", "offer_language", "served"}
+)
 
-LAST_ACTIONS = frozenset({"route_topic", "transfer_flow", "hang_up"})
+LAST_ACTIONS = frozenset({"route_topic", "transfer_flow", "transfer_fraud", "hang_up"})
 """After these the flow does not go on by itself."""
 
-ASKABLE = frozenset({"topic", "digits", "yes_no"})
+ASKABLE = frozenset({"topic", "digits", "yes_no", "money", "date", "choice", "words"})
 
 ENGINE_FLOWS = ("front_speech", "front_keys", "front_external", "more")
 
@@ -48,6 +48,9 @@ ENGINE_RESPONSES = (
     "utter_bank_rejected",
     "utter_authentication_failed",
     "utter_apology",
+    "utter_resume",
+    "utter_about_bot",
+    "utter_reference_again",
     "utter_use_keys",
     "utter_goodbye",
 )
@@ -69,9 +72,10 @@ def check_flow_set(
         if name not in flow_set.flows:
             folder = str(files["domain.yml"].path.parent)
             yield Problem(folder, None, f"flows.{name}", "", "is required and missing")
-    yield from _check_menu(flow_set, files["branches.yml"])
-    yield from _check_actions(flow_set, files["domain.yml"])
-    yield from _check_texts(flow_set, files)
+    yield from check_menu(flow_set, files["branches.yml"])
+    yield from check_slots(flow_set, files["domain.yml"])
+    yield from check_actions(flow_set, files["domain.yml"])
+    yield from check_texts(flow_set, files, ENGINE_RESPONSES)
 
 
 def _check_flow(flow_set: FlowSet, flow: Flow, file: YamlFile) -> Iterator[Problem]:
@@ -102,7 +106,7 @@ def _step_errors(flow_set: FlowSet, flow: Flow, step: Step) -> Iterator[tuple[st
     if step.verb in {"link", "call"} and step.name not in flow_set.flows:
         yield "goes to a flow that does not exist", step.name
     if step.verb == "collect":
-        yield from _collect_errors(flow_set, step)
+        yield from _collect_errors(flow_set, flow, step)
     if step.verb == "action":
         yield from _action_errors(flow_set, step.name)
 
@@ -116,12 +120,16 @@ def _value_errors(flow_set: FlowSet, step: Step) -> Iterator[tuple[str, str]]:
             yield "copies a slot that domain.yml does not have", value
 
 
-def _collect_errors(flow_set: FlowSet, step: Step) -> Iterator[tuple[str, str]]:
-    spec = flow_set.domain.slots.get(step.name)
-    if spec is None:
-        yield "collects a slot that domain.yml does not have", step.name
-    elif spec.kind not in ASKABLE:
-        yield f"collects a slot whose kind cannot be asked for (allowed: {', '.join(sorted(ASKABLE))})", spec.kind
+def _collect_errors(flow_set: FlowSet, flow: Flow, step: Step) -> Iterator[tuple[str, str]]:
+    for name in (step.name, *step.accepts):
+        spec = flow_set.domain.slots.get(name)
+        if spec is None:
+            yield "collects a slot that domain.yml does not have", name
+        elif spec.kind not in ASKABLE:
+            allowed = ", ".join(sorted(ASKABLE))
+            yield f"collects a slot whose kind cannot be asked for (allowed: {allowed})", spec.kind
+    if step.unsure and step.unsure not in flow.steps:
+        yield "goes to a step that does not exist", step.unsure
     if step.utter not in flow_set.responses["ru"]:
         yield "asks with a response that does not exist", step.utter
 
@@ -143,6 +151,7 @@ def _reachable(flow: Flow) -> set[str]:
             continue
         found.add(step_id)
         waiting.extend(jump.target for jump in flow.steps[step_id].jumps)
+        waiting.append(flow.steps[step_id].unsure)
     return found
 
 
@@ -163,70 +172,3 @@ def _silent_loop(flow: Flow) -> str:
                     seen.add(target)
                     waiting.append(target)
     return ""
-
-
-def _check_actions(flow_set: FlowSet, file: YamlFile) -> Iterator[Problem]:
-    operations = {operation.value: operation for operation in BankOperation}
-    for action, spec in flow_set.domain.actions.items():
-        field = ("actions", action)
-        for slot in [*spec.arguments, *spec.results]:
-            if slot not in flow_set.domain.slots:
-                yield file.problem(field, "is no slot", value=slot)
-        if spec.operation:
-            if not action.startswith("authenticate_"):
-                yield file.problem(field, "has an operation, so its name must begin with authenticate_")
-            continue
-        operation = operations.get(action.removeprefix("bank_"))
-        if not action.startswith("bank_") or operation is None:
-            allowed = ", ".join(f"bank_{name}" for name in sorted(operations))
-            message = "is neither an operation of the bank nor authenticate_* with an operation"
-            yield file.problem(field, message, allowed=allowed)
-        elif spec.write != operation.writes:
-            yield file.problem((*field, "write"), f"must be {str(operation.writes).lower()}")
-
-
-def _check_menu(flow_set: FlowSet, file: YamlFile) -> Iterator[Problem]:
-    menu = flow_set.branches
-    keys: dict[str, str] = {menu.language_key: "language_key"}
-    topics: dict[str, str] = {}
-    for name, branch in menu.branches.items():
-        where = ("branches", name)
-        if branch.key in keys:
-            yield file.problem((*where, "key"), f"is also the key of {keys[branch.key]}", value=branch.key)
-        keys[branch.key] = name
-        if branch.key_topic not in branch.topics:
-            allowed = ", ".join(branch.topics)
-            message = "is no topic of this branch"
-            yield file.problem((*where, "key_topic"), message, value=branch.key_topic, allowed=allowed)
-        for topic, entry in branch.topics.items():
-            field = (*where, "topics", topic)
-            if topic in topics:
-                yield file.problem(field, f"is also in branch {topics[topic]}")
-            topics[topic] = name
-            if entry.flow is not None and entry.flow not in flow_set.flows:
-                yield file.problem((*field, "flow"), "no such flow", value=entry.flow)
-    if menu.general_queue not in menu.branches:
-        allowed = ", ".join(menu.branches)
-        yield file.problem(("general_queue",), "is no branch", value=menu.general_queue, allowed=allowed)
-
-
-def _check_texts(flow_set: FlowSet, files: Mapping[str, YamlFile]) -> Iterator[Problem]:
-    everywhere = set().union(*(flow_set.responses[language] for language in LANGUAGES)) | set(ENGINE_RESPONSES)
-    for language in LANGUAGES:
-        file, texts = files[f"{language}.yml"], flow_set.responses[language]
-        for key in sorted(everywhere - set(texts)):
-            yield file.problem(("responses", key), "is missing in this language")
-        for key, text in texts.items():
-            for part in split_template(text):
-                if not isinstance(part, str):
-                    yield from _check_variable(flow_set, file, key, part[0])
-
-
-def _check_variable(flow_set: FlowSet, file: YamlFile, key: str, name: str) -> Iterator[Problem]:
-    spec = flow_set.domain.slots.get(name)
-    if spec is None:
-        yield file.problem(("responses", key), "no such slot", value=name)
-    elif spec.kind not in SPEAKABLE:
-        allowed = ", ".join(sorted(SPEAKABLE))
-        message = "no recorded fragments cover this variable"
-        yield file.problem(("responses", key), message, value=name, allowed=allowed)

@@ -131,6 +131,8 @@ class _Compiler:
             name,
             jumps,
             utter=step.utter or (f"utter_ask_{name}" if verb == "collect" else ""),
+            accepts=tuple(step.accepts),
+            unsure=step.unsure or "",
             ask_before_filling=step.ask_before_filling,
             values=values,
             line=self._file.line(field),

@@ -21,11 +21,25 @@ FACT_QUESTIONS: Final[Mapping[str, Collect]] = MappingProxyType(
 )
 """By fact of the ladder; `phone` is ended by `#` or a pause."""
 
+DATE_KEYS: Final = 8
+MANY_OPTIONS: Final = 10
 
-def question_for(name: str, spec: SlotSpec) -> Collect:
+
+def question_for(name: str, spec: SlotSpec, accepts: tuple[str, ...] = ()) -> Collect:
     """What a flow's `collect` listens for."""
-    if spec.kind == "topic":
-        return Collect(name, Expect.OPEN, max_digits=1)
-    if spec.kind == "yes_no":
-        return Collect(name, Expect.YES_NO, max_digits=1)
-    return Collect(name, Expect.DIGITS, spec.length or 0, spec.personal, timeout_ms=8000)
+    match spec.kind:
+        case "topic":
+            return Collect(name, Expect.OPEN, max_digits=1)
+        case "yes_no":
+            return Collect(name, Expect.YES_NO, max_digits=1, accepts=accepts)
+        case "choice":
+            keys = 1 if len(spec.options) < MANY_OPTIONS else 2
+            return Collect(name, Expect.OPEN, keys, spec.personal, timeout_ms=8000, accepts=accepts)
+        case "money":
+            return Collect(name, Expect.OPEN, 0, spec.personal, timeout_ms=8000, accepts=accepts)
+        case "date":
+            return Collect(name, Expect.DATE, DATE_KEYS, spec.personal, timeout_ms=8000, accepts=accepts)
+        case "words":
+            return Collect(name, Expect.OPEN, 0, timeout_ms=10000, accepts=accepts)
+        case _:
+            return Collect(name, Expect.DIGITS, spec.length or 0, spec.personal, timeout_ms=8000, accepts=accepts)

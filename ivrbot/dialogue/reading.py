@@ -5,12 +5,22 @@ An open `collect` decides yes/no, digits and topics before the intent does; an a
 
 from __future__ import annotations
 
-from ivrbot.dialogue.schema import Branches, FlowSet, SlotSpec
+import re
+from collections.abc import Collection, Mapping
+from datetime import date
+
+from ivrbot.dialogue.schema import Branches, Domain, FlowSet, SlotSpec
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.commands import Universal, universal
+from ivrbot.language.dates import parse_date
+from ivrbot.language.masking import mask_codes
+from ivrbot.language.money import names_currency, parse_amount
+from ivrbot.language.options import named_options
 from ivrbot.language.phonetic import transcript_words
+from ivrbot.language.remarks import is_upset
 from ivrbot.language.resemblance import sounds_like
+from ivrbot.language.tokens import words
 from ivrbot.model.dialogue import Collect, UserTurn, Value
 from ivrbot.model.speech import Hypothesis, Language, NluResult
 
@@ -23,11 +33,18 @@ TOPIC_CHANGE_CONFIDENCE = 0.8
 LEAST_RESEMBLANCE = 0.75
 """Share of the word's sounds that must be there for a garbled "operator"."""
 
+MAX_NOTE_CHARS = 1000
+
 _OPERATOR: dict[Language, str] = {"ru": "оператор", "en": "operator"}
 _REFUSALS = frozenset({"не", "нет", "no", "not", "don't"})
 
 EARLY_TOPIC_CONFIDENCE = 0.7
 """Least confidence at which a topic ends the caller's turn after the shortest pause."""
+
+_ANY_DAY = date(2026, 1, 1)
+"""Stands for today where it only matters whether a date was said."""
+
+_PARTICLE = re.compile(r"^\W*да\b", re.IGNORECASE)
 
 _ACTS = {
     "operator": Universal.OPERATOR,
@@ -59,16 +76,39 @@ def resembles_operator(turn: UserTurn, language: Language) -> bool:
     return sounds_like(texts, [_OPERATOR[language]], language, LEAST_RESEMBLANCE)
 
 
-def read_slot(spec: SlotSpec, turn: UserTurn, language: Language) -> Value:
-    """Value of a digits or yes/no slot in the caller's words, None when there is none or it is ambiguous."""
-    if spec.kind == "digits":
-        for hypothesis in turn.hypotheses:
-            if (digits := parse_digits(hypothesis.text, language, spec.length)) is not None:
-                return digits
-        return None
+def read_slot(spec: SlotSpec, turn: UserTurn, language: Language, today: date | None = None) -> Value:
+    """Value of a slot in the caller's words, None when there is none or it is ambiguous."""
     if spec.kind == "yes_no":
         return _yes_no(spec, turn, language)
+    if spec.kind == "words":
+        return mask_codes(turn.text, language)[:MAX_NOTE_CHARS]
+    for hypothesis in turn.hypotheses:
+        if (value := _read_text(spec, hypothesis.text, language, today)) is not None:
+            return value
     return None
+
+
+def _read_text(spec: SlotSpec, text: str, language: Language, today: date | None) -> Value:
+    match spec.kind:
+        case "digits":
+            return parse_digits(text, language, spec.length)
+        case "money":
+            return parse_amount(text, language)
+        case "date":
+            day = parse_date(text, language, today) if today is not None else None
+            return day.isoformat() if day is not None else None
+        case "choice":
+            return _choice(spec, text, language)
+        case _:
+            return None
+
+
+def _choice(spec: SlotSpec, text: str, language: Language) -> str | None:
+    heard = named_options(text, language, {name: one.stems(language) for name, one in spec.options.items()})
+    named = [name for name in heard if not set(spec.options[name].unless) & set(heard)]
+    if len(named) > 1 and spec.several:
+        return spec.several
+    return named[0] if len(named) == 1 else None
 
 
 def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
@@ -76,20 +116,77 @@ def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
     verbs = spec.verbs.get(language, [])
     for hypothesis in turn.hypotheses:
         if (answer := parse_yes_no(hypothesis.text, language, verbs)) is not None:
+            # "да вы издеваетесь", "да сколько можно": a cry and no yes, unless more of a yes follows.
+            if answer and is_upset(hypothesis.text, language):
+                return parse_yes_no(_PARTICLE.sub("", hypothesis.text), language, verbs)
             return answer
     return {"affirm": True, "deny": False}.get(turn.nlu.intent)
 
 
+def volunteered(
+    domain: Domain, turn: UserTurn, language: Language, today: date | None, wanted: Collection[str] | None = None
+) -> dict[str, Value]:
+    """Values that the caller gave beside what he was asked: with his topic, or with another answer.
+
+    Args:
+        domain: the slots; of those marked `fill_from_topic` values are taken.
+        turn: the caller's.
+        language: of the turn.
+        today: the day of the call.
+        wanted: only these slots; None means all.
+    """
+    found: dict[str, Value] = {}
+    for name, spec in domain.slots.items():
+        if not spec.fill_from_topic or (wanted is not None and name not in wanted):
+            continue
+        if spec.kind == "words" and len(words(turn.text, language)) < spec.least_words:
+            continue
+        if (value := read_slot(spec, turn, language, today)) is not None:
+            found[name] = value
+    return _without_echoes(domain, found, names_currency(turn.text, language), parse_amount(turn.text, language))
+
+
+def _without_echoes(
+    domain: Domain, found: Mapping[str, Value], currency: bool, amount_minor: int | None
+) -> dict[str, Value]:
+    """Digits have one meaning: a sum where a currency was named, else a code."""
+    codes = {str(value) for name, value in found.items() if domain.slots[name].kind == "digits"}
+    sums = {f"{amount_minor // 100:04d}"} if amount_minor is not None else set()
+    echoes = {"digits" if currency else "money"} if codes & sums else set()
+    return {name: value for name, value in found.items() if domain.slots[name].kind not in echoes}
+
+
 def read_keys(spec: SlotSpec, digits: str, branches: Branches) -> Value:
-    """Value of a keyed answer: a menu key, 1 for yes and 2 for no, or the digits themselves."""
+    """Value of a keyed answer: a menu key, 1 for yes and 2 for no, the number of an option, or the digits."""
     digits = digits.removesuffix("#")
     if spec.kind == "topic":
         return branches.topic_of_key(digits)
     if spec.kind == "yes_no":
         return {"1": True, "2": False}.get(digits)
-    if not digits.isdigit() or (spec.length is not None and len(digits) != spec.length):
+    if not (digits.isdigit() and digits.isascii()):
         return None
-    return digits
+    match spec.kind:
+        case "choice":
+            at = int(digits) - 1
+            return list(spec.options)[at] if 0 <= at < len(spec.options) else None
+        case "money":
+            return int(digits) * 100 if len(digits) < 10 else None
+        case "date":
+            return _keyed_day(digits)
+        case "digits":
+            return digits if spec.length in (None, len(digits)) else None
+        case _:
+            return None
+
+
+def _keyed_day(digits: str) -> str | None:
+    """Day, month and year by four digits."""
+    if len(digits) != 8:
+        return None
+    try:
+        return date(int(digits[4:]), int(digits[2:4]), int(digits[:2])).isoformat()
+    except ValueError:
+        return None
 
 
 def read_topic(turn: UserTurn, branches: Branches) -> str | None:
@@ -103,9 +200,12 @@ def answers_question(flow_set: FlowSet, collect: Collect, text: str, nlu: NluRes
         return True
     if collect.slot == "fact":
         return collect.max_digits > 0 and parse_digits(text, language, collect.max_digits) is not None
-    spec = flow_set.domain.slots[collect.slot]
-    if spec.kind == "topic":
+    turn = UserTurn((Hypothesis(text),), nlu)
+    slots = flow_set.domain.slots
+    if slots[collect.slot].kind == "topic":
         known = flow_set.branches.branch_of(nlu.intent) is not None
         return known and nlu.confidence >= EARLY_TOPIC_CONFIDENCE
-    turn = UserTurn((Hypothesis(text),), nlu)
-    return read_slot(spec, turn, language) is not None
+    asked = [slots[name] for name in (collect.slot, *collect.accepts)]
+    # After "five thousand" more may come; free words are over when nothing more is said.
+    closed = [spec for spec in asked if spec.kind not in {"money", "words"}]
+    return any(read_slot(spec, turn, language, _ANY_DAY) is not None for spec in closed)

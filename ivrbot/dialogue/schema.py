@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ivrbot.dialogue.conditions import Condition
 from ivrbot.model.dialogue import Value
@@ -18,7 +18,9 @@ from ivrbot.model.speech import Language
 
 END = "END"
 
-SlotKind = Literal["topic", "digits", "money", "count", "date", "yes_no", "flag", "list", "name"]
+SlotKind = Literal[
+    "topic", "digits", "money", "count", "date", "percent", "choice", "words", "yes_no", "flag", "list", "name"
+]
 
 
 class _Written(BaseModel):
@@ -31,6 +33,8 @@ class WrittenStep(_Written):
     id: str | None = None
     action: str | None = None
     collect: str | None = None
+    accepts: list[str] = []
+    unsure: str | None = None
     utter: str | None = None
     ask_before_filling: bool = False
     set_slots: list[dict[str, Any]] | None = None
@@ -64,15 +68,42 @@ class WrittenFlows(_Written):
     flows: dict[str, WrittenFlow]
 
 
+class OptionSpec(_Written):
+    """One option of a choice.
+
+    Attributes:
+        ru, en: stems that name it, see `ivrbot.language.options`; none for options that only the bank names.
+        unless: options beside which it is not counted ("the salary debit card" is the salary card).
+        say: how it is spoken, by language; recorded as one fragment.
+    """
+
+    ru: list[str] = []
+    en: list[str] = []
+    unless: list[str] = []
+    say: dict[Language, str] = {}
+
+    def stems(self, language: Language) -> list[str]:
+        """Stems in a language."""
+        return self.ru if language == "ru" else self.en
+
+
 class SlotSpec(_Written):
     """A slot of domain.yml.
 
     Attributes:
         kind: how an answer is read and a value spoken.
         length: number of digits of a code, None for any.
-        fill_from_topic: a value said together with the topic is kept.
+        fill_from_topic: a value said together with the topic, or with another answer, is kept.
         personal: masked in events and transcripts.
         verbs: for yes/no, per language: stems of the verb that is asked about, so that "block it" is a yes.
+        options: of a choice, in the order of their keys.
+        like: the slot whose options it has.
+        several: the option that naming more than one stands for, "" where that is ambiguous.
+        stands_for: the slot whose value this one points to ("the salary card" to a card).
+        among: the list of the bank in which a word for it ("the other one") finds what it stands for.
+        clears: slots that a new value makes void.
+        lasting: kept when another flow begins; else a flow begins without what an earlier one asked for.
+        least_words: for words: fewer said together with a topic are no account of anything.
     """
 
     kind: SlotKind
@@ -80,24 +111,43 @@ class SlotSpec(_Written):
     fill_from_topic: bool = False
     personal: bool = False
     verbs: dict[Language, list[str]] = {}
+    options: dict[str, OptionSpec] = {}
+    like: str = ""
+    several: str = ""
+    stands_for: str = ""
+    among: str = ""
+    clears: list[str] = []
+    lasting: bool = False
+    least_words: int = Field(1, ge=1, le=50)
 
 
 class ActionSpec(_Written):
     """An action of domain.yml.
 
     Attributes:
-        operation: for `authenticate_*`: the entry of assurance.yml.
-        arguments: slots sent to the bank.
-        results: slots that the bank's answer may fill.
+        operation: for `authenticate_*`: the entry of assurance.yml; else the bank's, when not in the name.
+        arguments: by slot that is sent, the name the bank knows it by; a list where the names are the same.
+        results: by slot that the answer fills, the name the bank gives it; a list where the names are the same.
+        fixed: further arguments, the same in every call.
         write: it changes something, so it gets an idempotency key and is never repeated without.
         serves: the caller has what he rang for when it succeeds; false for mere look-ups on the way.
+        optional: when the bank fails, the flow goes on without the results.
     """
 
     operation: str = ""
-    arguments: list[str] = []
-    results: list[str] = []
+    arguments: dict[str, str] = {}
+    results: dict[str, str] = {}
+    fixed: dict[str, str | int | bool] = {}
     write: bool = False
     serves: bool = True
+    optional: bool = False
+
+    @field_validator("arguments", "results", mode="before")
+    @classmethod
+    def _named_alike(cls, written: Any) -> Any:
+        if isinstance(written, list) and all(isinstance(name, str) for name in written):
+            return {name: name for name in written}
+        return written
 
 
 class Domain(_Written):
@@ -106,6 +156,13 @@ class Domain(_Written):
     version: str | None = None
     slots: dict[str, SlotSpec]
     actions: dict[str, ActionSpec]
+
+    @model_validator(mode="after")
+    def _shared_options(self) -> Self:
+        for spec in self.slots.values():
+            if spec.like in self.slots:
+                spec.options = self.slots[spec.like].options
+        return self
 
 
 class WrittenTopic(_Written):
@@ -174,6 +231,8 @@ class Step:
     Attributes:
         name: the action, collected slot, linked or called flow.
         utter: response that asks for a collected slot.
+        accepts: other slots that answer the question as well.
+        unsure: step to go to when the caller does not know, "" for an operator.
         values: for `set_slots`: literals or "slots.NAME".
         jumps: tried in order; the last one has no condition.
         line: where the step stands in its file.
@@ -184,6 +243,8 @@ class Step:
     name: str
     jumps: tuple[Jump, ...]
     utter: str = ""
+    accepts: tuple[str, ...] = ()
+    unsure: str = ""
     ask_before_filling: bool = False
     values: Mapping[str, Value] = field(default_factory=dict)
     line: int | None = None

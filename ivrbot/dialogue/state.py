@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
-from ivrbot.model.dialogue import Collect, Say, Value
+from ivrbot.model.dialogue import Collect, DialogueAct, Say, Value
 from ivrbot.model.speech import Language
 
 Waiting = Literal["collect", "fact", "auth", "bank", "route", "over"]
 
+Acts = tuple[DialogueAct, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A flow under way, the id of the step it stands at, and the topic that it serves ("" for fronts)."""
+    """A flow under way.
+
+    Attributes:
+        flow: its name.
+        step: id of the step it stands at.
+        topic: what it serves, "" for fronts.
+        kept: the flow's slots as they were when another topic interrupted it, to be restored; None otherwise.
+    """
 
     flow: str
     step: str
     topic: str = ""
+    kept: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +37,43 @@ class DialogueState:
     """One call's dialogue; a value, never changed in place.
 
     Attributes:
+        today: the day of the call where the bank is, None where nobody said (then no date is understood).
         stack: flows under way, the running one last; what lies below was interrupted and will be resumed.
         slots: what is known, by slot.
+        fresh: slots filled by the turn that stated the topic, which its flow must not forget.
         waiting: what kind of input must come next.
         topic: the topic being served, "" before the caller has stated one.
         asked: what to say again when the question must be repeated.
+        told: all that was said with the question, for "repeat".
+        times_asked: how often the same question was put in a row.
         collect: what is being listened for, while waiting for a collect or a fact.
         operation: what the caller is being authenticated for.
         fact: the fact just asked for.
         failures: no-matches and no-inputs in a row.
+        upset: turns in which the caller swore, raged or despaired.
+        served: a flow has told what it had to tell without the bank.
         hint_given: the caller was told how to reach an operator.
         answered: collects answered in the running flow, newest last, for "back".
     """
 
     language: Language
+    today: date | None = None
     stack: tuple[Frame, ...] = ()
     slots: Mapping[str, Value] = field(default_factory=dict)
+    fresh: frozenset[str] = frozenset()
     waiting: Waiting = "route"
     topic: str = ""
     asked: tuple[Say, ...] = ()
+    told: tuple[Say, ...] = ()
+    times_asked: int = 0
     collect: Collect | None = None
     operation: str = ""
     fact: str = ""
     failures: int = 0
+    upset: int = 0
+    served: bool = False
     hint_given: bool = False
     answered: tuple[Frame, ...] = ()
+
+
+Result = tuple[DialogueState, Acts]

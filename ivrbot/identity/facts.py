@@ -125,7 +125,7 @@ def assess(
     if not unasked_words and figures.get(asked):
         figures = {asked: figures[asked]}
     has_figures = any(figures.values())
-    unable = not keyed and any(_is_unable(_words(text, language), language) for text in _usable(hypotheses)[:1])
+    unable = not keyed and declines(hypotheses, language)
     words: dict[Fact, tuple[str, ...]] = {}
     if unasked_words or (asked in _WORD_FACTS and not has_figures):
         for fact in _WORD_FACTS if unasked_words else (asked,):
@@ -160,6 +160,11 @@ def _figures(
     taken = {part for born in births for part in (born[:4], born[8:] + born[5:7])}
     cards = readings(Fact.LAST_FOUR, hypotheses, keyed, language, today)
     return {Fact.DATE_OF_BIRTH: births, Fact.LAST_FOUR: tuple(card for card in cards if card not in taken)}
+
+
+def declines(hypotheses: Sequence[str], language: Language) -> bool:
+    """Whether the caller says that he does not know or has not got what was asked for."""
+    return any(_is_unable(_words(text, language), language) for text in _usable(hypotheses)[:1])
 
 
 def name_canonical(parts: Sequence[str], language: Language) -> str:

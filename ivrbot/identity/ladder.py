@@ -15,13 +15,17 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-from ivrbot.identity.policy import Policy, Requirement
+from ivrbot.identity.policy import ForeignTelephone, Policy, Requirement
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import AuthReply
 
 PHONE = "phone"
 """What `AuthReply.fact` says when the caller is to name the number of his account."""
+
+
+FINDING = (Fact.FULL_NAME, Fact.DATE_OF_BIRTH)
+"""By these a caller without his telephone is found, in the order of asking."""
 
 
 class Refusal(StrEnum):
@@ -34,6 +38,7 @@ class Refusal(StrEnum):
     NOTHING_LEFT = "nothing_left_to_ask"
     NOT_SERVED_HERE = "not_served_from_foreign_telephone"
     STRONG_UNAVAILABLE = "strong_unavailable"
+    NOT_FOUND = "not_found_by_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ class LadderState:
 
     Attributes:
         customer_id: whose account it is about, None when unknown to the bank.
-        how: how the account was found: by the calling number, by a number that was named, or not yet.
+        how: how the account was found: by the calling number, by a number that was named, by full name and birth
+            (`found`, which opens no more than what assurance.yml marks `by_name`), or not yet.
         level: reached so far.
         facts: proven so far, in order; they count for later operations of the same call.
         failures: wrong answers in this call.
@@ -85,11 +91,12 @@ class LadderState:
         asked: everything asked for, in order, repeats included.
         declined: what the caller said he does not know.
         refusal: why the last reply was "refused", None when it was not.
+        held: facts said before it was known whose they are; whoever drives the ladder keeps what was said.
         card: last four digits that were proven.
     """
 
     customer_id: str | None = None
-    how: Literal["", "number", "named"] = ""
+    how: Literal["", "number", "named", "found"] = ""
     level: AssuranceLevel = AssuranceLevel.NONE
     facts: tuple[Fact, ...] = ()
     failures: int = 0
@@ -98,6 +105,7 @@ class LadderState:
     asked: tuple[str, ...] = ()
     declined: frozenset[str] = frozenset()
     refusal: Refusal | None = None
+    held: frozenset[Fact] = frozenset()
     card: str = field(default="", repr=False)
 
 
@@ -141,6 +149,57 @@ def named(
         state = replace(state, customer_id=customer_id, how="named")
     state = replace(state, counts=failures)
     return _reply(_with_level(state, policy), policy, policy.requirement(operation), "ask")
+
+
+def hold(
+    state: LadderState, policy: Policy, operation: str, facts: frozenset[Fact], *, declined: str = ""
+) -> tuple[LadderState, AuthReply]:
+    """Take what a caller without his telephone says of himself; give what to ask next.
+
+    Args:
+        state: as left by the last reply.
+        policy: in force.
+        operation: key of assurance.yml.
+        facts: of `FINDING`, what was said now.
+        declined: what was asked for and is not known, "" when that is not what was said.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    unusable = not facts and not declined
+    state = replace(state, held=state.held | facts, unreadable=state.unreadable + unusable)
+    if declined:
+        state = replace(state, declined=state.declined | {declined})
+    return _reply(state, policy, policy.requirement(operation), "ask")
+
+
+def found(
+    state: LadderState, policy: Policy, operation: str, customer_id: str | None, failures: Failures
+) -> tuple[LadderState, AuthReply]:
+    """Go on after the bank was asked for a customer of that name and birth.
+
+    Args:
+        state: with both facts held.
+        policy: in force.
+        operation: key of assurance.yml.
+        customer_id: the only customer they fit; None when there is none or more than one: an operator must ask on.
+        failures: counts of the last 24 hours for that customer and the calling number.
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    state = replace(state, counts=failures, held=frozenset())
+    if customer_id is None:
+        counts = replace(failures, number=failures.number + 1)
+        return _refused(replace(state, failures=state.failures + 1, counts=counts), Refusal.NOT_FOUND)
+    state = replace(state, customer_id=customer_id, how="found", facts=FINDING)
+    return _reply(_with_level(state, policy), policy, policy.requirement(operation), "ask")
+
+
+def may_find_by_name(state: LadderState, policy: Policy, operation: str) -> bool:
+    """Whether full name and birth may stand for the telephone number in this operation."""
+    foreign = policy.requirement(operation).foreign_telephone
+    return not state.how and foreign is not None and foreign.by_name
 
 
 def answer(
@@ -212,14 +271,22 @@ def _enough(state: LadderState, need: Requirement) -> bool:
     if state.how == "number":
         return state.level.rank >= need.level.rank and len(state.facts) >= need.facts
     foreign = need.foreign_telephone
-    return foreign is not None and state.level.rank >= need.level.rank and len(state.facts) >= foreign.facts
+    if foreign is None or state.level.rank < need.level.rank:
+        return False
+    return len(state.facts) >= _facts_wanted(state, foreign)
+
+
+def _facts_wanted(state: LadderState, foreign: ForeignTelephone) -> int:
+    """Facts that found the account prove nothing more, but for what a stolen bag cannot wait for."""
+    return foreign.facts + (len(FINDING) if state.how == "found" and not foreign.by_name else 0)
 
 
 def _with_level(state: LadderState, policy: Policy) -> LadderState:
     """A named number proves nothing by itself; facts about an unknown customer cannot exist."""
-    if state.customer_id is not None and len(state.facts) >= policy.verified_facts:
+    finding = len(FINDING) if state.how == "found" else 0
+    if state.customer_id is not None and len(state.facts) >= policy.verified_facts + finding:
         level = AssuranceLevel.VERIFIED
-    elif state.how == "number":
+    elif state.how in {"number", "found"}:
         level = AssuranceLevel.IDENTIFIED
     else:
         level = AssuranceLevel.NONE
@@ -275,12 +342,19 @@ def _next_fact(state: LadderState, policy: Policy, need: Requirement) -> str | N
         return fact not in state.declined and state.asked.count(fact) < tries
 
     if not state.how:
-        return PHONE if open_to(PHONE) else None
-    demand = need.foreign_telephone if state.how == "named" else need
-    if demand is None:
+        if open_to(PHONE) and not state.held:
+            return PHONE
+        wanted = [fact for fact in FINDING if fact not in state.held]
+        by_name = need.foreign_telephone is not None and need.foreign_telephone.by_name
+        return wanted[0] if by_name and wanted and all(open_to(fact) for fact in wanted) else None
+    if state.how == "number":
+        ask, missing = need.ask, need.facts - len(state.facts)
+    elif need.foreign_telephone is not None:
+        ask = need.foreign_telephone.ask
+        missing = _facts_wanted(state, need.foreign_telephone) - len(state.facts)
+    else:
         return None
-    left = [fact for fact in demand.ask if fact not in state.facts and open_to(fact)]
-    missing = demand.facts - len(state.facts)
+    left = [fact for fact in ask if fact not in state.facts and open_to(fact)]
     if len(left) < missing or not left:
         return None
     last = state.asked[-1] if state.asked else ""

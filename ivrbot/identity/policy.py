@@ -37,10 +37,15 @@ class Limits(_Section):
 
 
 class ForeignTelephone(_Section):
-    """What is asked of a caller whose number is not the customer's, once he has named the customer's number."""
+    """What is asked of a caller whose number is not the customer's, once he has named the customer's number.
+
+    Attributes:
+        by_name: who cannot name it may be found by full name and date of birth, and these then suffice.
+    """
 
     facts: int = Field(ge=2, le=len(Fact))
     ask: tuple[Fact, ...]
+    by_name: bool = False
 
 
 class Requirement(_Section):

@@ -215,6 +215,12 @@ def parse_amount(text: str, language: Language) -> int | None:
     return None if _lost_scale(value, sums) else value
 
 
+def names_currency(text: str, language: Language) -> bool:
+    """Whether a currency or its hundredth part is named ("рублей", "kopecks", "₽")."""
+    tokens = tokenise(text, language)
+    return any(_MAJOR[language].match(token.text) or _MINOR[language].match(token.text) for token in tokens)
+
+
 def _lost_scale(value: int | None, sums: Sequence[tuple[Candidate[int], bool]]) -> bool:
     """Tell "не пять тысяч, а шесть": six or six thousand, nobody knows."""
     if value is None or value >= _SCALE_MINOR:

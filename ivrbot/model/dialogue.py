@@ -132,6 +132,7 @@ class Collect:
         max_digits: number of keys that complete a keyed answer; 0 means `#` or a pause completes it.
         secret: the answer is masked everywhere.
         timeout_ms: silence after the prompt that counts as no-input.
+        accepts: other slots that answer the question as well.
     """
 
     slot: str
@@ -139,6 +140,7 @@ class Collect:
     max_digits: int = 0
     secret: bool = False
     timeout_ms: int = 5000
+    accepts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

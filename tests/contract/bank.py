@@ -271,7 +271,10 @@ class BankContract:
         async def nobody(operation: BankOperation, **arguments: Value) -> Mapping[str, Value]:
             return (await bank.execute(BankRequest(operation, "", arguments))).values
 
-        assert (await nobody(BankOperation.FIND_OFFICE, city="kazan"))["office"] == "kazan_baumana"
+        assert (await nobody(BankOperation.FIND_OFFICE, city="kazan"))["offices"] == ("kazan_baumana",)
+        assert (await nobody(BankOperation.FIND_OFFICE, street="arbat"))["city"] == "moscow"
+        with pytest.raises(BankRejected):
+            await nobody(BankOperation.FIND_OFFICE)
         assert (await nobody(BankOperation.FIND_OFFICE, city="moscow"))["matches"] == 3
         assert (await nobody(BankOperation.FIND_OFFICE, city="moscow", street="arbat"))["matches"] == 1
         locked = await nobody(BankOperation.LIST_RATES, term="one_year", withdrawals=False)

@@ -100,7 +100,7 @@ def claimed(caller: ScriptedCaller) -> bool:
 
 
 async def test_a_call_that_goes_well(line: Line) -> None:
-    end = await line.call([*BLOCK, "нет"])
+    end = await line.call([*BLOCK, "нет", "нет"])
     assert (end.disposition, end.reason, end.topic) == (Disposition.RESOLVED, "served", "block_card")
     assert (await line.cards())["4271"] == "blocked"
     outcome = await line.core.store.outcome(line.call_id)
@@ -213,10 +213,15 @@ async def test_a_surprise_from_the_bank(line: Line) -> None:
 
 
 async def test_asked_twice_to_block_there_is_one_effect(line: Line) -> None:
-    await line.call([*BLOCK, LOST, "да", "нет"])
+    await line.call([*BLOCK, "нет", LOST, "нет", "нет"])
     keys = {request.idempotency_key for request in line.bank.executed if request.operation.writes}
     assert len(keys) == 1
-    assert [data["status"] for data in line.of(EventType.BANK_REPLIED)].count("ok") == 4
+    assert [data["action"] for data in line.of(EventType.BANK_REPLIED)].count("bank_block_card") == 1
+
+
+async def test_who_hangs_up_at_an_offer_has_got_what_he_rang_for(line: Line) -> None:
+    end = await line.call(BLOCK)
+    assert (end.disposition, end.reason) == (Disposition.RESOLVED, "served")
 
 
 async def test_hang_up_while_the_bank_is_asked(line: Line) -> None:
@@ -261,7 +266,7 @@ async def test_a_card_named_for_the_second_topic_is_the_one_that_counts(line: Li
     line.nlu._intents["баланс карты 9030"] = "check_balance"
     caller = ScriptedCaller([LOST, "4271", "нет", "нет", "баланс карты 9030", "черёмуха", "нет"])
     await line.call(caller)
-    assert any("9030, сейчас" in text for text in caller.said)
+    assert any("9030, можно потратить" in text for text in caller.said)
 
 
 # --- engines ------------------------------------------------------------------------------------------
@@ -384,7 +389,7 @@ class BrokenDesk:
 
 
 async def test_store_away_at_the_goodbye_is_no_reason_to_apologise(line: Line) -> None:
-    caller = ScriptedCaller([*BLOCK, "нет"])
+    caller = ScriptedCaller([*BLOCK, "нет", "нет"])
     end = await line.call(caller, calls=Away())
     assert end.disposition is Disposition.RESOLVED
     assert "До свидания" in caller.said[-1]

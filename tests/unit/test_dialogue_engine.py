@@ -44,14 +44,21 @@ BALANCE = turn("какой баланс", "check_balance")
 YES, NO = turn("да"), turn("нет")
 TO_BOT = Routed(True, "bot")
 GRANTED = AuthReply("granted", slots={"card": "4271"})
-CARDS = {"card_known": True, "only_card": None}
 
 
 def ok(action: str, **values: Value) -> BankReply:
     return BankReply(action, "ok", values)
 
 
-LISTED = ok("bank_list_cards", card_known=True)
+def listed(card: str = "4271", **values: Value) -> BankReply:
+    """The bank knows which card is meant."""
+    return ok("bank_list_cards", card=card, card_fit="one", **values)
+
+
+LISTED = listed()
+UNSAID = ok("bank_list_cards", card_fit="unsaid")
+NO_OFFER = ok("bank_offer_online_bank", due=False)
+NO_SUCH = ok("bank_list_cards", card_fit="none")
 
 
 class Talk:
@@ -87,7 +94,9 @@ def confirming() -> Talk:
 def more() -> Talk:
     """Something was served; the bot has asked whether there is more."""
     talk = confirming()(YES, ok("bank_block_card", already_blocked=False, reference="123"))
-    assert talk.said == ["utter_card_blocked", "utter_ask_more"]
+    assert talk.said == ["utter_card_blocked", "utter_ask_wants_reissue"]
+    talk(NO)
+    assert talk.said == ["utter_ask_more"]
     return talk
 
 
@@ -189,9 +198,9 @@ def test_no_more_ends_the_call_and_cancels_nothing_that_was_done(input_: Dialogu
 
 
 def test_back_asks_the_question_before() -> None:
-    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
+    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), UNSAID)
     assert talk.said == ["utter_ask_card"]
-    talk(Keys("9030"), LISTED)
+    talk(Keys("9030"), listed("9030"))
     assert talk.said == ["utter_ask_confirm_block"]
     talk(turn("назад"))
     assert talk.said == ["utter_ask_card"]
@@ -234,8 +243,8 @@ def test_yes_and_no_by_key() -> None:
 @pytest.mark.parametrize("text", ["нет, девять ноль три ноль", "да, девять ноль три ноль", "девять ноль три ноль"])
 def test_another_card_in_the_answer_is_never_a_yes_to_the_first(text: str) -> None:
     talk = confirming()(turn(text))
-    assert talk.acts == (CallBank("bank_list_cards", {"card": "9030"}),)
-    talk(LISTED)
+    assert talk.acts == (CallBank("bank_list_cards", {"card": "9030", "card_kind": None}),)
+    talk(listed("9030"))
     assert talk.said == ["utter_ask_confirm_block"]
     assert talk.state.slots["card"] == "9030"
 
@@ -247,7 +256,9 @@ def test_the_same_card_in_the_answer_is_a_yes() -> None:
 def test_a_number_where_none_was_read_out_is_no_correction() -> None:
     talk = confirming()(NO)
     assert talk.said == ["utter_ask_another_card"]
-    assert talk(turn("да, девять ноль три ноль")).said == ["utter_ask_card"]
+    assert talk(turn("да")).said == ["utter_ask_card"]
+    again = confirming()(NO, turn("да, девять ноль три ноль"))
+    assert again.acts == (CallBank("bank_list_cards", {"card": "9030", "card_kind": None}),)
 
 
 def test_a_code_said_with_the_topic_is_kept() -> None:
@@ -256,7 +267,7 @@ def test_a_code_said_with_the_topic_is_kept() -> None:
 
 
 def test_the_card_is_asked_for_when_it_is_not_known() -> None:
-    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
+    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), UNSAID)
     assert isinstance(talk.last, Collect)
     assert (talk.last.slot, talk.last.expect, talk.last.max_digits, talk.last.secret) == (
         "card",
@@ -264,7 +275,7 @@ def test_the_card_is_asked_for_when_it_is_not_known() -> None:
         4,
         True,
     )
-    talk(Keys("1111"), ok("bank_list_cards", card_known=False))
+    talk(Keys("1111"), NO_SUCH)
     assert talk.said == ["utter_card_unknown"]
     assert transfer(talk).reason is EscalationReason.FLOW
 
@@ -276,7 +287,8 @@ def test_a_digression_is_served_and_the_question_comes_back() -> None:
     talk = confirming()(BALANCE)
     assert talk.acts == (Route("check_balance"),)
     talk(TO_BOT, AuthReply("granted"), LISTED, ok("bank_get_balance", balance_minor=100))
-    assert talk.said == ["utter_balance", "utter_ask_confirm_block"]
+    assert talk.said == ["utter_balance"]
+    assert talk(NO_OFFER).said == ["utter_resume", "utter_ask_confirm_block"]
     assert talk.state.topic == "block_card"
     assert talk(YES).said == ["utter_blocking"]
 
@@ -292,16 +304,19 @@ def test_a_digression_to_what_the_bot_does_not_serve_goes_to_that_queue() -> Non
 
 def test_a_yes_to_the_second_asking_is_not_a_yes_to_the_first() -> None:
     """Blocking, interrupted by the balance, interrupted by blocking: one confirmation, one block."""
-    talk = confirming()(BALANCE, TO_BOT, AuthReply("granted"), ok("bank_list_cards", card_known=False))
-    assert talk.said[-1] == "utter_ask_card"
+    talk = confirming()(BALANCE, TO_BOT, AuthReply("granted"), UNSAID)
+    assert talk.said[-1] == "utter_ask_card_for_balance"
     talk(LOST, TO_BOT, GRANTED, LISTED, YES)
     assert talk.last == CallBank("bank_block_card", {"card": "4271"})
-    talk(ok("bank_block_card", already_blocked=False))
-    while isinstance(talk.last, CallBank):
-        assert talk.last.action != "bank_block_card"
-        values = {"card_known": True, "balance_minor": 5}
-        talk(BankReply(talk.last.action, "ok", values))
-    assert talk.said[-1] == "utter_ask_more"
+    talk(ok("bank_block_card", already_blocked=False), NO)
+    for _ in range(9):
+        act = talk.acts[-1]
+        if not isinstance(act, CallBank):
+            break
+        assert act.action != "bank_block_card"
+        values: dict[str, Value] = {"card": "4271", "card_fit": "one", "balance_minor": 5}
+        talk(BankReply(act.action, "ok", values))
+    assert talk.said[-1] == "utter_ask_card_for_balance"
     assert "utter_ask_confirm_block" not in talk.said
 
 
@@ -419,3 +434,128 @@ def test_a_state_is_a_value() -> None:
     first = talk.engine.step(before, YES)
     assert talk.engine.step(before, YES) == first
     assert before.stack[-1] == Frame("block_card", before.stack[-1].step, "block_card")
+
+
+# --- repairs and remarks ------------------------------------------------------------------------------
+
+TWO = (
+    {"last4": "4271", "kind": "salary debit", "status": "active"},
+    {"last4": "9030", "kind": "credit", "status": "active"},
+)
+
+
+@pytest.mark.parametrize("text", ["нет, другую", "нет, кредитную", "нет не эту а кредитную"])
+def test_another_card_by_kind_in_the_answer_is_looked_up(text: str) -> None:
+    talk = Talk()(LOST, TO_BOT, GRANTED, listed(cards=TWO))(turn(text))
+    assert isinstance(talk.last, CallBank) and talk.last.action == "bank_list_cards"
+    assert talk.last.arguments["card_kind"] in {"other", "credit"}
+    talk(listed("9030", cards=TWO))
+    assert talk.said == ["utter_ask_confirm_block"]
+    assert talk.state.slots["card"] == "9030"
+
+
+def test_the_kind_of_the_same_card_is_a_yes() -> None:
+    talk = Talk()(LOST, TO_BOT, GRANTED, listed(cards=TWO))(turn("да, зарплатную"))
+    assert talk.said == ["utter_blocking"]
+
+
+def test_a_digression_does_not_change_what_it_interrupted() -> None:
+    """The balance of the other card in between: the confirmation is still about the first."""
+    talk = Talk()(LOST, TO_BOT, GRANTED, listed(cards=TWO))
+    talk(turn("а сколько на карте 9030", "check_balance"), TO_BOT, AuthReply("granted"), listed("9030", cards=TWO))
+    assert talk.last == CallBank("bank_get_balance", {"card": "9030"})
+    talk(ok("bank_get_balance", balance_minor=1), NO_OFFER)
+    assert talk.state.slots["card"] == "4271"
+    assert talk(YES, ok("bank_block_card")).state.slots["card"] == "4271"
+
+
+def test_a_digression_at_a_secret_question() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), BALANCE)
+    assert talk.acts == (Route("check_balance"),)
+
+
+def test_one_angry_failure_is_enough() -> None:
+    talk = confirming()(turn("да вы издеваетесь что ли"))
+    assert transfer(talk).reason is EscalationReason.CALLER_UPSET
+
+
+def test_anger_with_an_answer_is_an_answer() -> None:
+    assert confirming()(turn("да блокируйте уже ради бога")).said == ["utter_blocking"]
+
+
+def test_silence_after_anger_is_no_third_question() -> None:
+    talk = confirming()(turn("нет какого хрена"), NoInput())
+    assert transfer(talk).reason is EscalationReason.CALLER_UPSET
+
+
+def test_a_question_about_the_bot_is_answered_and_the_question_comes_back() -> None:
+    assert confirming()(turn("а вы робот?")).said == ["utter_about_bot", "utter_ask_confirm_block"]
+    assert Talk()(turn("с кем я говорю")).said == ["utter_about_bot", "utter_ask_topic"]
+    secret = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), turn("это робот?"))
+    assert secret.said == ["utter_about_bot", "utter_ask_fact_code_word"]
+
+
+def test_the_number_is_repeated_on_request() -> None:
+    talk = more()(turn("повторите номер пожалуйста"))
+    assert talk.said == ["utter_reference_again", "utter_ask_more"]
+    assert talk.acts[0].values["reference"] == "123"  # type: ignore[union-attr]
+
+
+def test_repeat_after_a_result_repeats_the_result() -> None:
+    talk = confirming()(YES, ok("bank_block_card", already_blocked=False, reference="123"))
+    before = talk.acts
+    assert talk(turn("повторите")).acts == before
+
+
+def test_not_knowing_which_card_leads_to_a_person_and_another_way_where_there_is_one() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("granted"), UNSAID, turn("ой не знаю"))
+    assert transfer(talk).reason is EscalationReason.FLOW
+    dispute = Talk("external", "dispute_transaction")(TO_BOT, AuthReply("granted"), turn("я не помню"))
+    assert isinstance(dispute.last, CallBank) and dispute.last.action == "bank_list_spendings"
+
+
+def test_the_same_question_is_put_three_times_at_most() -> None:
+    talk = confirming()(turn("повторите"), turn("повторите"))
+    assert talk.said == ["utter_ask_confirm_block"]
+    assert isinstance(talk(turn("повторите")).last, Transfer)
+
+
+def test_the_other_language_by_word() -> None:
+    talk = Talk()(turn("можно по-английски"))
+    assert (talk.state.language, talk.said) == ("en", ["utter_ask_topic"])
+
+
+def test_over_answering_fills_what_the_flow_will_ask() -> None:
+    talk = Talk("external", "deposit_info")(TO_BOT, turn("подобрать новый на полгода"))
+    assert talk.said[-1] == "utter_ask_withdrawals"
+    assert talk.state.slots["term"] == "half_year"
+
+
+def test_digits_beside_a_currency_are_a_sum_and_no_card() -> None:
+    talk = Talk()(turn("украли карту на ней 5000 рублей", "block_card"), TO_BOT)
+    assert talk.acts == (Authenticate("block_card", "", (), begin=True),)
+
+
+def test_a_long_complaint_is_taken_with_the_topic() -> None:
+    text = "хочу пожаловаться в отделении на ленина мне нахамили и держали два часа"
+    talk = Talk()(turn(text, "complaint"), TO_BOT)
+    assert talk.last == CallBank("bank_record_complaint", {"note": text, "kind": "complaint"})
+    short = Talk()(turn("хочу пожаловаться", "complaint"), TO_BOT)
+    assert short.said[-1] == "utter_ask_complaint"
+
+
+def test_codes_in_a_complaint_are_masked_before_anybody_keeps_them() -> None:
+    talk = Talk()(turn("хочу пожаловаться", "complaint"), TO_BOT, turn("карта 2200 7001 1234 5678 не работает"))
+    assert isinstance(talk.last, CallBank)
+    assert "5678" not in str(talk.last.arguments)
+
+
+def test_an_optional_step_of_the_bank_may_fail() -> None:
+    talk = Talk("external", "check_balance")(TO_BOT, GRANTED, LISTED, ok("bank_get_balance", balance_minor=1))
+    assert talk(BankReply("bank_offer_online_bank", "unavailable")).said == ["utter_ask_more"]
+
+
+def test_a_topic_begins_without_what_another_call_for_it_was_told() -> None:
+    talk = Talk("external", "dispute_transaction")
+    talk.state = replace(talk.state, slots={"amount_minor": 500_000})
+    assert talk(TO_BOT).state.slots.get("amount_minor") is None

@@ -47,10 +47,13 @@ def test_the_flows_of_the_product_are_in_order() -> None:
 
 
 BROKEN_STEPS = [
+    ("- collect: card\n  accepts: [nothing]", "collects a slot that domain.yml does not have", "nothing", 5),
+    ("- collect: card\n  accepts: [cards]", "kind cannot be asked for", "list", 5),
+    ("- collect: card\n  unsure: nowhere", "goes to a step that does not exist", "nowhere", 5),
     ("- action: utter_help\n  next: nowhere", "goes to a step that does not exist", "nowhere", 5),
     ("- action: utter_help\n  next: END\n- id: lost\n  action: utter_help", "cannot be reached", "lost", 7),
     ("- collect: nothing\n  utter: utter_help", "collects a slot that domain.yml does not have", "nothing", 5),
-    ("- collect: balance_minor\n  utter: utter_help", "kind cannot be asked for", "money", 5),
+    ("- collect: cards\n  utter: utter_help", "kind cannot be asked for", "list", 5),
     ("- collect: card\n  utter: utter_what", "asks with a response that does not exist", "utter_what", 5),
     ("- action: utter_what", "says a response that does not exist", "utter_what", 5),
     ("- action: bank_print_money", "runs an action that domain.yml does not have", "bank_print_money", 5),
@@ -113,10 +116,10 @@ def test_a_response_missing_in_one_language(folder: Path) -> None:
 
 
 def test_a_variable_without_fragments(folder: Path) -> None:
-    change(folder / "ru.yml", "{balance_minor}", "{card_known}")
+    change(folder / "ru.yml", "{balance_minor}", "{card_fit}")
     (problem,) = problems_of(folder)
     assert "no recorded fragments cover this variable" in problem.message
-    assert (problem.value, problem.line) == ("card_known", line_of(folder / "ru.yml", "utter_balance"))
+    assert (problem.value, problem.line) == ("card_fit", line_of(folder / "ru.yml", "utter_balance"))
     assert "money" in problem.allowed
 
 
@@ -132,7 +135,7 @@ MENU = [
     ('language_key: "9"', 'language_key: "1"', "is also the key of language_key", "1"),
     ("key_topic: loan_info", "key_topic: loans", "is no topic of this branch", "loans"),
     ("general_queue: other", "general_queue: nobody", "is no branch", "nobody"),
-    ("loan_info: {}", "loan_info: {}\n      card_reissue: {}", "is also in branch block_card", ""),
+    ("loan_info: {flow: loan_info}", "loan_info: {}\n      card_reissue: {}", "is also in branch block_card", ""),
 ]
 
 
@@ -149,8 +152,8 @@ ACTIONS = [
     ("bank_get_balance: {arguments: [card]", "bank_get_balance: {arguments: [nothing]", "is no slot"),
     ("bank_get_balance:", "bank_get_gold:", "is neither an operation of the bank"),
     (", write: true", "", "must be true"),
-    ("results: [balance_minor]", "results: [balance_minor], write: true", "must be false"),
-    ("authenticate_block_card:", "check_caller:", "must begin with authenticate_"),
+    ("results: [balance_minor, owed_minor]", "results: [balance_minor], write: true", "must be false"),
+    ("authenticate_block_card: {operation: block_card}", "authenticate_block_card: {}", "needs the operation"),
 ]
 
 
@@ -162,6 +165,41 @@ def test_actions_of_the_domain(folder: Path, old: str, new: str, message: str) -
     assert len(found) == 1
     assert found[0].file == str(path)
     assert found[0].line == line_of(path, new.strip(", ") or "bank_block_card")
+
+
+SLOTS = [
+    ("clears: [card_kind]", "clears: [card_kin]", "is no slot", "card_kin"),
+    ("stands_for: card\n", "stands_for: crd\n", "is no slot", "crd"),
+    ("several: all", "several: many", "is no option", "many"),
+    ("unless: [salary]", "unless: [wages]", "is no option", "wages"),
+    (
+        "virtual: {ru: [виртуал], en: [virtual]",
+        "virtual: {ru: [виртуал]",
+        "can be said in one language only",
+        "en",
+    ),
+    ("offer_due: {kind: flag}", "offer_due: {kind: choice}", "a choice needs them", ""),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message", "value"), SLOTS, ids=[row[1] for row in SLOTS])
+def test_slots_of_the_domain(folder: Path, old: str, new: str, message: str, value: str) -> None:
+    change(folder / "domain.yml", old, new)
+    found = [problem for problem in problems_of(folder) if message in problem.message]
+    assert [problem.value for problem in found] == [value] * len(found) != []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{balance_minor}", "{limit_change}", "no recorded fragment names the option"),
+        ("{active_count:card}", "{active_count:cart}", "has no such form"),
+        ("{came_on:of_day}", "{came_on:someday}", "has no such form"),
+    ],
+)
+def test_variables_that_cannot_be_spoken(folder: Path, old: str, new: str, message: str) -> None:
+    change(folder / "ru.yml", old, new)
+    assert any(message in problem.message for problem in problems_of(folder))
 
 
 def test_a_flow_that_the_engine_needs(folder: Path) -> None:

@@ -13,6 +13,8 @@ from ivrbot.identity.ladder import (
     Refusal,
     allows,
     answer,
+    found,
+    hold,
     may_compare_unasked_words,
     named,
     start,
@@ -196,11 +198,52 @@ def test_an_unknown_account_meets_the_same_questions_and_nothing_opens_it() -> N
     assert reply.status != "granted"
 
 
-def test_a_caller_who_cannot_name_his_number_is_refused() -> None:
-    state, reply = begin(customer=None)
-    state, reply = answer(state, POLICY, "block_card", PHONE, UNREADABLE)
+def test_a_caller_who_cannot_name_his_number_is_refused_where_money_is_told() -> None:
+    state, reply = begin("get_balance", customer=None)
+    state, reply = answer(state, POLICY, "get_balance", PHONE, UNREADABLE)
     assert reply == AuthReply("ask", PHONE)
-    state, reply = answer(state, POLICY, "block_card", PHONE, UNREADABLE)
+    state, reply = answer(state, POLICY, "get_balance", PHONE, UNREADABLE)
+    assert reply == AuthReply("refused")
+
+
+def without_telephone() -> LadderState:
+    state, reply = begin(customer=None)
+    state, reply = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
+    assert reply == AuthReply("ask", "full_name")
+    state, reply = hold(state, POLICY, "block_card", frozenset({Fact.FULL_NAME}))
+    assert reply == AuthReply("ask", "date_of_birth")
+    return hold(state, POLICY, "block_card", frozenset({Fact.DATE_OF_BIRTH}))[0]
+
+
+def test_name_and_birth_find_the_customer_of_a_stolen_bag() -> None:
+    state, reply = found(without_telephone(), POLICY, "block_card", "c-1", NONE)
+    assert reply.status == "granted"
+    assert state.level is AssuranceLevel.IDENTIFIED
+    assert allows(state, POLICY, "block_card")
+    assert not allows(state, POLICY, "get_balance")
+
+
+def test_what_found_the_account_opens_no_money() -> None:
+    state, _ = found(without_telephone(), POLICY, "block_card", "c-1", NONE)
+    state, reply = start(state, POLICY, "get_balance", None, NONE)
+    assert reply == AuthReply("ask", "code_word")
+    state, reply = answer(state, POLICY, "get_balance", "code_word", right(Fact.CODE_WORD))
+    assert reply == AuthReply("ask", "last_four")
+    state, reply = answer(state, POLICY, "get_balance", "last_four", right(Fact.LAST_FOUR))
+    assert reply.status == "granted"
+    assert state.level is AssuranceLevel.VERIFIED
+
+
+def test_nobody_or_more_than_one_of_that_name_is_an_operators_business() -> None:
+    state, reply = found(without_telephone(), POLICY, "block_card", None, NONE)
+    assert (reply.status, state.refusal, state.failures) == ("refused", Refusal.NOT_FOUND, 1)
+    assert not allows(state, POLICY, "block_card")
+
+
+def test_who_knows_neither_number_nor_name_is_refused() -> None:
+    state, _ = begin(customer=None)
+    state, _ = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
+    state, reply = hold(state, POLICY, "block_card", frozenset(), declined="full_name")
     assert reply == AuthReply("refused")
 
 

@@ -1,0 +1,309 @@
+"""What the caller does: answers, other topics, commands, corrections, remarks, keys, silence. Pure.
+
+The order decides: words that work everywhere, then an answer to the open question, then remarks beside the matter,
+then another topic; what is left was not understood, and twice in a row (once, when the caller is beside himself)
+that is a person's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import assert_never
+
+from ivrbot.dialogue.cards import meant
+from ivrbot.dialogue.reading import (
+    TOPIC_CHANGE_CONFIDENCE,
+    command_in,
+    command_meant,
+    read_keys,
+    read_slot,
+    read_topic,
+    resembles_operator,
+    volunteered,
+)
+from ivrbot.dialogue.responses import split_template
+from ivrbot.dialogue.schema import SlotSpec, Step
+from ivrbot.dialogue.state import DialogueState, Result
+from ivrbot.dialogue.walking import Walker
+from ivrbot.language.commands import Universal
+from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
+from ivrbot.language.tokens import words
+from ivrbot.model.call import EscalationReason
+from ivrbot.model.dialogue import Authenticate, Collect, Keys, Say, UserTurn, Value
+from ivrbot.model.speech import Language
+
+MAX_FAILURES = 2
+MAX_UPSET_TURNS = 2
+WAIT_MS = 60_000
+NO_TOPIC = "goodbye"
+
+SHORT_THANKS = 5
+"""After a service, thanks of so many words are a goodbye; more is somebody who is to be thanked."""
+
+
+_CODES_FOR_OPERATORS = frozenset({"card"})
+
+
+class Listener(Walker):
+    """The listening half of the engine."""
+
+    def _user_turn(self, state: DialogueState, turn: UserTurn) -> Result:
+        if (command := command_in(turn, state.language)) is not None:
+            return self._command(state, command)
+        spec = None if state.waiting == "fact" else self._set.domain.slots[self._step_at(state).name]
+        if spec is None or spec.kind != "words":  # a complaint may be as angry as it likes
+            state = replace(state, upset=state.upset + is_upset(turn.text, state.language))
+        if spec is None:
+            return self._fact_turn(state, turn)
+        return self._topic_turn(state, turn) if spec.kind == "topic" else self._answer_turn(state, turn, spec)
+
+    def _fact_turn(self, state: DialogueState, turn: UserTurn) -> Result:
+        """A secret was asked for: its answer goes to the ladder unread, everything else is handled here."""
+        if (aside := self._remark(state, turn)) is not None:
+            return aside
+        if (command := command_meant(turn)) is not None:
+            return self._command(state, command)
+        if (digression := self._other_topic(state, turn)) is not None:
+            return digression
+        answers = tuple(hypothesis.text for hypothesis in turn.hypotheses)
+        return replace(state, waiting="auth"), (Authenticate(state.operation, state.fact, answers),)
+
+    def _answer_turn(self, state: DialogueState, turn: UserTurn, spec: SlotSpec) -> Result:
+        step = self._step_at(state)
+        value = read_slot(spec, turn, state.language, state.today)
+        if spec.kind == "words" and (aside := self._not_for_the_record(state, turn)) is not None:
+            return aside
+        if spec.kind == "yes_no":
+            # "а сколько на кредитной?" names another card as well, but asks something else.
+            if value is None and (digression := self._other_topic(state, turn)) is not None:
+                return digression
+            value, state = self._correction(state, turn, value)
+        if value is not None:
+            return self._fill(state, step.name, value, self._also_said(state, turn, step))
+        if (accepted := self._accepted(state, turn, step)) is not None:
+            return accepted
+        if (aside := self._remark(state, turn)) is not None:
+            return aside
+        if (command := command_meant(turn)) is not None:
+            return self._command(state, command)
+        if (digression := self._other_topic(state, turn)) is not None:
+            return digression
+        if is_unsure(turn.text, state.language):
+            return self._unsure(state, step)
+        return self._not_understood(state, turn)
+
+    def _topic_turn(self, state: DialogueState, turn: UserTurn) -> Result:
+        intent, after_service = turn.nlu.intent, bool(state.topic)
+        if intent == "operator":
+            return self._command(state, Universal.OPERATOR)
+        if after_service and self._wants_no_more(turn, state.language):
+            return self._fill(state, "topic", NO_TOPIC)
+        if (aside := self._remark(state, turn)) is not None and turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
+            return aside
+        if (topic := read_topic(turn, self._set.branches)) is not None:
+            # Half understood and sounding like "operator": he is asked for, whatever the rest was taken for.
+            if turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE and resembles_operator(turn, state.language):
+                return self._command(state, Universal.OPERATOR)
+            return self._fill(self._with_volunteered(state, turn, topic), "topic", topic)
+        if aside is not None:
+            return aside
+        if intent in {"greet", "affirm"} and state.failures == 0:
+            return self._ask_again(replace(state, failures=1), [Say("utter_ask_topic")], repeat_question=False)
+        if (command := command_meant(turn)) is not None:
+            return self._command(state, command)
+        return self._not_understood(state, turn)
+
+    def _wants_no_more(self, turn: UserTurn, language: Language) -> bool:
+        intent = turn.nlu.intent
+        if intent == "thanks":
+            return len(words(turn.text, language)) <= SHORT_THANKS
+        return intent in {"deny", "goodbye", "cancel"}
+
+    # --- beside the matter --------------------------------------------------------------------------
+
+    def _remark(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """Anger, another language, the number again, the bot itself; None when it is none of these."""
+        language, text = state.language, turn.text
+        if state.upset >= MAX_UPSET_TURNS and is_upset(text, language) and not self._urgent(state):
+            return self._transfer(state, [Say("utter_transfer")], EscalationReason.CALLER_UPSET)
+        if wants_number_again(text, language) and state.slots.get("reference") is not None:
+            return self._ask_again(state, [self._say(state, "utter_reference_again")])
+        if asks_about_bot(text, language):
+            return self._ask_again(state, [Say("utter_about_bot")])
+        if (other := wished_language(text, language)) is not None:
+            return self._ask_again(replace(state, language=other, failures=0), [])
+        return None
+
+    def _not_for_the_record(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """While free words are recorded: only what is plainly no account."""
+        if len(words(turn.text, state.language)) > SHORT_THANKS:
+            return None
+        if (aside := self._remark(state, turn)) is not None:
+            return aside
+        if is_unsure(turn.text, state.language):
+            return self._unsure(state, self._step_at(state))
+        command = command_meant(turn)
+        if command is None and turn.nlu.intent == "deny":
+            command = Universal.CANCEL
+        return self._command(state, command) if command is not None else None
+
+    def _unsure(self, state: DialogueState, step: Step) -> Result:
+        """Go the flow's other way when the caller does not know, else to an operator."""
+        if not step.unsure:
+            return self._transfer(state, [Say("utter_transfer")], self._shortened(state, EscalationReason.FLOW))
+        return self._run(self._go(replace(state, failures=0, collect=None), step.unsure), [])
+
+    def _other_topic(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """Another topic in the middle: it is served first, then the open question comes back."""
+        topic = read_topic(turn, self._set.branches)
+        if not topic or topic == state.topic or turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
+            return None
+        state = self._with_volunteered(self._interrupted(state), turn, topic)
+        return self._route(replace(state, topic=topic, failures=0, times_asked=0), [])
+
+    def _not_understood(self, state: DialogueState, turn: UserTurn) -> Result:
+        """Reprompt, unless it sounds like the one word that must never be missed."""
+        if resembles_operator(turn, state.language):
+            return self._command(state, Universal.OPERATOR)
+        return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
+
+    def _failure(self, state: DialogueState, response: str, reason: EscalationReason) -> Result:
+        if state.upset or state.failures + 1 >= MAX_FAILURES:
+            return self._transfer(state, [Say("utter_transfer")], self._shortened(state, reason))
+        return self._ask_again(replace(state, failures=state.failures + 1), [Say(response)])
+
+    # --- keys and commands --------------------------------------------------------------------------
+
+    def _keys(self, state: DialogueState, keys: Keys) -> Result:
+        digits = keys.digits.removesuffix("#")
+        if digits == "0":
+            return self._command(state, Universal.OPERATOR)
+        if digits == "*":
+            return self._command(state, Universal.REPEAT)
+        if state.waiting == "fact":
+            answer = Authenticate(state.operation, state.fact, (digits,), keyed=True)
+            return replace(state, waiting="auth"), (answer,)
+        step = self._step_at(state)
+        spec = self._set.domain.slots[step.name]
+        if spec.kind == "topic" and digits == self._set.branches.language_key and not state.topic:
+            other: Language = "en" if state.language == "ru" else "ru"
+            return self._ask_again(replace(state, language=other, failures=0), [])
+        for name in (step.name, *step.accepts):
+            value = read_keys(self._set.domain.slots[name], digits, self._set.branches)
+            if value is not None:
+                return self._fill(state, name, value)
+        return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
+
+    def _command(self, state: DialogueState, command: Universal) -> Result:
+        match command:
+            case Universal.OPERATOR:
+                return self._transfer(state, [], EscalationReason.CALLER_ASKED)
+            case Universal.REPEAT:
+                return self._ask_again(state, list(state.told), repeat_question=False)
+            case Universal.WAIT:
+                state, acts = self._ask_again(state, [Say("utter_wait")], repeat_question=False)
+                return state, tuple(
+                    replace(act, timeout_ms=WAIT_MS) if isinstance(act, Collect) else act for act in acts
+                )
+            case Universal.HELP:
+                return self._ask_again(state, [Say("utter_help")])
+            case Universal.BACK:
+                return self._back(state)
+            case Universal.CANCEL:
+                if not state.topic:
+                    return self._ask_again(state, [])
+                if state.collect is not None and state.collect.slot == "topic":
+                    return self._fill(state, "topic", NO_TOPIC)  # nothing is under way: he wants no more
+                return self._enter(replace(state, stack=(), answered=()), "more", [Say("utter_cancelled")])
+            case _:
+                assert_never(command)
+
+    def _back(self, state: DialogueState) -> Result:
+        """Ask the last answered question of this flow again; without one, the open one."""
+        if not state.answered or state.answered[-1].flow != state.stack[-1].flow:
+            return self._ask_again(state, [])
+        frame = state.answered[-1]
+        step = self._set.flows[frame.flow].steps[frame.step]
+        slots = {**state.slots, **dict.fromkeys((step.name, *step.accepts))}
+        state = replace(state, stack=(*state.stack[:-1], frame), slots=slots, answered=state.answered[:-1])
+        return self._run(state, [])
+
+    # --- slots --------------------------------------------------------------------------------------
+
+    def _fill(
+        self, state: DialogueState, slot: str, value: Value, also: Mapping[str, Value] = MappingProxyType({})
+    ) -> Result:
+        answered = (*state.answered, state.stack[-1])
+        if slot == "topic" and value != NO_TOPIC:
+            state = replace(state, topic=str(value))
+        state = self._with_slots(state, {**also, slot: value})
+        state = replace(state, failures=0, answered=answered, collect=None)
+        return self._run(self._advance(state), [])
+
+    def _with_slots(self, state: DialogueState, values: Mapping[str, Value]) -> DialogueState:
+        """With values filled in; what they make void is gone, unless it was said together with them."""
+        void = {old for name in values for old in self._set.domain.slots[name].clears if old not in values}
+        return replace(state, slots={**state.slots, **dict.fromkeys(void), **values})
+
+    def _with_volunteered(self, state: DialogueState, turn: UserTurn, topic: str) -> DialogueState:
+        """Keep values that the caller gave together with a topic, as far as its flow asks for them."""
+        entry = self._set.branches.topic(topic)
+        wanted = self._asked_in[entry.flow] if entry and entry.flow else _CODES_FOR_OPERATORS
+        found = volunteered(self._set.domain, turn, state.language, state.today, wanted)
+        return replace(self._with_slots(state, found), fresh=frozenset(found))
+
+    def _also_said(self, state: DialogueState, turn: UserTurn, step: Step) -> dict[str, Value]:
+        """What an answer says beyond the question, of the things that this flow asks for."""
+        spec = self._set.domain.slots[step.name]
+        if spec.kind == "words":
+            return {}
+        wanted = self._asked_in[state.stack[-1].flow] - {step.name, *spec.clears}
+        if spec.kind == "yes_no":  # a number beside a yes or a no is none unless the question is open to it
+            wanted = frozenset(step.accepts)
+        return volunteered(self._set.domain, turn, state.language, state.today, wanted)
+
+    def _accepted(self, state: DialogueState, turn: UserTurn, step: Step) -> Result | None:
+        """The question answered by another slot than it asked for ("the salary one" instead of digits)."""
+        found: dict[str, Value] = {}
+        for name in step.accepts:
+            value = read_slot(self._set.domain.slots[name], turn, state.language, state.today)
+            if value is not None:
+                found[name] = value
+        if not found:
+            return None
+        last = next(reversed(found))
+        return self._fill(state, last, found[last], found)
+
+    def _correction(self, state: DialogueState, turn: UserTurn, value: Value) -> tuple[Value, DialogueState]:
+        """Take the right value from an answer to a question that read out another ("no, 90 30", "no, the other").
+
+        Whatever word came with it, a yes to something else is no yes.
+        """
+        named = self._named_in(state)
+        specs = self._set.domain.slots
+        wanted = [name for name, spec in specs.items() if name in named or spec.stands_for in named]
+        found = volunteered(self._set.domain, turn, state.language, state.today, wanted)
+        differing = {name: new for name, new in found.items() if self._differs(state, name, new)}
+        if differing:
+            state = self._with_slots(state, differing)
+            return False, replace(state, slots={**state.slots, "corrected": True})
+        if value is False:
+            state = replace(state, slots={**state.slots, "corrected": False})
+        return value, state
+
+    def _differs(self, state: DialogueState, name: str, new: Value) -> bool:
+        """Whether a value said in an answer is another than the one that was read out."""
+        spec = self._set.domain.slots[name]
+        told = state.slots.get(spec.stands_for or name)
+        listed = state.slots.get(spec.among) if spec.among else None
+        if isinstance(listed, tuple):
+            return meant([row for row in listed if isinstance(row, Mapping)], told, new).card != told
+        return new != told
+
+    def _named_in(self, state: DialogueState) -> frozenset[str]:
+        """Slots whose values the open question has just read out."""
+        texts = self._set.responses[state.language]
+        parts = (part for say in state.asked for part in split_template(texts[say.response]))
+        return frozenset(part[0] for part in parts if not isinstance(part, str))
