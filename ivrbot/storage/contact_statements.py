@@ -34,11 +34,9 @@ from ivrbot.storage.contact_tables import (
     queue_rows,
 )
 from ivrbot.storage.shadow import dispositions
+from ivrbot.storage.stranger_calls import STRANGER
 
 upserting = statements._upserting
-
-STRANGER = "queue:"
-"""Begins the call id of a contact that the product never saw."""
 
 
 def microseconds(at: datetime) -> int:

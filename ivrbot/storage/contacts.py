@@ -21,6 +21,7 @@ from ivrbot.storage.contact_bodies import contact_from
 from ivrbot.storage.contact_tables import contact_bodies, contacts, log_positions, mark_due, queue_rows
 from ivrbot.storage.exposure_columns import first_exposures
 from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.stranger_calls import strangers
 
 COLUMNS_DEADLINE_S: Final = 120.0
 SILENT_AFTER: Final = timedelta(seconds=60)
@@ -53,7 +54,12 @@ class ContactBook:
         """Everything stored of the calls behind some keys, each once."""
 
         def gather(conn: Connection) -> tuple[CallMaterial, ...]:
-            found = [material for key in keys for material in statements.materials(conn, key)]
+            unseen = strangers(conn, keys)
+            found = [
+                material
+                for key in keys
+                for material in ((unseen[key],) if key in unseen else statements.materials(conn, key))
+            ]
             return tuple({material.key: material for material in found}.values())
 
         return await self._store.read(gather)
