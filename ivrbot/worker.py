@@ -24,6 +24,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.rollout.workload import staffing_outlook
+from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
@@ -161,7 +162,7 @@ def _controller(core: app.Core) -> Controller:
     return Controller(
         ControllerParts(
             plan=lambda: core.parts.router.plan,
-            audit=store,
+            audit=AuditTrail(store),
             leader=Leadership(store, "rollout", holder, LEASE_S),
             source=ContactEvidence(
                 ContactBook(store),

@@ -22,7 +22,7 @@ from ivrbot.reports.audit_export import csv_lines, json_lines
 from ivrbot.reports.certificate_page import certificate_html, certificate_json
 from ivrbot.rollout.audit import AuditReport, verify
 from ivrbot.rollout.certificate import certify, find
-from ivrbot.storage.audit_rows import stored_audit
+from ivrbot.storage.audit_rows import stored_audit, whole_audit
 from ivrbot.storage.sqlite import SqliteStore
 
 out_option = click.option(
@@ -75,7 +75,7 @@ def audit_group() -> None:
 async def export(form: Literal["jsonl", "csv"], out: Path | None) -> None:
     """All rows with all columns, for a file that is kept elsewhere."""
     async with _open(quiet_settings()) as store:
-        rows = await store.history()
+        rows = await whole_audit(store)
     _write(out, csv_lines(rows) if form == "csv" else json_lines(rows))
 
 
@@ -91,7 +91,7 @@ async def certificate_command(
     """The certificate of a promotion: its audit row's number, or a branch for its newest."""
     settings = quiet_settings()
     async with _open(settings) as store:
-        rows: tuple[AuditRow, ...] = await store.history()
+        rows: tuple[AuditRow, ...] = await whole_audit(store)
     certificate = certify(rows, find(rows, promotion))
     if form == "json":
         document = certificate_json(certificate)

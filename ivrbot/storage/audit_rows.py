@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import AuditRow
@@ -20,6 +20,7 @@ from ivrbot.storage import schema, statements
 from ivrbot.storage.sqlite import SqliteStore
 
 COLUMNS = tuple(column.name for column in schema.audit.columns)
+WHOLE_DEADLINE_S = 60.0
 WORDS = ("at", "who", "action", "branch", "why", "after", "detail", "previous_hash", "hash")
 
 
@@ -44,7 +45,16 @@ async def stored_audit(store: SqliteStore) -> tuple[tuple[StoredRow, ...], dict[
     Raises:
         StorageUnavailable: the file cannot be read at all.
     """
-    return await store.read(lambda conn: (_stored(conn), statements.own_states(conn)))
+    return await store.read(lambda conn: (_stored(conn), statements.own_states(conn)), deadline_s=WHOLE_DEADLINE_S)
+
+
+async def whole_audit(store: SqliteStore) -> tuple[AuditRow, ...]:
+    """All audit rows with all details, oldest first; years of them take longer than a call may wait.
+
+    Raises:
+        StorageUnavailable: not read.
+    """
+    return await store.read(lambda conn: statements.history(conn, None), deadline_s=WHOLE_DEADLINE_S)
 
 
 def _stored(conn: Connection) -> tuple[StoredRow, ...]:
@@ -99,3 +109,34 @@ def _json(value: object) -> str:
 
 def _same(found: object, written: object) -> bool:
     return type(found) is type(written) and found == written
+
+
+class AuditTrail:
+    """The audit as the controller needs it, often and for years: details of each branch's newest row only.
+
+    Args:
+        store: whose audit.
+    """
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    async def own_states(self) -> dict[str, BranchState]:
+        """States as stored."""
+        return await self._store.own_states()
+
+    async def history(self, branch: str | None = None) -> tuple[AuditRow, ...]:
+        """Rows, oldest first; the hash of one without its detail cannot be recomputed."""
+        return await self._store.read(lambda conn: _trail(conn, branch))
+
+
+def _trail(conn: Connection, branch: str | None) -> tuple[AuditRow, ...]:
+    table = schema.audit
+    last = select(func.max(table.c.seq)).group_by(table.c.branch)
+    newest = {row.seq: row.detail for row in conn.execute(select(table).where(table.c.seq.in_(last)))}
+    query = select(*(column for column in table.columns if column.name != "detail")).order_by(table.c.seq)
+    if branch is not None:
+        query = query.where(table.c.branch == branch)
+    return tuple(
+        statements.audit_row({**row._mapping, "detail": newest.get(row.seq, {})}) for row in conn.execute(query)
+    )

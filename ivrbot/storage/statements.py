@@ -234,10 +234,11 @@ def history(conn: Connection, branch: str | None) -> tuple[AuditRow, ...]:
     query = select(schema.audit).order_by(schema.audit.c.seq)
     if branch is not None:
         query = query.where(schema.audit.c.branch == branch)
-    return tuple(_audit_row(row._mapping) for row in conn.execute(query))
+    return tuple(audit_row(row._mapping) for row in conn.execute(query))
 
 
-def _audit_row(row: Mapping[Any, Any]) -> AuditRow:
+def audit_row(row: Mapping[Any, Any]) -> AuditRow:
+    """A row of the audit from its columns."""
     values = dict(row)
     before = values.pop("before")
     after = BranchState(**values.pop("after"))

@@ -10,6 +10,7 @@ from aiohttp import web
 from ivrbot.errors import ConfigError, StorageError
 from ivrbot.reports.certificate_page import certificate_html, certificate_json, style_source
 from ivrbot.rollout.certificate import certify, find
+from ivrbot.storage.audit_rows import whole_audit
 from ivrbot.web.answers import Rejected, json_answer
 from ivrbot.web.pages import language_of
 from ivrbot.web.parts import WebParts
@@ -34,7 +35,7 @@ class Certificates:
         if form not in {"json", "html"}:
             raise Rejected(400, "invalid", [{"field": "format", "message": "allowed: json, html"}])
         try:
-            rows = await self._parts.store.history()
+            rows = await whole_audit(self._parts.store)
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
         try:

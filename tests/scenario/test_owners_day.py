@@ -30,7 +30,7 @@ from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.controller import Controller, ControllerParts
 from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.routing import route_call
-from ivrbot.storage.audit_rows import stored_audit
+from ivrbot.storage.audit_rows import AuditTrail, stored_audit
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
@@ -70,7 +70,7 @@ class Office:
         self.controller = Controller(
             ControllerParts(
                 plan=lambda: plan,
-                audit=store,
+                audit=AuditTrail(store),
                 leader=Leadership(store, "rollout", "office", 60.0),
                 source=ContactEvidence(ContactBook(store), shadow=ShadowBook(store).evidence),
                 proposals=self.book,

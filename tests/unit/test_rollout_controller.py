@@ -24,7 +24,7 @@ from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.controller import Controller, ControllerParts
 from ivrbot.rollout.hours import WorkingHours
 from ivrbot.rollout.plan import Plan
-from ivrbot.storage.audit_rows import stored_audit
+from ivrbot.storage.audit_rows import AuditTrail, stored_audit
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
@@ -57,7 +57,7 @@ class World:
     def controller(self, holder: str = "one", **changes: object) -> Controller:
         parts = ControllerParts(
             plan=lambda: self.plan,
-            audit=self.store,
+            audit=AuditTrail(self.store),
             leader=Leadership(self.store, "rollout", holder, 60.0),
             source=self.source,
             proposals=self.book,
