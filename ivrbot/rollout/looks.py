@@ -121,23 +121,30 @@ class Looks:
 
 def _running(column: Floats, ends: Ints) -> Floats:
     """Sums of the first `ends` entries, for each end (not falling)."""
-    places = np.concatenate((np.zeros(1, dtype=np.int64), ends))
-    pieces = np.add.reduceat(np.append(column, 0.0), places)[:-1]
-    # Between two equal places reduceat gives the entry there instead of nothing.
-    sums: Floats = np.cumsum(np.where(places[1:] > places[:-1], pieces, 0.0))
-    return sums
+    different, place = np.unique(ends, return_inverse=True)
+    if different[-1] == 0:
+        return np.zeros(len(ends))
+    # reduceat takes no empty pieces: only ends that differ, the last of them where the column is cut off.
+    begins = np.concatenate(([0], different[:-1])) if different[0] else different[:-1]
+    sums = np.cumsum(np.add.reduceat(column[: different[-1]], begins))
+    whole: Floats = sums if different[0] else np.concatenate(([0.0], sums))
+    return whole[place]
 
 
 def _sums(values: Floats, treated: NDArray[np.bool_], propensity: Floats, ripe: Ints) -> _Sums:
-    places = np.flatnonzero(~np.isnan(values))
-    y, a, p = values[places], treated[places], propensity[places]
-    bot, human = a / p, ~a / (1 - p)
+    missing = np.isnan(values)
+    places = np.flatnonzero(~missing) if missing.any() else np.arange(len(values))
+    n = np.searchsorted(places, ripe)
+    few = places[: int(n[-1]) if n.size else 0]
+    cut: slice | NDArray[np.intp] = few if missing.any() else slice(len(few))
+    y, a, p = values[cut], treated[cut], propensity[cut]
+    bot = a / p
+    human = ~a / (1 - p)
     of_bot = a * y
     estimates = phi(y, a, p)
-    n = np.searchsorted(places, ripe)
-    arms = (a, bot * y, bot, of_bot, of_bot * y, human * y, human)
+    arms = (a.astype(np.float64), bot * y, bot, of_bot, of_bot * y, human * y, human)
     parts = (*arms, estimates, estimates * estimates, y, y * y, 1 / (p * (1 - p)))
-    columns = np.array([_running(part.astype(np.float64, copy=False), n) for part in parts])
+    columns = np.array([_running(part, n) for part in parts])
     return _Sums(ripe, _running(treated.astype(np.float64), ripe).astype(np.int64), n, columns)
 
 
