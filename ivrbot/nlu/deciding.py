@@ -5,7 +5,8 @@ Takes scores best first, gives the intent and its confidence. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from ivrbot.model.speech import OUT_OF_SCOPE, Language
 from ivrbot.nlu.guard import is_asserted, is_negated
@@ -38,3 +39,21 @@ def decide_intent(
         refused += score
     top = next(iter(scores.values()))
     return OUT_OF_SCOPE, refused + scores.get(OUT_OF_SCOPE, 0.0) if refused else 1.0 - top
+
+
+def together(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Geometric mean of several rankings of one turn: what all of them hold likely, likeliest first.
+
+    Args:
+        readings: confidence per intent, the same intents in each, above 0; at least one.
+
+    Returns:
+        Confidences that add up to 1.
+    """
+    logs = {
+        name: sum(math.log(max(each[name], 1e-9)) for each in readings) / len(readings) for name in readings[0]
+    }
+    top = max(logs.values())
+    shares = {name: math.exp(value - top) for name, value in logs.items()}
+    total = sum(shares.values())
+    return {name: shares[name] / total for name in sorted(shares, key=lambda name: -shares[name])}

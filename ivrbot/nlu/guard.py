@@ -13,202 +13,14 @@ done ("почему не заблокировали") and symptoms ("не мог
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ivrbot.model.speech import Language
+from ivrbot.nlu.guard_words import GRAMMARS, Cues, Grammar
 from ivrbot.nlu.text import normalise
 
 _SENTENCE_END: Final = re.compile(r"[.!?;]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Cues:
-    """Stems that name an intent's subject: what is asked for, and what happened."""
-
-    requests: tuple[str, ...]
-    events: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Grammar:
-    """How one language negates.
-
-    Attributes:
-        cues: per intent; an intent without cues is never guarded.
-        refusals: word sequences that refuse what follows or precedes.
-        negators: words that negate the very next word (requests).
-        event_negators: words that negate an event.
-        event_reach: how many words before an event its negator may stand.
-        subjects: words before a negator that make it a statement about others, not a refusal.
-        stoppers: words that end a refusal's reach.
-        imperative: word form of a request; it ends a reach, and negated it is itself a refusal.
-        courtesies: imperatives that refuse nothing when negated ("не подскажите").
-        statement_form: verb forms that tell what is or was, so that negating them refuses nothing.
-        questions: words that turn a negated request into a question or a reproach.
-        forward: reach of a refusal in words after it.
-        backward: reach in words before it.
-    """
-
-    cues: Mapping[str, Cues]
-    refusals: tuple[tuple[str, ...], ...]
-    negators: frozenset[str]
-    event_negators: frozenset[str]
-    event_reach: int
-    subjects: frozenset[str]
-    stoppers: tuple[str, ...]
-    imperative: re.Pattern[str] | None
-    courtesies: frozenset[str]
-    statement_form: re.Pattern[str] | None
-    questions: frozenset[str]
-    forward: int
-    backward: int
-
-
-def _sequences(text: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(phrase.split()) for phrase in text.split("|"))
-
-
-_RU: Final = Grammar(
-    cues={
-        "block_card": Cues(
-            ("блок", "заблок", "заморо", "замораж", "отключ", "закры"),
-            ("теря", "потеря", "утеря", "укра", "кра", "воров", "спер", "стащи", "вытащ", "пропа", "посея"),
-        ),
-        "card_reissue": Cues(
-            ("перевыпус", "переоформ", "замен", "меня", "помен", "дубликат", "нов", "продл"),
-            ("слома", "тресн", "размагни", "истек"),
-        ),
-        "report_fraud": Cues((), ("обман", "взлам", "укра", "кра", "звони", "развел")),
-        "check_balance": Cues(("баланс", "остат")),
-        "recent_transactions": Cues(("операци", "выписк", "истори", "транзакц")),
-        "salary_status": Cues(("зарплат", "аванс", "зп")),
-        "card_limits": Cues(("лимит", "огранич", "увелич", "повыш", "сниж", "поднима")),
-        "dispute_transaction": Cues(("оспар", "оспор", "претенз", "возвра", "чарджб")),
-        "loan_info": Cues(("кредит", "займ", "заем", "ссуд", "бра", "взя", "оформ")),
-        "deposit_info": Cues(("вклад", "депозит", "открыва", "открыт")),
-        "find_office": Cues(("отделен", "офис", "филиал", "адрес")),
-        "online_bank_access": Cues(("приложени", "интернет", "онлайн", "кабинет", "парол")),
-        "complaint": Cues(("жалоб", "жалов", "пожалов", "претенз")),
-        "pin_change": Cues(("пин", "меня", "помен", "смен")),
-        "operator": Cues(
-            ("оператор", "человек", "специалист", "сотрудник", "соедин", "переключ", "переводи", "консультант")
-        ),
-    },
-    refusals=_sequences(
-        "не надо|не нужно|не нужен|не нужна|не нужны|не хочу|не хотим|не хотел|не хотела|не буду|не будем|"
-        "не собираюсь|не собирался|не собиралась|не планирую|не прошу|не просил|не просила|не требуется|"
-        "не стоит|не спрашивал|не спрашивала|не интересует|не интересуют|не интересуюсь|не пользуюсь|"
-        "нет необходимости|нету необходимости|незачем|ненадо|ненужно|не следует|не вздумайте|не предлагайте"
-    ),
-    negators=frozenset({"не", "ни", "никаких", "никакого", "никакой"}),
-    event_negators=frozenset({"не", "никаких", "никакого"}),
-    event_reach=1,
-    subjects=frozenset({"они", "вы", "он", "она"}),
-    stoppers=(
-        *("а", "но", "зато", "чтобы", "чтоб", "что", "если", "как", "когда", "и", "пока", "потому", "просто"),
-        *("лучше", "хочу", "нужен", "нужна", "робот", "роботом", "роботами", "машиной", "ботом", "автоответчиком"),
-    ),
-    imperative=re.compile(r"\w+(?:йте|ите|ьте)$"),
-    courtesies=frozenset(
-        {"подскажите", "скажите", "кладите", "бросайте", "вешайте", "уходите", "молчите", "говорите"}
-    ),
-    statement_form=re.compile(r"\w+(?:л|ла|ли|ло|ся|сь|ете|ет|ют|ит|ишь|ешь)$"),
-    questions=frozenset({"ли", "могли", "можете", "почему", "зачем", "разве", "неужели"}),
-    forward=4,
-    backward=3,
-)
-
-_EN: Final = Grammar(
-    cues={
-        "block_card": Cues(
-            ("block", "freez", "lock", "cancel", "stop", "disabl", "deactiv", "suspend"),
-            ("los", "misplac", "stol", "steal", "rob", "missing", "gone", "nick", "drop"),
-        ),
-        "card_reissue": Cues(
-            ("replac", "reissu", "renew", "new", "duplicat", "another"), ("broke", "expir", "damag")
-        ),
-        "report_fraud": Cues((), ("scam", "fraud", "hack", "trick", "stol", "steal", "conned")),
-        "check_balance": Cues(("balance",)),
-        "recent_transactions": Cues(("transaction", "statement", "histor")),
-        "salary_status": Cues(("salary", "wage", "paycheck")),
-        "card_limits": Cues(("limit", "cap", "rais", "increas", "lower")),
-        "dispute_transaction": Cues(("disput", "contest", "refund", "chargeback", "claim")),
-        "loan_info": Cues(("loan", "borrow", "credit", "lend")),
-        "deposit_info": Cues(("deposit", "saving")),
-        "find_office": Cues(("branch", "office", "address")),
-        "online_bank_access": Cues(("app", "online", "internet", "password", "login")),
-        "complaint": Cues(("complain",)),
-        "pin_change": Cues(("pin", "chang")),
-        "operator": Cues(
-            (
-                "operator",
-                "agent",
-                "human",
-                "person",
-                "representative",
-                "manager",
-                "transfer",
-                "connect",
-                "somebody",
-            )
-        ),
-    },
-    refusals=_sequences(
-        "don't want|dont want|do not want|don't need|dont need|do not need|no need|not going to|i won't|we won't|"
-        "i will not|not interested|not asking|not looking|didn't ask|did not ask|not needed|isn't needed|"
-        "aren't needed|not necessary|not required|don't use|do not use|stop offering|don't offer|don't tell|"
-        "do not tell|don't change|do not change|don't read|don't touch|don't send|don't give|don't make|don't put|"
-        "no thanks|rather not|don't bother|not planning"
-    ),
-    negators=frozenset({"don't", "dont", "not", "never"}),
-    event_negators=frozenset(
-        {
-            "not",
-            "never",
-            "nobody",
-            "no",
-            "haven't",
-            "hasn't",
-            "didn't",
-            "wasn't",
-            "isn't",
-            "none",
-            "havent",
-            "didnt",
-        }
-        | {"weren't", "ain't", "aren't", "don't"}
-    ),
-    event_reach=2,
-    subjects=frozenset({"they", "you", "it", "she", "he", "we", "does", "did", "has", "have", "could", "can"}),
-    stoppers=(
-        *(
-            "but",
-            "just",
-            "instead",
-            "because",
-            "so",
-            "and",
-            "if",
-            "until",
-            "when",
-            "give",
-            "connect",
-            "get",
-            "put",
-        ),
-        *("robot", "machine", "bot", "computer", "somebody's", "please"),
-    ),
-    imperative=None,
-    courtesies=frozenset(),
-    statement_form=re.compile(r"\w+(?:ed|ing)$"),
-    questions=frozenset({"why"}),
-    forward=5,
-    backward=3,
-)
-
-_GRAMMARS: Final[dict[Language, Grammar]] = {"ru": _RU, "en": _EN}
 
 
 def is_negated(text: str, language: Language, intent: str) -> bool:
@@ -223,7 +35,7 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
         True only if every request word is refused, or, without request words, every event word is denied;
         False for intents without cues.
     """
-    grammar = _GRAMMARS[language]
+    grammar = GRAMMARS[language]
     cues = grammar.cues.get(intent)
     if cues is None:
         return False
@@ -240,12 +52,64 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
 
 def is_asserted(text: str, language: Language, intent: str) -> bool:
     """Whether the text names the intent's subject somewhere without negating it."""
-    grammar = _GRAMMARS[language]
+    grammar = GRAMMARS[language]
     cues = grammar.cues.get(intent)
     if cues is None:
         return False
     words = normalise(text).split()
     return not all(_requests(words, cues, grammar)) or not all(_events(words, cues, grammar))
+
+
+def asserted_part(text: str, language: Language) -> str:
+    """The text without what it refuses or denies: "карту не теряла баланс скажите" leaves "баланс скажите".
+
+    Args:
+        text: the caller's words, with or without punctuation.
+        language: of the text.
+
+    Returns:
+        The words left, normalised; all of them when nothing is refused, "" when nothing else is said.
+    """
+    grammar = GRAMMARS[language]
+    everything = Cues(
+        tuple(stem for cues in grammar.cues.values() for stem in cues.requests),
+        tuple(stem for cues in grammar.cues.values() for stem in cues.events),
+    )
+    kept: list[str] = []
+    for sentence in _SENTENCE_END.split(text):
+        words = normalise(sentence).split()
+        gone = _gone(words, everything, grammar)
+        kept += [word for index, word in enumerate(words) if index not in gone]
+    return " ".join(kept)
+
+
+def _gone(words: Sequence[str], everything: Cues, grammar: Grammar) -> set[int]:
+    """Indices of the words that refuse or deny a topic, and of what they refuse or deny."""
+    if grammar.questions & set(words):
+        return set()
+    gone: set[int] = set()
+    for span in _refusals(words, grammar):
+        if any(words[index].startswith(everything.requests) for index in span):
+            gone |= span
+    for index, word in enumerate(words):
+        negator = None
+        if word.startswith(everything.requests) and not _is_statement(words, index, grammar):
+            negator = _negator_before(words, index, grammar)
+        if negator is None and word.startswith(everything.events):
+            reach = range(max(0, index - grammar.event_reach), index)
+            negator = next((before for before in reach if words[before] in grammar.event_negators), None)
+        if negator is not None:
+            gone.update(_with_objects(words, negator, index, grammar))
+    return gone
+
+
+def _with_objects(words: Sequence[str], start: int, end: int, grammar: Grammar) -> range:
+    """What is denied takes along who and what: "карту я не теряла", "I haven't lost my card"."""
+    while start > 0 and words[start - 1] in grammar.objects | grammar.speakers:
+        start -= 1
+    while end + 1 < len(words) and words[end + 1] in grammar.objects:
+        end += 1
+    return range(start, end + 1)
 
 
 def _requests(words: Sequence[str], cues: Cues, grammar: Grammar) -> list[bool]:
@@ -256,11 +120,19 @@ def _requests(words: Sequence[str], cues: Cues, grammar: Grammar) -> list[bool]:
     for index, word in enumerate(words):
         if not word.startswith(cues.requests):
             continue
-        direct = index > 0 and words[index - 1] in grammar.negators
+        direct = _negator_before(words, index, grammar) is not None
         if direct and (reproach or _is_statement(words, index, grammar)):
             continue
         found.append(direct or (index in reach and not reproach))
     return found
+
+
+def _negator_before(words: Sequence[str], index: int, grammar: Grammar) -> int | None:
+    """Where the negator of this word stands: right before it, or before "про", "the" and their like."""
+    before = index - 1
+    while before > 0 and words[before] in grammar.fillers:
+        before -= 1
+    return before if before >= 0 and words[before] in grammar.negators else None
 
 
 def _is_statement(words: Sequence[str], index: int, grammar: Grammar) -> bool:
@@ -279,18 +151,53 @@ def _events(words: Sequence[str], cues: Cues, grammar: Grammar) -> list[bool]:
 
 
 def _refused(words: Sequence[str], grammar: Grammar) -> set[int]:
-    """Indices of the words within reach of a refusal, forwards and backwards."""
-    reach: set[int] = set()
+    """Indices of the words within reach of a refusal, forwards and backwards, and of the refusal."""
+    return set[int]().union(*_refusals(words, grammar))
+
+
+def _refusals(words: Sequence[str], grammar: Grammar) -> Iterator[set[int]]:
+    """Each refusal with its reach."""
     for start in range(len(words)):
         for phrase in grammar.refusals:
             if tuple(words[start : start + len(phrase)]) == phrase:
                 end = start + len(phrase)
-                reach.update(_walk(words, range(end, min(len(words), end + grammar.forward)), grammar))
-                reach.update(_walk(words, range(start - 1, max(-1, start - 1 - grammar.backward), -1), grammar))
+                yield {*range(start, end), *_reach(words, start, end, grammar.forward, grammar)}
         if start > 0 and words[start - 1] in grammar.negators and _is_imperative(words[start], grammar):
-            reach.update(_walk(words, range(start + 1, min(len(words), start + grammar.forward)), grammar))
-            reach.update(_walk(words, range(start - 2, max(-1, start - 2 - grammar.backward), -1), grammar))
+            yield {start - 1, start, *_reach(words, start - 1, start + 1, grammar.forward - 1, grammar)}
+
+
+def _reach(words: Sequence[str], start: int, end: int, forward: int, grammar: Grammar) -> set[int]:
+    """Words that the refusal at `start:end` refuses.
+
+    It refuses one topic: the one that follows ("не надо блокировать") or, failing that, the one before ("баланс
+    мне не нужен"); a word of another topic is not its own any more ("не надо блокировать, остаток назовите").
+    """
+    ahead = range(end, min(len(words), end + forward))
+    behind = range(start - 1, max(-1, start - 1 - grammar.backward), -1)
+    topics = _topics(words[start:end], grammar)
+    near = [index for index in ahead if words[index] not in grammar.speakers | grammar.objects][:1]
+    if words[end - 1] in grammar.agreeing and set(
+        words[max(0, start - 2) : start]
+    ) - grammar.speakers - grammar.fillers - set(grammar.stoppers):
+        ahead = range(0)
+    forward_first = bool(near) and bool(_topics([words[near[0]]], grammar))
+    reach: set[int] = set()
+    for indices in (ahead, behind) if forward_first else (behind, ahead):
+        found = _walk(words, indices, topics, grammar)
+        reach.update(found)
+        topics = topics or _topics([words[index] for index in found], grammar)
     return reach
+
+
+def _topics(words: Sequence[str], grammar: Grammar) -> frozenset[str]:
+    """Intents that the first of the words to name any names."""
+    for word in words:
+        named = frozenset(
+            name for name, cues in grammar.cues.items() if word.startswith(cues.requests + cues.events)
+        )
+        if named:
+            return named
+    return frozenset()
 
 
 def _is_imperative(word: str, grammar: Grammar) -> bool:
@@ -301,11 +208,21 @@ def _is_imperative(word: str, grammar: Grammar) -> bool:
     )
 
 
-def _walk(words: Sequence[str], indices: range, grammar: Grammar) -> list[int]:
-    walked = []
+def _walk(words: Sequence[str], indices: range, topics: frozenset[str], grammar: Grammar) -> list[int]:
+    """The indices up to the edge of the clause or to a word of another topic."""
+    walked: list[int] = []
     for index in indices:
         word = words[index]
         if word in grammar.stoppers or _is_imperative(word, grammar):
             break
+        # Whoever speaks begins a clause, except right after the refusal ("не надо мне").
+        if indices.step > 0 and word in grammar.speakers and (walked or word in grammar.subjects_first):
+            break
+        if indices.step < 0 and grammar.says is not None and grammar.says.match(word):
+            break
+        named = _topics([word], grammar)
+        if topics and named and not topics & named:
+            break
+        topics = topics or named
         walked.append(index)
     return walked

@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ivrbot.nlu.features import SparseRows
+
 _MAX_ITERATIONS: Final = 200
 
 Matrix = NDArray[np.float32]
@@ -31,18 +33,26 @@ class SoftmaxRegression:
         self._c = c
         self._tolerance = tolerance
         self.classes: tuple[str, ...] = ()
-        self._dense_weights: Matrix = np.zeros((0, 0), np.float32)
-        self._sparse_weights: Matrix = np.zeros((0, 0), np.float32)
-        self._bias: Matrix = np.zeros(0, np.float32)
+        self.dense_weights: Matrix = np.zeros((0, 0), np.float32)
+        self.sparse_weights: Matrix = np.zeros((0, 0), np.float32)
+        self.bias: Matrix = np.zeros(0, np.float32)
 
-    def fit(self, dense: Matrix, sparse: Any, labels: Sequence[str]) -> None:
+    def fit(self, dense: Matrix, rows_of_terms: SparseRows, labels: Sequence[str]) -> None:
         """Minimises the objective.
 
         Args:
             dense: shape (n, d), d may be 0.
-            sparse: SciPy CSR matrix of shape (n, s).
+            rows_of_terms: n rows.
             labels: n class names, at least two different ones.
         """
+        # Slow to import, needed only in training.
+        from scipy.optimize import minimize
+        from scipy.sparse import csr_matrix
+
+        sparse = csr_matrix(
+            (rows_of_terms.values, rows_of_terms.indices, rows_of_terms.indptr),
+            shape=(len(labels), rows_of_terms.columns),
+        )
         self.classes = tuple(sorted(set(labels)))
         index = {name: position for position, name in enumerate(self.classes)}
         target = np.array([index[label] for label in labels])
@@ -53,7 +63,7 @@ class SoftmaxRegression:
 
         def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             weights = flat.reshape(d + s + 1, classes).astype(np.float32)
-            share = _softmax(dense @ weights[:d] + sparse @ weights[d:-1] + weights[-1])
+            share = softmax(dense @ weights[:d] + sparse @ weights[d:-1] + weights[-1])
             loss = -float(np.log(np.maximum(share[rows, target], 1e-12)).mean(dtype=np.float64))
             loss += 0.5 * decay * float(np.square(weights[:-1]).sum(dtype=np.float64))
             share[rows, target] -= 1.0
@@ -65,22 +75,34 @@ class SoftmaxRegression:
             gradient[-1] = share.sum(axis=0)
             return loss, gradient.ravel().astype(np.float64)
 
-        from scipy.optimize import minimize  # slow to import, needed only in training
-
         options = {"maxcor": 4, "maxiter": _MAX_ITERATIONS, "gtol": self._tolerance, "ftol": 1e-9}
         start = np.zeros((d + s + 1) * classes)
         solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
         weights = solution.x.reshape(d + s + 1, classes).astype(np.float32)
-        self._dense_weights, self._sparse_weights = weights[:d].copy(), weights[d:-1].copy()
-        self._bias = weights[-1].copy()
+        self.dense_weights, self.sparse_weights = weights[:d].copy(), weights[d:-1].copy()
+        self.bias = weights[-1].copy()
 
-    def probabilities(self, dense: Matrix, sparse: Any) -> NDArray[np.float64]:
+    def restore(self, classes: tuple[str, ...], dense: Matrix, sparse: Matrix, bias: Matrix) -> None:
+        """Takes what an earlier `fit` has found."""
+        self.classes = classes
+        self.dense_weights, self.sparse_weights, self.bias = dense, sparse, bias
+
+    def logits(self, dense: Matrix, sparse: SparseRows) -> NDArray[np.float64]:
+        """Scores before the softmax, of shape (n, number of classes)."""
+        found = dense @ self.dense_weights + self.bias
+        for row in range(len(found)):
+            part = slice(sparse.indptr[row], sparse.indptr[row + 1])
+            found[row] += sparse.values[part] @ self.sparse_weights[sparse.indices[part]]
+        scores: NDArray[np.float64] = found.astype(np.float64)
+        return scores
+
+    def probabilities(self, dense: Matrix, sparse: SparseRows) -> NDArray[np.float64]:
         """Array of shape (n, number of classes); rows add up to 1."""
-        logits = dense @ self._dense_weights + sparse @ self._sparse_weights + self._bias
-        return _softmax(logits.astype(np.float64))
+        return softmax(self.logits(dense, sparse))
 
 
-def _softmax(logits: NDArray[Any]) -> NDArray[Any]:
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    """Shares of each row, adding up to 1."""
     exponentials: NDArray[Any] = np.exp(logits - logits.max(axis=1, keepdims=True))
     exponentials /= exponentials.sum(axis=1, keepdims=True)
     return exponentials

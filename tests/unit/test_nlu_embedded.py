@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from ivrbot.errors import ConfigError
 from ivrbot.nlu.classifier import TextClassifier
 from ivrbot.nlu.embedded import REJECT_BELOW_WITHOUT_ENCODER, EmbeddedNlu
 from ivrbot.nlu.evaluate import engine_from_rows, evaluate, read_rows, report
+from ivrbot.nlu.features import SparseRows, TextFeatures, sound_ngrams
 from ivrbot.nlu.regression import SoftmaxRegression
+from ivrbot.nlu.text import normalise
 from tests.unit.nlu_engines import TEST_DATA, classifier, encoder_path
 
 
@@ -70,11 +73,33 @@ def test_regression_agrees_with_scikit_learn() -> None:
     centres = rng.normal(size=(3, 8))
     points = (centres[[index % 3 for index in range(90)]] + rng.normal(size=(90, 8))).astype(np.float32)
     ours = SoftmaxRegression(c=2.0, tolerance=1e-6)
-    ours.fit(points[:, :3].copy(), csr_matrix(points[:, 3:]), labels)
+    columns = csr_matrix(points[:, 3:])
+    rows = SparseRows(columns.indptr, columns.indices, columns.data, 5)
+    ours.fit(points[:, :3].copy(), rows, labels)
     theirs = LogisticRegression(C=2.0, tol=1e-8, max_iter=1000).fit(points, labels)
-    found = ours.probabilities(points[:, :3].copy(), csr_matrix(points[:, 3:]))
+    found = ours.probabilities(points[:, :3].copy(), rows)
     assert ours.classes == tuple(theirs.classes_)
     assert np.abs(found - theirs.predict_proba(points)).max() < 5e-3
+
+
+def test_features_agree_with_scikit_learn() -> None:
+    texts = [text for language in ("ru", "en") for _, text in read_rows(TEST_DATA / f"nlu_heldout_{language}.tsv")]
+    texts = [normalise(text) for text in texts]
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, token_pattern=r"\S+", lowercase=False)
+    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=3, lowercase=False)
+    theirs = hstack([words.fit_transform(texts), letters.fit_transform(texts)], format="csr")
+    features = TextFeatures()
+    features.fit(texts)
+    rows = features.rows(texts)
+    ours = csr_matrix((rows.values, rows.indices, rows.indptr), shape=(len(texts), rows.columns))
+    sounds = len(features.blocks[2].vocabulary)
+    assert ours.shape[1] == theirs.shape[1] + sounds
+    assert abs(ours[:, : theirs.shape[1]] - theirs).max() < 1e-6
+    assert sounds > 100
+
+
+def test_a_word_spelt_as_it_sounds_has_the_same_sounds() -> None:
+    assert list(sound_ngrams("заблокируйте")) == list(sound_ngrams("заблакируйте"))
 
 
 def test_training_is_repeatable() -> None:
