@@ -117,11 +117,13 @@ async def forget_failures(settings: Settings) -> None:
 
 
 async def train_nlu(settings: Settings) -> EmbeddedNlu:
-    """Train the embedded classifier off the event loop (two to three seconds)."""
-    encoder = settings.models_dir / ENCODER_FILE
+    """The embedded classifier, kept from the last time or trained now, off the event loop."""
+    encoder, kept = settings.models_dir / ENCODER_FILE, settings.data_dir / "nlu"
     with ThreadPoolExecutor(1, "nlu-training") as executor:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder))
+        return await loop.run_in_executor(
+            executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder, cache_dir=kept)
+        )
 
 
 def rasa_nlu(settings: Settings) -> RasaNlu:
