@@ -24,6 +24,7 @@ from ivrbot.stats.planning import phi_variance
 from ivrbot.stats.sequences import one_sided_half_width
 
 YEAR_DAYS = 365
+NO_HOLDBACK = "no_holdback"
 LONG_WEEKS = 26
 
 BASE = 0.72
@@ -83,7 +84,8 @@ class StageForecast:
         callers_needed: drawn callers of both arms whose values must count before the next rung; None: no number of
             them is enough.
         days: from entering the rung to leaving it; None: not within a year.
-        because: what takes longest: a KPI, "min_days", "min_callers", "stage_estimate".
+        because: what takes longest: a KPI, "min_days", "min_callers", "stage_estimate"; or "no_holdback", where
+            nobody is left to compare with.
     """
 
     stage: str
@@ -171,7 +173,9 @@ def _branch(
     stages = _ladder(branch, daily, assumed)
     stuck = next((stage for stage in stages if stage.days is None), None)
     if stuck is not None:
-        reason = reason or f"{stuck.stage} takes more than a year ({stuck.because})"
+        never = f"{stuck.stage} keeps nobody with operators: nothing to compare with"
+        longer = f"{stuck.stage} takes more than a year ({stuck.because})"
+        reason = reason or (never if stuck.because == NO_HOLDBACK else longer)
     done = None
     if not reason and starts is not None:
         done = starts + sum(stage.days or 0 for stage in stages) + assumed.approval_days * (len(stages) - 1)
@@ -188,10 +192,12 @@ def _ladder(branch: BranchPlan, daily: float, assumed: Assumptions) -> list[Stag
     before: list[tuple[float, float]] = []
     found = []
     for stage in branch.stages[max(branch.index(branch.start), 0) :]:
-        if not 0 < stage.bound < 1:
-            # Shadow is left by time and accuracy; without a holdback nobody is left to compare with.
+        if stage.bound <= 0:  # shadow is left by time and accuracy
             found.append(StageForecast(stage.name, stage.share, 0, stage.min_days, "min_days"))
             continue
+        if stage.bound >= 1:
+            found.append(StageForecast(stage.name, stage.share, None, None, NO_HOLDBACK))
+            break
         needed, because = _callers(branch, stage, before, variances, assumed.power)
         days = None
         if needed is not None:
@@ -297,8 +303,10 @@ def outlook(
     today = evidence.as_of.date()
     since = evidence.stage_since.date() if evidence.stage_since else today
     by_days = max(today, since + timedelta(days=stage.min_days))
-    if not 0 < stage.bound < 1:
+    if stage.bound <= 0:
         return Outlook(0, by_days)
+    if stage.bound >= 1:
+        return Outlook(None, None)
     needs = [_still(branch, stage, evidence, item.kpi, item.margin, power) for item in branch.primary]
     if any(need is None for need in needs):
         return Outlook(None, None)

@@ -99,6 +99,16 @@ def test_a_volume_that_never_suffices_is_named_and_what_waits_for_it_too() -> No
     assert forecast(a_plan(), {})[0].reason == "its volume is not known"
 
 
+def test_a_rung_without_holdback_decides_nothing() -> None:
+    plan = a_plan(stages=[StageFile(name="half", share=0.5), StageFile(name="all", share=1.0)])
+    (row,) = forecast(plan, {"balance": 5_000})
+    assert row.stages[1].because == "no_holdback" and not row.decidable
+    assert "nothing to compare with" in row.reason
+    branch = plan.branches["balance"]
+    state = state_at(branch, branch.stage("all"), "r")
+    assert outlook(branch, state, Evidence("balance", 1, "all", NOW, NOW), 5_000) == Outlook(None, None)
+
+
 def test_a_calendar_beyond_26_weeks_is_warned_of() -> None:
     (short,), (long,) = (forecast(a_plan(), {"balance": volume}) for volume in (2_000, 200))
     assert short.done_day and short.done_day <= 26 * 7 and not short.warnings
