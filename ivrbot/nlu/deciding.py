@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from ivrbot.model.speech import OUT_OF_SCOPE, Language
 from ivrbot.nlu.guard import is_asserted, is_negated
+
+EMERGENCY_AT_LEAST: Final = 0.5
+"""Least share of block_card and report_fraud together for blocking a card: cross-validated on the training data,
+it takes away a fifth of the false blockings and 1.5 % of the true ones, who are asked."""
+
+_BLOCKING: Final = "block_card"
+_EMERGENCIES: Final = (_BLOCKING, "report_fraud")
 
 
 def decide_intent(
@@ -33,12 +41,20 @@ def decide_intent(
         if refused and not is_asserted(text, language, name):
             continue
         if not is_negated(text, language, name):
-            if name == OUT_OF_SCOPE or share >= reject_below:
+            if name == OUT_OF_SCOPE or (share >= reject_below and _surely(name, scores, refused)):
                 return name, min(share, 1.0)
             break
         refused += score
     top = next(iter(scores.values()))
     return OUT_OF_SCOPE, refused + scores.get(OUT_OF_SCOPE, 0.0) if refused else 1.0 - top
+
+
+def _surely(name: str, scores: Mapping[str, float], refused: float) -> bool:
+    """A card is not blocked on a mere guess; fraud counts for it, as both end with the card secured."""
+    if name != _BLOCKING:
+        return True
+    emergency = sum(scores.get(intent, 0.0) for intent in _EMERGENCIES)
+    return emergency >= EMERGENCY_AT_LEAST * (1.0 - refused)
 
 
 def together(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
