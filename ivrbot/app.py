@@ -37,12 +37,15 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.errors import ConfigError, EngineUnavailable, Problem
 from ivrbot.identity.policy import Policy, load_policy
+from ivrbot.model.call import CallId
+from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.nlu.encoder import ENCODER_FILE
 from ivrbot.nlu.fallback import FallbackNlu
 from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
+from ivrbot.operators.dialler import CallbackDialler, DiallerParts
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
 from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
@@ -52,10 +55,13 @@ from ivrbot.rollout.eligibility import Places
 from ivrbot.rollout.following import PlanFollower
 from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
+from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
+from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
+from ivrbot.telephony.asterisk_queues import AsteriskQueues
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
@@ -215,7 +221,13 @@ async def open_core(
         bank = open_bank(settings)
         stack.push_async_callback(bank.close)
         pbx = _pbx(settings)
-        desk = OperatorDesk(store, [pbx] if pbx else [])
+        desk = OperatorDesk(
+            store,
+            [pbx] if pbx else [],
+            queues=AsteriskQueues(pbx, utc_now, time.monotonic).state if pbx else None,
+            callbacks=CallbackBook(store),
+            now=utc_now,
+        )
         stack.push_async_callback(desk.close)
         parts = CallParts(
             flow_set=flow_set,
@@ -333,6 +345,26 @@ async def follow_contacts(core: Core) -> None:
         group.create_task(_for_ever(contact_writer(contacts, settings).run), name="contact-writer")
         if settings.asterisk.queue_log:
             group.create_task(_for_ever(lambda: _follow_queue_log(contacts, settings)), name="queue-log")
+
+
+def callback_dialler(core: Core) -> CallbackDialler | None:
+    """Dials call-backs through the PBX, where the settings say so and there is one."""
+    settings, pbx = core.settings.operators, core.pbx
+    if settings.callbacks != "dial" or pbx is None:
+        return None
+
+    async def record(call_id: CallId, kind: EventType, data: dict[str, JsonValue]) -> None:
+        await core.recorder.resume(call_id)  # an earlier process may have begun it
+        core.recorder.emit(call_id, kind, 0, data)
+
+    store = CallbackBook(core.store)
+    parts = DiallerParts(store, AsteriskCallbacks(pbx), core.desk.state, settings, record, utc_now)
+    return CallbackDialler(parts)
+
+
+async def dial_callbacks(dialler: CallbackDialler) -> None:
+    """Dial what is due; until cancelled."""
+    await _for_ever(dialler.run)
 
 
 async def _follow_queue_log(contacts: ContactBook, settings: Settings) -> None:

@@ -9,14 +9,22 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.model.opening import WeeklyHours, parse_hours
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+MAX_STEPS: Final = 20
+"""Openings looked at until one lies within the hours for call-backs."""
+LISTS: Final = ("allowed_addresses", "callback_prefixes")
+"""Settings that the environment gives as words between commas."""
 
 
 class Section(BaseModel):
@@ -100,6 +108,54 @@ class AsteriskSettings(Section):
     queue_branches: dict[str, str] = Field(default_factory=dict)
 
 
+class OperatorSettings(Section):
+    """Operators' queues: opening hours, honest waiting times, call-backs."""
+
+    timezone: str = "Europe/Moscow"
+    hours: dict[str, str] = Field(default_factory=dict)
+    tell_wait_above_s: int = Field(60, ge=0, le=3600)
+    callbacks: Literal["off", "desk", "dial"] = "desk"
+    callback_hours: str = "mon-sun 09:00-21:00"
+    callback_attempts: int = Field(3, ge=1, le=10)
+    callback_pause_s: int = Field(900, ge=10, le=86_400)
+    callback_queue_s: int = Field(120, ge=5, le=1800)
+    callback_ring_s: int = Field(30, ge=5, le=120)
+    callback_prefixes: tuple[str, ...] = ("+7",)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, KeyError) as error:
+            raise ValueError("no such time zone") from error
+        return name
+
+    @field_validator("hours", "callback_hours")
+    @classmethod
+    def _readable(cls, hours: dict[str, str] | str) -> dict[str, str] | str:
+        for text in hours.values() if isinstance(hours, dict) else [hours]:
+            parse_hours(text)
+        return hours
+
+    def is_open(self, queue: str, now: datetime) -> bool:
+        """Whether a queue is served at a moment: by its own hours, else those of "default", else always."""
+        return self._hours_of(queue).is_open(now, self.timezone)
+
+    def next_open(self, queue: str, now: datetime) -> datetime:
+        """The next moment, or now, at which a queue is served and callers may be rung."""
+        at = now
+        for _ in range(MAX_STEPS):
+            served = self._hours_of(queue).next_open(at, self.timezone)
+            at = parse_hours(self.callback_hours).next_open(served, self.timezone)
+            if at == served:
+                break
+        return at
+
+    def _hours_of(self, queue: str) -> WeeklyHours:
+        return parse_hours(self.hours.get(queue, self.hours.get("default", "")))
+
+
 class ModelSettings(Section):
     """Where speech and language models are taken from."""
 
@@ -130,6 +186,7 @@ class Settings(Section):
     tts: TtsSettings = TtsSettings()
     bank: BankSettings = BankSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
+    operators: OperatorSettings = OperatorSettings()
     models: ModelSettings = ModelSettings()
     rollout: RolloutSettings = RolloutSettings()
 
@@ -175,7 +232,7 @@ def _put(values: dict[str, Any], path: list[str], value: str) -> None:
         if not isinstance(inner, dict):
             inner = values[part] = {}
         values = inner
-    values[path[-1]] = value.split(",") if path[-1] == "allowed_addresses" else value
+    values[path[-1]] = value.split(",") if path[-1] in LISTS else value
 
 
 def _problems(error: ValidationError, file: Path, origin: Mapping[str, str]) -> list[Problem]:

@@ -35,6 +35,7 @@ PACING_LATE_S = Histogram(
 PBX_FAILURES = Counter(
     "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY
 )
+CALLBACKS = Counter("ivrbot_callbacks", "Attempts to call back that ended", ["result"], registry=REGISTRY)
 ROLLOUT_INELIGIBLE = Counter(
     "ivrbot_rollout_ineligible",
     "Calls kept out before the draw",

@@ -17,6 +17,7 @@ from ivrbot.model.dialogue import Utterance
 from ivrbot.model.events import CallEvent
 from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows
 from ivrbot.model.experiment import BranchState, Exposure
+from ivrbot.model.operators import Callback, CallbackAsked, CallbackResult, QueueState
 from ivrbot.model.speech import Expect, Language, NluResult, Partial, Transcript
 
 # --- media ------------------------------------------------------------------------------------------
@@ -268,6 +269,20 @@ class OperatorQueue(Protocol):
         """
         ...
 
+    async def state(self, queue: str) -> QueueState | None:
+        """How a queue stands; None when that is not known now. Never raises, and never takes a second."""
+        ...
+
+    async def promise_callback(
+        self, registration: CallRegistration, dossier: Dossier, asked: CallbackAsked
+    ) -> None:
+        """Keep the dossier and the caller's wish; the call then ends instead of being transferred.
+
+        Raises:
+            StorageError: not kept: nothing may be promised.
+        """
+        ...
+
     async def close(self) -> None:
         """Disconnect."""
         ...
@@ -313,6 +328,50 @@ class CallStore(Protocol):
 
     async def outcome(self, call_id: CallId) -> CallOutcome | None:
         """What the PBX is to do, None when the bot did not say."""
+        ...
+
+
+class CallbackStore(Protocol):
+    """Callers who asked to be called back. All times are the caller's clock."""
+
+    async def add(self, callback: Callback, number: str) -> None:
+        """Store a call-back and, in an erasable row of its own, the number; the same id twice is one."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> tuple[Callback, ...]:
+        """Open ones whose time has come, oldest first."""
+        ...
+
+    async def claim(self, callback_id: str, now: datetime, until: datetime) -> tuple[Callback, str] | None:
+        """Take an open, due one to dial it: it and its number; None when another process was faster.
+
+        The attempt counts from now on, whatever happens to this process. After `until` nobody will report it.
+        """
+        ...
+
+    async def close_attempt(
+        self, callback_id: str, try_no: int, result: CallbackResult, *, again_at: datetime | None, most: int
+    ) -> Callback | None:
+        """Note how an attempt ended.
+
+        Args:
+            callback_id: of the call-back.
+            try_no: `Callback.tries` as claimed; a report about another try than the one under way changes nothing.
+            result: how it ended.
+            again_at: when to dial again; None: never.
+            most: rung so often, it is given up whatever `again_at` says.
+
+        Returns:
+            As it stands now; None when nothing was changed.
+        """
+        ...
+
+    async def overdue(self, now: datetime) -> tuple[Callback, ...]:
+        """Attempts that nobody can report any more."""
+        ...
+
+    async def put_off(self, callback_id: str, until: datetime) -> None:
+        """Dial an open one later."""
         ...
 
 

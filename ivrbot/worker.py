@@ -118,7 +118,7 @@ async def _answer_calls(
         core.parts.router.watch(
             lambda: {call.registration.call_id for call in desk.live}, lambda: "" if desk.ready else "draining"
         )
-        pacer = Pacer()
+        pacer, dialler = Pacer(), app.callback_dialler(core)
         gateway = AudioSocketGateway(desk, pacer, settings.media)
         web = WebServer(
             WebParts(
@@ -130,6 +130,7 @@ async def _answer_calls(
                 recorder=core.recorder,
                 operators=core.desk,
                 router=core.parts.router,
+                dialler=dialler,
             )
         )
         background = [
@@ -137,6 +138,8 @@ async def _answer_calls(
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
         ]
+        if dialler is not None:
+            background.append(group.create_task(app.dial_callbacks(dialler), name="call-backs"))
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:

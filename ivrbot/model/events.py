@@ -35,6 +35,10 @@ class EventType(StrEnum):
     ENGINE_FAILED = "engine_failed"
     FRAMES_DROPPED = "frames_dropped"
     ESCALATED = "escalated"
+    WAIT_TOLD = "wait_told"
+    CALLBACK_ASKED = "callback_asked"
+    CALLBACK_DIALLED = "callback_dialled"
+    CALLBACK_ENDED = "callback_ended"
     CALL_ENDED = "call_ended"
 
 

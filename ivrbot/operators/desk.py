@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 
+from ivrbot.errors import StorageUnavailable
 from ivrbot.model.call import CallOutcome, CallRegistration, Dossier
-from ivrbot.ports import CallStore, PbxControl
+from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, QueueState, expected_wait_s
+from ivrbot.ports import CallbackStore, CallStore, PbxControl
 
 log = logging.getLogger(__name__)
 
 KEPT = 200
+KEPT_TALKS = 20
 PBX_WAIT_S = 0.3
+
+Queues = Callable[[str], Awaitable[QueueState | None]]
+"""State of a PBX's queue by its name."""
 
 
 class OperatorDesk:
@@ -25,13 +34,34 @@ class OperatorDesk:
     Args:
         calls: keeps dossiers and outcomes.
         pbxs: sets channel variables; none without a PBX.
+        queues: states of the PBX's queues; None without a PBX: then the open desk pages are the operators.
+        callbacks: keeps call-backs; None: none can be promised.
+        now: aware UTC clock; needed for states and call-backs.
+
+    Attributes:
+        callers_waiting: how many wait on the desk page itself; set by the page.
     """
 
-    def __init__(self, calls: CallStore, pbxs: Sequence[PbxControl] = ()) -> None:
+    def __init__(
+        self,
+        calls: CallStore,
+        pbxs: Sequence[PbxControl] = (),
+        *,
+        queues: Queues | None = None,
+        callbacks: CallbackStore | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self._calls = calls
         self._pbxs = tuple(pbxs)
+        self._queues = queues
+        self._callbacks = callbacks
+        self._now = now
         self._recent: deque[Dossier] = deque(maxlen=KEPT)
         self._watchers: list[Callable[[Dossier], None]] = []
+        self._screens: int | None = None
+        self._talking = 0
+        self._talks_s: deque[float] = deque(maxlen=KEPT_TALKS)
+        self.callers_waiting: Callable[[], int] = lambda: 0
 
     @property
     def recent(self) -> tuple[Dossier, ...]:
@@ -43,6 +73,45 @@ class OperatorDesk:
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
+    # --- who is there ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def at_desk(self) -> Iterator[None]:
+        """While somebody has the desk page open."""
+        self._screens = (self._screens or 0) + 1
+        try:
+            yield
+        finally:
+            self._screens -= 1
+
+    @contextmanager
+    def in_talk(self, monotonic: Callable[[], float]) -> Iterator[None]:
+        """While somebody at the desk talks to a caller.
+
+        Args:
+            monotonic: seconds of a clock that never jumps.
+        """
+        began_s = monotonic()
+        self._talking += 1
+        try:
+            yield
+        finally:
+            self._talking -= 1
+            self._talks_s.append(monotonic() - began_s)
+
+    async def state(self, queue: str) -> QueueState | None:
+        """State of the PBX's queue; without a PBX the desk's own, once anybody has opened it."""
+        if self._queues is not None:
+            return await self._queues(queue)
+        if self._screens is None or self._now is None:
+            return None
+        free, waiting = max(0, self._screens - self._talking), self.callers_waiting()
+        mean_s = sum(self._talks_s) / len(self._talks_s) if self._talks_s else 0.0
+        wait_s = expected_wait_s(operators=self._screens, free=free, ahead=waiting, talk_s=mean_s, hold_s=0.0)
+        return QueueState(queue, waiting, self._screens, free, None, wait_s, self._now())
+
+    # --- calls ----------------------------------------------------------------------------------------
+
     async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
         """Leave topic and queue with the PBX; a slow PBX does not hold the call up."""
         await self._tell(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
@@ -50,12 +119,7 @@ class OperatorDesk:
     async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
         """Store the dossier and what the PBX is to do, then tell everybody."""
         outcome = CallOutcome("transfer", dossier.queue, dossier.topic, dossier.dossier_id, dossier.priority)
-        self._recent.append(dossier)
-        for watcher in tuple(self._watchers):
-            try:
-                watcher(dossier)
-            except Exception:  # a screen that broke must not keep the caller from his operator
-                log.exception("a dossier's watcher failed")
+        self._show(dossier)
         known = {
             "__BOT_DOSSIER": dossier.dossier_id,
             "__BOT_QUEUE": dossier.queue,
@@ -67,10 +131,41 @@ class OperatorDesk:
         await self._calls.save_outcome(registration.call_id, outcome)
         return outcome
 
+    async def promise_callback(
+        self, registration: CallRegistration, dossier: Dossier, asked: CallbackAsked
+    ) -> None:
+        """Store dossier, call-back and outcome; the outcome last, since with it the PBX lets the caller go."""
+        if self._callbacks is None or self._now is None:
+            raise StorageUnavailable("call-backs are not kept")
+        await self._calls.save_dossier(dossier)
+        callback = Callback(
+            # one call has one call-back: asked for twice it is the same
+            CallbackId(str(uuid.uuid5(uuid.UUID(registration.call_id), "callback"))),
+            registration.call_id,
+            self._now(),
+            asked.due_at,
+            dossier.queue,
+            dossier.topic,
+            dossier.dossier_id,
+            dossier.language,
+        )
+        await self._callbacks.add(callback, asked.number)
+        outcome = CallOutcome("callback", "", dossier.topic, dossier.dossier_id)
+        await self._calls.save_outcome(registration.call_id, outcome)
+        self._show(dossier)
+
     async def close(self) -> None:
         """Disconnect from the PBX."""
         for pbx in self._pbxs:
             await pbx.close()
+
+    def _show(self, dossier: Dossier) -> None:
+        self._recent.append(dossier)
+        for watcher in tuple(self._watchers):
+            try:
+                watcher(dossier)
+            except Exception:  # a screen that broke must not keep the caller from his operator
+                log.exception("a dossier's watcher failed")
 
     async def _tell(self, channel: str, variables: dict[str, str]) -> None:
         if not channel or not self._pbxs:

@@ -37,6 +37,7 @@ from ivrbot.model.rollout import (
     link,
 )
 from ivrbot.storage import schema
+from ivrbot.storage.callback_tables import erase_numbers
 from ivrbot.storage.contact_tables import mark_due
 
 
@@ -296,7 +297,8 @@ def forget_failures(conn: Connection) -> None:
 
 
 def erase_caller(conn: Connection, call_id: CallId) -> None:
-    """Forget who rang: the call's row stays, its numbers go."""
+    """Forget who rang: the call's row stays, its numbers go, and with them those named for a call-back."""
+    erase_numbers(conn, call_id)
     conn.execute(
         update(schema.calls).where(schema.calls.c.call_id == call_id).values(caller="", dossier_caller="")
     )

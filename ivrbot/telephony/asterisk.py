@@ -1,4 +1,4 @@
-"""Side channel to Asterisk: sets channel variables over AMI while a call runs.
+"""Side channel to Asterisk over AMI: sets channel variables, asks for lists, has calls placed.
 
 Takes an account of manager.conf; gives `PbxControl`. What is set there outlives the bot: should it die, the
 dialplan still knows topic and dossier. Nothing here may cost a caller anything: every wait has a deadline,
@@ -12,7 +12,8 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ivrbot.errors import ProtocolError
 from ivrbot.metrics import PBX_FAILURES
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 65536
 MAX_PENDING = 1000
+MAX_LISTED = 20_000
 _VARIABLE = re.compile(r"_{0,2}[A-Z][A-Z0-9_]{0,60}")
 _CHANNEL = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -63,6 +65,33 @@ class AmiTiming:
     backoff_max_ms: int = 30000
 
 
+@dataclass(slots=True)
+class _Question:
+    """An action that waits for its answer.
+
+    Attributes:
+        answer: the response; of a list only when the list is whole.
+        listed: events follow the response.
+    """
+
+    answer: asyncio.Future[AmiMessage]
+    listed: bool = False
+    events: list[AmiMessage] = field(default_factory=list)
+    response: AmiMessage | None = None
+
+    def take(self, message: AmiMessage) -> None:
+        """A message that carries this action's id."""
+        if message.get("Response"):
+            self.response = message
+            if not self.listed or message.get("Response") != "Success":
+                self.answer.set_result(message)
+        elif self.listed and self.response is not None:
+            if message.get("EventList") == "Complete":
+                self.answer.set_result(self.response)
+            elif len(self.events) < MAX_LISTED:
+                self.events.append(message)
+
+
 class _Refused(Exception):
     """The server said no to the log-in."""
 
@@ -78,7 +107,7 @@ class AmiControl:
         self._account = account
         self._timing = timing or AmiTiming()
         self._writer: asyncio.StreamWriter | None = None
-        self._pending: dict[str, asyncio.Future[AmiMessage]] = {}
+        self._pending: dict[str, _Question] = {}
         self._last_id = 0
         self._closing = asyncio.Event()
         self._connected = asyncio.Event()
@@ -133,20 +162,47 @@ class AmiControl:
             # a name like SHELL(...) would be a function call
             self._fail("bad_name")
             return
-        fields = (("Channel", channel), ("Variable", name), ("Value", clean_value(value)))
+        await self.act("Setvar", (("Channel", channel), ("Variable", name), ("Value", clean_value(value))))
+
+    async def act(self, action: str, fields: Sequence[tuple[str, str]]) -> bool:
+        """Have something done; False when it was not, which is logged and counted, never raised.
+
+        Args:
+            action: its name ("Originate").
+            fields: further fields in order; values are one line each.
+        """
+        return await self._answered(action, fields) is not None
+
+    async def ask_list(self, action: str, fields: Sequence[tuple[str, str]] = ()) -> tuple[AmiMessage, ...] | None:
+        """Ask for a list ("QueueStatus"); None when there is no whole answer, which is logged and counted.
+
+        Args:
+            action: one whose answer says "EventList: start" and ends with an event that says "Complete".
+            fields: further fields in order.
+        """
+        answer = await self._answered(action, fields, listed=True)
+        return None if answer is None else answer[1]
+
+    async def _answered(
+        self, action: str, fields: Sequence[tuple[str, str]], *, listed: bool = False
+    ) -> tuple[AmiMessage, tuple[AmiMessage, ...]] | None:
+        """The answer to an action and the list behind it; None for a failure of any kind."""
         writer = self._writer
         if writer is None or not self.connected:
             self._fail("offline")
-            return
+            return None
+        question = _Question(asyncio.get_running_loop().create_future(), listed)
         try:
-            reply = await self._ask(writer, "Setvar", fields)
+            reply = await self._ask(writer, action, fields, question)
         except TimeoutError:
             self._fail("timeout")
             # a server that does not answer is gone: a new connection is the only way to find out
             writer.close()
-            return
+            return None
         if reply is None or reply.get("Response") != "Success":
             self._fail("rejected" if reply is not None else "lost")
+            return None
+        return reply, tuple(question.events)
 
     async def close(self) -> None:
         """Disconnect; `run` returns. Idempotent."""
@@ -161,8 +217,8 @@ class AmiControl:
         reader, writer = await self._connect()
         self._writer = writer
         parser = AmiParser()
-        login = asyncio.get_running_loop().create_future()
-        self._pending["login"] = login
+        login: asyncio.Future[AmiMessage] = asyncio.get_running_loop().create_future()
+        self._pending["login"] = _Question(login)
         fields = (("ActionID", "login"), ("Username", self._account.username), ("Secret", self._account.secret))
         writer.write(encode_action("Login", (*fields, ("Events", "off"))))
         deadline = asyncio.get_running_loop().time() + self._timing.connect_ms / 1000
@@ -186,15 +242,19 @@ class AmiControl:
         return await asyncio.wait_for(opening, self._timing.connect_ms / 1000)
 
     async def _ask(
-        self, writer: asyncio.StreamWriter, action: str, fields: tuple[tuple[str, str], ...]
+        self,
+        writer: asyncio.StreamWriter,
+        action: str,
+        fields: Sequence[tuple[str, str]],
+        question: _Question,
     ) -> AmiMessage | None:
         """Send an action and wait for its answer; None when the connection was lost meanwhile."""
         if len(self._pending) >= MAX_PENDING:
             raise TimeoutError
         self._last_id += 1
         name = str(self._last_id)
-        answer: asyncio.Future[AmiMessage] = asyncio.get_running_loop().create_future()
-        self._pending[name] = answer
+        answer = question.answer
+        self._pending[name] = question
         try:
             writer.write(encode_action(action, (("ActionID", name), *fields)))
             done, _ = await asyncio.wait({answer}, timeout=self._timing.reply_ms / 1000)
@@ -206,15 +266,15 @@ class AmiControl:
 
     def _take(self, messages: tuple[AmiMessage, ...]) -> None:
         for message in messages:
-            answer = self._pending.get(message.get("ActionID"))
-            if answer is not None and message.get("Response") and not answer.done():
-                answer.set_result(message)
+            question = self._pending.get(message.get("ActionID"))
+            if question is not None and not question.answer.done():
+                question.take(message)
 
     def _disconnect(self) -> None:
         writer, self._writer = self._writer, None
         self._connected.clear()
-        for answer in self._pending.values():
-            answer.cancel()
+        for question in self._pending.values():
+            question.answer.cancel()
         self._pending.clear()
         if writer is not None:
             writer.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ class Desk:
     def __init__(self, parts: WebParts, streams: Streams) -> None:
         self._parts = parts
         self._streams = streams
+        parts.operators.callers_waiting = lambda: len(parts.softphone.lines.waiting)
 
     def routes(self) -> list[web.RouteDef]:
         """Where the handlers are mounted."""
@@ -61,7 +63,8 @@ class Desk:
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """The list, whenever it changes."""
-        return await self._streams.send(request, self._lists())
+        with self._parts.operators.at_desk():
+            return await self._streams.send(request, self._lists())
 
     async def _lists(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         news = asyncio.Event()
@@ -102,7 +105,8 @@ class Desk:
         if not line.take(outbox.put):
             await ws.close(code=4409)
             return ws
-        await _talk(line, ws, outbox)
+        with self._parts.operators.in_talk(time.monotonic):
+            await _talk(line, ws, outbox)
         return ws
 
 

@@ -9,6 +9,7 @@ from ivrbot.call.door import CallDesk
 from ivrbot.call.router import Router
 from ivrbot.config import WebSettings
 from ivrbot.operators.desk import OperatorDesk
+from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.softphone import SoftphoneGateway
 
@@ -26,6 +27,7 @@ class WebParts:
         recorder: live events.
         operators: dossiers of this process.
         router: draws calls.
+        dialler: is told how attempts to call back ended; None where a person dials.
     """
 
     settings: WebSettings
@@ -36,3 +38,4 @@ class WebParts:
     recorder: Recorder
     operators: OperatorDesk
     router: Router
+    dialler: CallbackDialler | None = None

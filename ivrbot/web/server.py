@@ -16,6 +16,7 @@ from aiohttp import web
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.web.access import Access, add_headers
 from ivrbot.web.board import LiveBoard
+from ivrbot.web.callbacks import Callbacks
 from ivrbot.web.calls_api import CallsApi
 from ivrbot.web.certificates import Certificates
 from ivrbot.web.desk import Desk
@@ -101,6 +102,7 @@ class WebServer:
         application = web.Application(middlewares=[access.guard], client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         application.add_routes(CallsApi(parts, self._streams).routes())
+        application.add_routes(Callbacks(parts).routes())
         application.add_routes(Dispositions(parts).routes())
         application.add_routes(RolloutApi(parts).routes())
         application.add_routes(Certificates(parts).routes())

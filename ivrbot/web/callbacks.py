@@ -1,0 +1,129 @@
+"""Call-backs: the list for operators, what they decide, and what the dialplan reports of an attempt.
+
+Takes requests, gives JSON (plain text to a dialplan, which speaks forms). Numbers are shown on the desk page only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from ivrbot.call.door import canonical_call_id
+from ivrbot.errors import StorageError
+from ivrbot.escalation.dossier import hide_number
+from ivrbot.model.operators import Callback, CallbackResult, CallbackState
+from ivrbot.storage.callbacks import CallbackBook
+from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
+from ivrbot.web.parts import WebParts
+
+LISTED: Final = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Report(Body):
+    """Body of `POST /api/v1/callbacks/{callback_id}/result`."""
+
+    try_no: int = Field(alias="try", ge=1, le=10_000)
+    result: Literal["answered", "busy", "no_answer", "failed", "no_operator"]
+
+
+class Decision(Body):
+    """Body of `POST /web/callbacks/{callback_id}`."""
+
+    action: Literal["done", "again"]
+
+
+class Callbacks:
+    """Handlers of `/api/v1/callbacks` and of the desk's list.
+
+    Args:
+        parts: of the process.
+        now: aware UTC clock.
+    """
+
+    def __init__(self, parts: WebParts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._parts = parts
+        self._book = CallbackBook(parts.store)
+        self._now = now
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where the handlers are mounted."""
+        return [
+            web.get("/api/v1/callbacks", self.api_list, allow_head=False),
+            web.post("/api/v1/callbacks/{callback_id}/result", self.report),
+            web.get("/web/callbacks", self.desk_list, allow_head=False),
+            web.post("/web/callbacks/{callback_id}", self.decide),
+        ]
+
+    async def api_list(self, request: web.Request) -> web.Response:
+        """Call-backs, numbers hidden."""
+        del request
+        return json_answer({"callbacks": await self._rows(hide_number)})
+
+    async def desk_list(self, request: web.Request) -> web.Response:
+        """Call-backs with the numbers that a person may have to dial."""
+        del request
+        return json_answer({"callbacks": await self._rows(str), "dialled": self._parts.dialler is not None})
+
+    async def report(self, request: web.Request) -> web.Response:
+        """The dialplan says how an attempt ended; a report of an earlier attempt changes nothing."""
+        dialler, callback_id = self._parts.dialler, _callback_id(request)
+        body = await read_body(request, Report)
+        if dialler is None:
+            raise Rejected(404, "unknown_callback")
+        try:
+            noted = await dialler.report(callback_id, body.try_no, CallbackResult(body.result))
+        except StorageError as error:
+            raise Rejected(503, "storage_unavailable") from error
+        status = "noted" if noted else "ignored"
+        return web.Response(text=status) if is_form(request) else json_answer({"status": status})
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """A person has called back himself, or wants it dialled again."""
+        callback_id = _callback_id(request)
+        body = await read_body(request, Decision)
+        state = CallbackState.DONE if body.action == "done" else CallbackState.OPEN
+        try:
+            settled = await self._book.settle(callback_id, state, self._now())
+        except StorageError as error:
+            raise Rejected(503, "storage_unavailable") from error
+        if settled is None:
+            raise Rejected(409, "not_now")
+        _log.info("call-back %s: %s by hand", callback_id, body.action)
+        return json_answer(_row(settled, ""))
+
+    async def _rows(self, show: Callable[[str], str]) -> list[dict[str, Any]]:
+        try:
+            return [_row(callback, show(number)) for callback, number in await self._book.listed(LISTED)]
+        except StorageError as error:
+            raise Rejected(503, "storage_unavailable") from error
+
+
+def _row(callback: Callback, number: str) -> dict[str, Any]:
+    return {
+        "callback_id": callback.callback_id,
+        "call_id": callback.call_id,
+        "asked_at": callback.asked_at.isoformat(timespec="seconds"),
+        "due_at": callback.due_at.isoformat(timespec="seconds"),
+        "queue": callback.queue,
+        "topic": callback.topic,
+        "dossier_id": callback.dossier_id,
+        "language": callback.language,
+        "state": callback.state.value,
+        "attempts": callback.attempts,
+        "result": callback.result,
+        "number": number,
+    }
+
+
+def _callback_id(request: web.Request) -> str:
+    callback_id = canonical_call_id(request.match_info["callback_id"])
+    if callback_id is None:
+        raise Rejected(404, "unknown_callback")
+    return callback_id
