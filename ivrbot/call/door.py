@@ -34,6 +34,24 @@ REGISTRATION_S: Final = 30.0
 Recorder = Callable[[CallId, EventType, int, dict[str, JsonValue]], object]
 
 
+@dataclass(slots=True)
+class _Expected:
+    """A registered call whose leg has not come.
+
+    Attributes:
+        at_s: monotonic time of the registration.
+        decided: somebody else's menu has asked where the call goes.
+        to_bot: the answer; whoever was sent to an operator takes no room here and comes in no more.
+        topic: what the menu knows he wants, "" when he must be asked.
+    """
+
+    registration: CallRegistration
+    at_s: float
+    decided: bool = False
+    to_bot: bool = True
+    topic: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveCall:
     """A call under way, for the live page."""
@@ -79,7 +97,7 @@ class CallDesk:
         self._settings = settings
         self._record = record
         self._registered_only = registered_only
-        self._expected: dict[CallId, tuple[CallRegistration, float]] = {}
+        self._expected: dict[CallId, _Expected] = {}
         self._used: dict[CallId, float] = {}
         self._live: dict[CallId, LiveCall] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -123,11 +141,12 @@ class CallDesk:
         self._forget()
         if registration.call_id in self._expected or registration.call_id in self._used:
             raise LegRefused("this call id has been used")
-        busy = len(self._live) + len(self._expected) >= self._settings.max_calls
+        coming = sum(expected.to_bot for expected in self._expected.values())
+        busy = len(self._live) + coming >= self._settings.max_calls
         if busy or not self.ready:
             metrics.LEGS_REFUSED.labels("overload" if busy else "not_ready").inc()
             return False
-        self._expected[registration.call_id] = (registration, time.monotonic())
+        self._expected[registration.call_id] = _Expected(registration, time.monotonic())
         try:
             await self._parts.calls.register(registration, self._parts.now())
         except StorageConflict as error:
@@ -147,6 +166,18 @@ class CallDesk:
         self._record(registration.call_id, EventType.CALL_REGISTERED, 0, data)
         return True
 
+    def decided(self, call_id: CallId, *, to_bot: bool, topic: str = "") -> None:
+        """Learn where a call goes whose own menu asked; unknown calls are none of ours.
+
+        Args:
+            call_id: of the call.
+            to_bot: else an operator has him, and his place is free at once.
+            topic: what he wants, "" when he must be asked.
+        """
+        expected = self._expected.get(call_id)
+        if expected is not None:
+            expected.decided, expected.to_bot, expected.topic = True, to_bot, topic
+
     def admit(self, leg: Leg) -> MediaSink:
         """Take a leg (see `ports.CallDoor`)."""
         self._forget()
@@ -157,7 +188,11 @@ class CallDesk:
         expected = self._expected.pop(leg.call_id, None)
         if expected is None and self._registered_only:
             raise LegRefused("nobody registered this call")
-        registration = expected[0] if expected else CallRegistration(leg.call_id)
+        if expected is None:
+            expected = _Expected(CallRegistration(leg.call_id), 0.0)
+        if not expected.to_bot:
+            raise LegRefused("this call was sent to an operator")
+        registration = expected.registration
         if len(self._live) >= self._settings.max_calls:
             raise LegRefused("no room")
         self._used[leg.call_id] = time.monotonic()
@@ -166,7 +201,7 @@ class CallDesk:
         self._live[leg.call_id] = LiveCall(registration, language, time.time())
         self._empty.clear()
         metrics.CALLS_ACTIVE.set(len(self._live))
-        self._group.create_task(self._hold(registration, language, channel), name=f"call-{leg.call_id}")
+        self._group.create_task(self._hold(expected, language, channel), name=f"call-{leg.call_id}")
         return channel
 
     def emit_for(self, call_id: CallId) -> Callable[[EventType, int, dict[str, JsonValue]], None]:
@@ -183,13 +218,20 @@ class CallDesk:
             return registration.language
         return self._settings.language_by_called.get(registration.called, self._settings.language)
 
-    async def _hold(self, registration: CallRegistration, language: Language, channel: SoundChannel) -> None:
+    async def _hold(self, expected: _Expected, language: Language, channel: SoundChannel) -> None:
+        registration = expected.registration
         call_id_var.set(registration.call_id)
         try:
             async with asyncio.TaskGroup() as group:
                 channel.start(group)
                 session = CallSession(
-                    self._parts, registration, language, channel, self.emit_for(registration.call_id)
+                    self._parts,
+                    registration,
+                    language,
+                    channel,
+                    self.emit_for(registration.call_id),
+                    expected.topic,
+                    front="external" if expected.decided else "",
                 )
                 end: CallEnd = await session.run()
                 log.info("call ended: %s, %s", end.disposition.value, end.reason)
@@ -204,8 +246,8 @@ class CallDesk:
 
     def _forget(self) -> None:
         now_s = time.monotonic()
-        for call_id, (_, at_s) in list(self._expected.items()):
-            if now_s - at_s > REGISTRATION_S:
+        for call_id, expected in list(self._expected.items()):
+            if now_s - expected.at_s > REGISTRATION_S:
                 del self._expected[call_id]
         for call_id, at_s in list(self._used.items()):
             if call_id not in self._live and now_s - at_s > self._settings.max_call_s + 3600:

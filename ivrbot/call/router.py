@@ -115,6 +115,12 @@ class Router:
         """Everything that can be handed over: the menu's branches and the front."""
         return frozenset((*self._branches.branches, FRONT_BRANCH))
 
+    def key_topic(self, branch: str) -> str:
+        """What a caller wants who chose a branch by its key alone; "" when the bot has to ask him."""
+        entry = self._branches.branches.get(branch)
+        topic = self._branches.topic(entry.key_topic) if entry is not None else None
+        return entry.key_topic if entry is not None and topic is not None and topic.flow is not None else ""
+
     async def route(self, call: CallRegistration, topic: str) -> Routing:
         """Decide for a stated topic. Never raises: whatever fails, the caller goes to an operator."""
         branch, entry = self._branches.branch_of(topic), self._branches.topic(topic)
@@ -128,7 +134,14 @@ class Router:
         return "speech" if (await self._draw(call, FRONT_BRANCH)).to_bot else "keys"
 
     async def assign(
-        self, branch: str, *, caller: str, call_id: CallId, trunk: str = "", in_call: bool = False
+        self,
+        branch: str,
+        *,
+        caller: str,
+        call_id: CallId,
+        trunk: str = "",
+        topic: str = "",
+        in_call: bool = False,
     ) -> Assignment:
         """Draw a call in a branch and store the exposure; the same call gets the same answer again.
 
@@ -137,12 +150,13 @@ class Router:
             caller: number in any form, "" when withheld.
             call_id: of the call.
             trunk: dialled number or name of the trunk, "" when unknown.
+            topic: what the caller wants within the branch, "" when not known; one without a flow is not drawn.
             in_call: the bot's leg is open already.
         """
-        plan, number = self._plan(), normalise_caller(caller)
+        plan, number, why_not = self._plan(), normalise_caller(caller), self._unserved(topic)
         unit = unit_of(number, call_id, self._caller_key)
         try:
-            why_not = await self._why_not(plan, branch, unit, call_id, in_call=in_call)
+            why_not = why_not or await self._why_not(plan, branch, unit, call_id, in_call=in_call)
         except StorageError:
             return Assignment(Route.OPERATOR, None, branch, "", 0.0, 0.0, unit, "storage_unavailable")
         to_bot = False
@@ -166,6 +180,10 @@ class Router:
         if why_not and assignment.reason == why_not:
             metrics.ROLLOUT_INELIGIBLE.labels(branch, why_not).inc()
         return assignment
+
+    def _unserved(self, topic: str) -> str:
+        entry = self._branches.topic(topic) if topic else None
+        return "not_served" if topic and (entry is None or entry.flow is None) else ""
 
     async def _why_not(self, plan: Plan, branch: str, unit: str, call_id: CallId, *, in_call: bool) -> str:
         """Short code of what keeps a call from being drawn; takes a place for it when nothing does.

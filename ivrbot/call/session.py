@@ -107,6 +107,7 @@ class CallSession:
         channel: sound or text.
         emit: the recorder's entrance for this call.
         topic: already chosen in a menu in front of us, or "".
+        front: "speech", "keys" or "external"; "" takes the one of the settings.
     """
 
     def __init__(
@@ -117,8 +118,10 @@ class CallSession:
         channel: Channel,
         emit: Emit,
         topic: str = "",
+        front: str = "",
     ) -> None:
         self._parts = parts
+        self._front = front or parts.front
         self._call = registration
         self._channel = channel
         self._emit = emit
@@ -183,8 +186,10 @@ class CallSession:
     # --- the conversation ---------------------------------------------------------------------------
 
     async def _converse(self) -> CallEnd:
-        front = self._parts.front
-        if front == "auto":
+        front = self._front
+        if self._topic:
+            front = "external"  # nothing is asked: he is exposed to neither front
+        elif front == "auto":
             front = await self._parts.router.front(self._call)
         front = "external" if front == "external_ivr" else front
         self._state, acts = self._parts.dialogue.start(

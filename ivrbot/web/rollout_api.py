@@ -13,8 +13,10 @@ from aiohttp import web
 from pydantic import StringConstraints
 
 from ivrbot.call.door import canonical_call_id
+from ivrbot.call.router import Router
 from ivrbot.errors import ConfigError, StorageConflict, StorageError
 from ivrbot.model.call import CallId
+from ivrbot.model.experiment import Route
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.proposals import Desk
@@ -39,6 +41,7 @@ class Question(Body):
     call_id: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
     caller: Annotated[str, StringConstraints(max_length=32)] = ""
     trunk: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9._:+/@-]*$")] = ""
+    topic: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 class Reason(Body):
@@ -99,13 +102,20 @@ class RolloutApi:
         the bare route.
         """
         question = await read_body(request, Question)
-        known = self._parts.router.known_branches
-        if question.branch not in known:
-            message = f"no such branch; allowed: {', '.join(sorted(known))}"
-            raise Rejected(400, "invalid", [{"field": "branch", "message": message}])
+        router = self._parts.router
+        _check(question, router)
         call_id = canonical_call_id(question.call_id) or CallId(question.call_id)
-        assignment = await self._parts.router.assign(
-            question.branch, caller=question.caller, call_id=call_id, trunk=question.trunk
+        assignment = await router.assign(
+            question.branch,
+            caller=question.caller,
+            call_id=call_id,
+            trunk=question.trunk,
+            topic=question.topic,
+        )
+        self._parts.calls.decided(
+            call_id,
+            to_bot=assignment.route is Route.BOT,
+            topic=question.topic or router.key_topic(question.branch),
         )
         if is_form(request):
             return web.Response(text=assignment.route.value)
@@ -216,6 +226,23 @@ class RolloutApi:
             message = f"is a proposal for branch {found.branch}"
             raise Rejected(400, "invalid", [{"field": "id", "message": message}])
         return body
+
+
+def _check(question: Question, router: Router) -> None:
+    """Whether the menu has what is asked about.
+
+    Raises:
+        Rejected: 400, naming what there is.
+    """
+    known = router.known_branches
+    if question.branch not in known:
+        message = f"no such branch; allowed: {', '.join(sorted(known))}"
+        raise Rejected(400, "invalid", [{"field": "branch", "message": message}])
+    branch = router.menu.branches.get(question.branch)
+    topics = branch.topics if branch is not None else {}
+    if question.topic and question.topic not in topics:
+        message = f"no such topic of the branch; allowed: {', '.join(topics) or 'none'}"
+        raise Rejected(400, "invalid", [{"field": "topic", "message": message}])
 
 
 def _branch(request: web.Request) -> str | None:

@@ -170,6 +170,37 @@ async def test_above_the_cap_the_answer_is_operator_before_the_bot_answers(excha
         assert await built.desk.register(CallRegistration(new_id()))
 
 
+async def test_whoever_a_menu_of_the_banks_sent_to_an_operator_takes_no_room(exchange: Open) -> None:
+    async with exchange(max_calls=1) as built:
+        first = await built.registered()
+        assert not await built.desk.register(CallRegistration(new_id()))
+        built.desk.decided(first, to_bot=False)
+        second = await built.registered()
+        with pytest.raises(LegRefused, match="sent to an operator"):
+            built.desk.admit(Leg(first))
+        built.desk.decided(second, to_bot=True)
+        assert not await built.desk.register(CallRegistration(new_id()))
+        built.desk.decided(new_id(), to_bot=True)  # never registered: none of ours
+
+
+@pytest.mark.parametrize(("topic", "stated"), [("check_balance", ["check_balance"]), ("", [])])
+async def test_a_call_out_of_the_banks_own_menu_is_not_asked_again(
+    exchange: Open, topic: str, stated: list[str]
+) -> None:
+    async with exchange() as built:
+        call_id = await built.registered(caller="+79161234567")
+        built.desk.decided(call_id, to_bot=True, topic=topic)
+        sink = built.desk.admit(Leg(call_id))
+        await until(lambda: "bot_said" in [type_ for _, type_, _ in built.events])
+        sink.on_closed("hangup")
+        await until(lambda: not built.desk.live)
+        assert [data["topic"] for _, type_, data in built.events if type_ == "topic_stated"] == stated
+        said = [data["response"] for _, type_, data in built.events if type_ == "bot_said"]
+        assert (said[0] == "utter_ask_topic") is not bool(stated), said
+        drawn = [data["branch"] for _, type_, data in built.events if type_ == "assigned"]
+        assert drawn == (["balance"] if stated else [])
+
+
 async def test_the_cap_holds_for_legs_as_well(exchange: Open) -> None:
     async with exchange(max_calls=1, registered_only=False) as built:
         sink = built.desk.admit(Leg(new_id()))

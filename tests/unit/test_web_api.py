@@ -304,6 +304,23 @@ async def test_a_decision_is_drawn_once(site: Site) -> None:
     assert set(first) == {"route", "arm", "branch", "stage", "share", "propensity", "unit", "reason"}
 
 
+async def test_a_topic_that_only_operators_know_is_drawn_for_nobody(site: Site) -> None:
+    question = {"branch": "block_card", "caller": "+79161234567", "call_id": "pbx-1.8", "topic": "card_reissue"}
+    _, answer = await site.post("/api/v1/rollout/decision", json=question)
+    assert (answer["route"], answer["arm"], answer["reason"]) == ("operator", None, "not_served")
+    assert await site.parts.store.exposure(CallId("pbx-1.8"), "block_card") is None
+    status, answer = await site.post("/api/v1/rollout/decision", json=question | {"topic": "loan_info"})
+    assert (status, answer["problems"][0]["field"]) == (400, "topic")
+
+
+async def test_of_a_registered_call_the_door_learns_where_it_went(site: Site) -> None:
+    asked = {"branch": "other", "caller": "", "topic": "atm_problem"}
+    for _ in range(site.parts.calls._settings.max_calls + 1):
+        call_id = str(uuid.uuid4())
+        assert await site.post("/api/v1/calls", data={"uuid": call_id}) == (200, "ok")
+        assert await site.post("/api/v1/rollout/decision", data=asked | {"call_id": call_id}) == (200, "operator")
+
+
 async def test_bad_questions(site: Site) -> None:
     for question in ({}, {"branch": "weather", "call_id": "1"}, {"branch": "balance", "call_id": "a b"}):
         status, answer = await site.post("/api/v1/rollout/decision", json=question)

@@ -146,8 +146,11 @@ class Registrar:
         admit: body of the answer to a registration.
         outcome: body of the answer to the outcome request; None answers 404.
         delay_s: how long each answer takes.
+        decision: body of the answer to "bot or operator?".
+        decision_delay_s: how much longer than the others this answer takes.
         token: the only accepted API token.
         registrations: forms received.
+        decisions_asked: forms of the decision received.
         outcomes_asked: UUIDs that the outcome was asked for.
         refused: requests without the right token.
     """
@@ -155,8 +158,11 @@ class Registrar:
     admit: str = "ok"
     outcome: str | None = "hangup|||0"
     delay_s: float = 0.0
+    decision: str = "operator"
+    decision_delay_s: float = 0.0
     token: str = "test-token"
     registrations: list[dict[str, str]] = field(default_factory=list)
+    decisions_asked: list[dict[str, str]] = field(default_factory=list)
     outcomes_asked: list[str] = field(default_factory=list)
     refused: int = 0
     _runner: web.AppRunner | None = None
@@ -167,6 +173,7 @@ class Registrar:
         app = web.Application()
         app.router.add_post("/api/v1/calls", self._register)
         app.router.add_get("/api/v1/calls/{uuid}/outcome", self._outcome)
+        app.router.add_post("/api/v1/rollout/decision", self._decide)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, 0)
@@ -199,6 +206,14 @@ class Registrar:
         self.registrations.append({name: str(value) for name, value in form.items()})
         return web.Response(text=self.admit)
 
+    async def _decide(self, request: web.Request) -> web.Response:
+        await self._dawdle(self.decision_delay_s)
+        if not self._known(request):
+            return web.Response(status=401, text="unknown token")
+        form = await request.post()
+        self.decisions_asked.append({name: str(value) for name, value in form.items()})
+        return web.Response(text=self.decision)
+
     async def _outcome(self, request: web.Request) -> web.Response:
         await self._dawdle()
         if not self._known(request):
@@ -208,10 +223,10 @@ class Registrar:
             return web.Response(status=404, text="404: Not Found")
         return web.Response(text=self.outcome)
 
-    async def _dawdle(self) -> None:
+    async def _dawdle(self, longer_s: float = 0.0) -> None:
         # a plain sleep would outlive the server
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), self.delay_s)
+            await asyncio.wait_for(self._stopping.wait(), self.delay_s + longer_s)
 
     def _known(self, request: web.Request) -> bool:
         known = request.headers.get("Authorization") == f"Bearer {self.token}"

@@ -50,6 +50,7 @@ class Site:
         sip_port: where Asterisk listens for SIP (UDP).
         ami_port: where Asterisk listens for AMI.
         ami_secret: secret of the account "ivrbot".
+        dialplan: the bank's own extensions.conf; "" is the one that the product ships.
     """
 
     api: str
@@ -62,6 +63,7 @@ class Site:
     sip_port: int = field(default_factory=free_port)
     ami_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
     ami_secret: str = "test-secret"
+    dialplan: str = ""
 
 
 def fill(text: str, places: Mapping[str, str]) -> str:
@@ -81,6 +83,8 @@ def write_configuration(site: Site, etc: Path) -> None:
     """Write this run's /etc/asterisk from the files that the product ships."""
     for path in SHIPPED.glob("*.conf"):
         shutil.copy(path, etc / path.name)
+    if site.dialplan:
+        (etc / "extensions.conf").write_text(site.dialplan)
     _write_site(site, etc)
     _write_pjsip(site, etc)
     manager = fill(
