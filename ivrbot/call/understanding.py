@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.identity.words import CUES
+from ivrbot.language.numbers import find_runs
+from ivrbot.language.readings import combine
+from ivrbot.language.tokens import tokenise, words
 from ivrbot.model.dialogue import Collect
-from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
+from ivrbot.model.speech import OUT_OF_SCOPE, Expect, Hypothesis, Language, NluResult
 from ivrbot.ports import NluEngine
 
 log = logging.getLogger(__name__)
+
+FIGURES: Final = frozenset({Expect.DIGITS, Expect.DATE})
+LEAST_WORDS: Final = 3
+
+READINGS: Final = 3
+LEAST_TRUST: Final = 0.01
 
 NLU_S: Final = 2.0
 """An engine has its own, shorter deadline; this one is for one that hangs."""
@@ -20,6 +31,25 @@ NLU_S: Final = 2.0
 def not_understood(text: str) -> NluResult:
     """What stands for the meaning of a turn that was not shown to an engine."""
     return NluResult(text, OUT_OF_SCOPE, 0.0)
+
+
+def is_no_answer(text: str, collect: Collect, language: Language) -> bool:
+    """Whether a sentence said where figures were asked for can hold no secret, so that it may be understood.
+
+    "а баланс какой?" instead of four digits is another topic. Where words are the secret, and wherever a number, a
+    name or the code word is announced, nothing is shown to an engine.
+    """
+    if collect.expect not in FIGURES or len(words(text, language)) < LEAST_WORDS:
+        return False
+    if any(find_runs(tokenise(text, language), language, code=True)):
+        return False
+    said = words(text, language)
+    return not any(
+        said[at : at + len(cue)] == cue
+        for cues in CUES[language].values()
+        for cue in cues
+        for at in range(len(said))
+    )
 
 
 class Understanding:
@@ -47,13 +77,30 @@ class Understanding:
         self.failures = 0
         return nlu
 
+    async def of_hypotheses(
+        self, hypotheses: Sequence[Hypothesis], collect: Collect, language: Language
+    ) -> NluResult:
+        """Meaning of a turn that the recogniser has read in several ways, weighted by its trust in each.
+
+        Args:
+            hypotheses: the likeliest first, at least one.
+            collect: what is asked for.
+            language: of the texts.
+
+        Raises:
+            EngineError: the engine failed, in whatever way; counted.
+        """
+        different = list({one.text.casefold(): one for one in reversed(hypotheses[:READINGS])}.values())[::-1]
+        results = [await self.of_turn(one.text, collect, language) for one in different]
+        return combine(results, [max(one.confidence, LEAST_TRUST) for one in different])
+
     async def meaning(self, text: str, collect: Collect, language: Language) -> NluResult:
         """Meaning of a reading.
 
         Raises:
             EngineError: the engine failed, in whatever way.
         """
-        if collect.slot == "fact":
+        if collect.slot == "fact" and not is_no_answer(text, collect, language):
             return not_understood(text)
         try:
             async with asyncio.timeout(NLU_S):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import click
 
-from ivrbot.cli.console import FAILED, INVALID, fail, guarded, json_option, print_json, quiet_settings
+from ivrbot.cli.console import FAILED, INVALID, MISSING, fail, guarded, json_option, print_json, quiet_settings
 from ivrbot.config import PROJECT_ROOT
+from ivrbot.dialogue.drawing import draw
 from ivrbot.dialogue.loader import load_flows
-from ivrbot.dialogue.schema import END, Flow
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.identity.policy import load_policy
 from ivrbot.tts.render import check as check_prompts
@@ -57,30 +57,26 @@ def check(as_json: bool) -> None:
 
 @flows.command()
 @click.argument("name", required=False)
+@click.option("--format", "form", type=click.Choice(["dot", "mermaid", "svg"]), default="dot", show_default=True)
 @guarded
-def graph(name: str | None) -> None:
-    """Draw flows in Graphviz's language (dot)."""
+def graph(name: str | None, form: str) -> None:
+    """Draw flows for Graphviz (dot), for Mermaid, or as a picture (needs Graphviz)."""
     flow_set = load_flows(quiet_settings().flows_dir)
     if name is not None and name not in flow_set.flows:
         fail(INVALID, f"no flow {name!r}; there are: {', '.join(sorted(flow_set.flows))}")
     chosen = [flow_set.flows[name]] if name else list(flow_set.flows.values())
-    click.echo("digraph flows {\n  rankdir=TB; node [shape=box, fontname=sans];")
-    for flow in chosen:
-        click.echo("\n".join(_cluster(flow)))
-    click.echo("}")
+    text = "\n".join(draw(chosen, "mermaid" if form == "mermaid" else "dot"))
+    click.echo(_picture(text) if form == "svg" else text)
 
 
-def _cluster(flow: Flow) -> Iterator[str]:
-    yield f'  subgraph "cluster_{flow.name}" {{ label="{flow.name}";'
-    for step in flow.steps.values():
-        label = f"{step.verb} {step.name}".strip() or step.id
-        yield f'    "{flow.name}/{step.id}" [label="{label}"];'
-    yield f'    "{flow.name}/{END}" [label="end", shape=circle];'
-    for step in flow.steps.values():
-        for jump in step.jumps:
-            text = jump.condition.text.replace('"', "'") if jump.condition else ""
-            yield f'    "{flow.name}/{step.id}" -> "{flow.name}/{jump.target}" [label="{text}"];'
-    yield "  }"
+def _picture(text: str) -> str:
+    program = shutil.which("dot")
+    if program is None:
+        fail(MISSING, "Graphviz is not installed (package graphviz); --format mermaid needs nothing")
+    done = subprocess.run([program, "-Tsvg"], input=text, text=True, capture_output=True, timeout=60, check=False)
+    if done.returncode:
+        fail(FAILED, done.stderr.strip() or "Graphviz failed")
+    return done.stdout
 
 
 @flows.command()
