@@ -1,18 +1,23 @@
-"""`ivrbot nlu`: train, parse, evaluate."""
+"""`ivrbot nlu`: train, parse, evaluate, list what is understood, compare the languages."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from ivrbot import app
-from ivrbot.cli.console import json_option, language_option, print_json, quiet_settings, run_async
+from ivrbot.cli.console import INVALID, json_option, language_option, print_json, quiet_settings, run_async
+from ivrbot.cli.nlu_topics import as_markdown, understood
 from ivrbot.config import Settings
+from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.speech import Language, NluResult
+from ivrbot.nlu.data import load_training_data
 from ivrbot.nlu.embedded import load_encoder
 from ivrbot.nlu.encoder import ENCODER_FILE
-from ivrbot.nlu.evaluate import engine_from_rows, evaluate, read_rows
+from ivrbot.nlu.evaluate import confusion_table, engine_from_rows, evaluate, read_rows
+from ivrbot.nlu.parity import MAX_RATIO, intent_counts
 from ivrbot.ports import NluEngine
 
 engine_option = click.option(
@@ -92,6 +97,48 @@ async def evaluate_file(
         print_json(report.as_json())
     else:
         click.echo(f"n={report.n} accuracy={report.accuracy:.3f} macro_f1={report.macro_f1:.3f}")
+        for line in confusion_table(report):
+            click.echo(line)
+
+
+@nlu.command("list")
+@click.option("--markdown", is_flag=True, help="The page docs/reference/understanding.md.")
+@json_option
+@run_async
+async def list_understood(markdown: bool, as_json: bool) -> None:
+    """What the bot understands and what happens then."""
+    settings = quiet_settings()
+    entries = understood(load_training_data(settings.nlu_data_dir), load_flows(settings.flows_dir).branches)
+    if as_json:
+        print_json([entry.as_json() for entry in entries])
+    elif markdown:
+        click.echo(as_markdown(entries), nl=False)
+    else:
+        for entry in entries:
+            place = f" ({entry.branch})" if entry.branch else ""
+            click.echo(f"{entry.intent}: {entry.outcome}{place}")
+            for language, examples in entry.examples.items():
+                click.echo(f"  {language}: {'; '.join(examples)}")
+
+
+@nlu.command()
+@json_option
+@run_async
+async def parity(as_json: bool) -> None:
+    """Whether every language has every intent, in roughly equal numbers."""
+    rows = intent_counts(load_training_data(quiet_settings().nlu_data_dir))
+    uneven = [row for row in rows if not row.balanced]
+    if as_json:
+        fields = [
+            {"intent": row.intent, **row.counts, "ratio": row.ratio, "balanced": row.balanced} for row in rows
+        ]
+        print_json({"ok": not uneven, "max_ratio": MAX_RATIO, "intents": fields})
+    else:
+        for row in rows:
+            counts = "  ".join(f"{language} {count:>4}" for language, count in row.counts.items())
+            click.echo(f"{row.intent:<22} {counts}{'' if row.balanced else '  out of balance'}")
+    if uneven:
+        sys.exit(INVALID)
 
 
 async def _engine(settings: Settings, name: str | None) -> NluEngine:

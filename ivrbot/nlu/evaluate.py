@@ -10,7 +10,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ivrbot.errors import ConfigError, Problem
@@ -47,6 +47,7 @@ class NluReport:
         oos_recall: share of out_of_scope rows rejected; None without such rows.
         per_intent: figures of each intent that occurs in the rows.
         ms_per_parse: mean wall time.
+        confusion: per expected intent, how often each intent was found, the most frequent first.
         mistakes: (expected, found, text) of every wrong row.
     """
 
@@ -56,6 +57,7 @@ class NluReport:
     oos_recall: float | None
     per_intent: dict[str, IntentReport]
     ms_per_parse: float
+    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
     mistakes: tuple[tuple[str, str, str], ...] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -131,10 +133,29 @@ def report(rows: Sequence[Row], found: Sequence[str], total_ms: float = 0.0) -> 
         oos_recall=per_intent[OUT_OF_SCOPE].recall if OUT_OF_SCOPE in per_intent else None,
         per_intent=per_intent,
         ms_per_parse=total_ms / len(rows),
+        confusion=_confusion(rows, found),
         mistakes=tuple(
             (intent, answer, text) for (intent, text), answer in zip(rows, found, strict=True) if intent != answer
         ),
     )
+
+
+def _confusion(rows: Sequence[Row], found: Sequence[str]) -> dict[str, dict[str, int]]:
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    for (intent, _), answer in zip(rows, found, strict=True):
+        table[intent][answer] += 1
+    return {name: dict(table[name].most_common()) for name in sorted(table)}
+
+
+def confusion_table(report: NluReport) -> list[str]:
+    """Lines for people: each intent, its share found, and what it was taken for."""
+    width = max(len("expected"), *map(len, report.confusion))
+    lines = [f"{'expected':<{width}}    n   found  taken for"]
+    for name, answers in report.confusion.items():
+        wrong = ", ".join(f"{other} {count}" for other, count in answers.items() if other != name)
+        own = report.per_intent[name]
+        lines.append(f"{name:<{width}} {own.n:>4}  {own.recall:>5.0%}  {wrong}".rstrip())
+    return lines
 
 
 def _intent_report(expected: int, answered: int, right: int) -> IntentReport:
