@@ -55,6 +55,11 @@ test-integration: setup models
 bench: setup models
 	$(BIN)/python -m benchmarks.media
 	$(BIN)/python -m benchmarks.rollout_assign
+	$(BIN)/python -m benchmarks.rollout_analyze
+	$(BIN)/python -m benchmarks.rollout_srm
+	$(BIN)/python -m benchmarks.rollout_why
+	$(BIN)/python -m benchmarks.rollout_simulations
+	$(BIN)/python -m benchmarks.nlu
 
 # A labelled history of simulated calls, then the demo server.
 demo: $(VENV)/.runtime models

@@ -32,7 +32,7 @@ class Measure:
         time_cap_s: time to solution of a unit that was not helped.
     """
 
-    time_cap_s: float = 1800.0
+    time_cap_s: float = 900.0
 
 
 Formula = Callable[[ContactColumns, Measure], Floats]

@@ -102,7 +102,7 @@ class BranchPlan:
     repeat_window_days: int
     approval: Literal["manual", "automatic"]
     max_concurrent_bot_calls: int
-    time_cap_s: float = 1800.0
+    time_cap_s: float = 900.0
     staffing: StaffingPlan | None = None
 
     def stage(self, name: str) -> Stage | None:

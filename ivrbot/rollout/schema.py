@@ -105,7 +105,7 @@ class DefaultsFile(_Strict):
     repeat_window_days: int = Field(7, ge=1, le=90)
     approval: Literal["manual", "automatic"] = "manual"
     max_concurrent_bot_calls: int = Field(50, ge=1)
-    time_cap_s: float = Field(1800.0, gt=0, le=7 * 86_400, allow_inf_nan=False)
+    time_cap_s: float = Field(900.0, gt=0, le=7 * 86_400, allow_inf_nan=False)
     staffing: StaffingFile | None = None
 
 
