@@ -163,10 +163,18 @@ def _menu(settings: Settings, branch: str) -> tuple[str, ...]:
 @json_option
 @run_async
 async def resume(branch: str | None, why: str, as_json: bool) -> None:
-    """Take a kill back."""
-    async with open_store(quiet_settings()) as store:
-        changes = await control.resume(store, branch, who=who_asks(), why=why, at=app.utc_now())
-    show_changes(changes, as_json)
+    """Take a kill back; a proposal where the plan asks for two persons."""
+    settings = quiet_settings()
+    plan = read_plan(settings)
+    async with open_store(settings) as store:
+        desk = proposals.Desk(plan, store, RolloutBook(store))
+        done = await proposals.resume(desk, branch, who=who_asks(), why=why, at=app.utc_now())
+    if isinstance(done, list):
+        show_changes(done, as_json)
+    elif as_json:
+        print_json(rows.proposal_row(done))
+    else:
+        click.echo(f"proposal {done.proposal_id}: resume {done.branch}; another person approves it")
 
 
 caller_option = click.option("--caller", required=True, help="The caller's number; only its keyed hash is kept.")
@@ -193,12 +201,14 @@ async def exclude(caller: str, branch: str, kind: str, why: str, as_json: bool) 
 @click.command()
 @caller_option
 @branch_option
+@why_option
 @run_async
-async def include(caller: str, branch: str) -> None:
+async def include(caller: str, branch: str, why: str) -> None:
     """Let a caller in again who was kept out."""
     settings = quiet_settings()
+    unit, who, at = _unit(settings, caller), who_asks(), app.utc_now()
     async with open_store(settings) as store:
-        if not await RolloutBook(store).include(_unit(settings, caller), branch):
+        if not await RolloutBook(store).include(unit, branch, who=who, why=why, at=at):
             fail(INVALID, "this caller is not kept out there")
 
 

@@ -210,13 +210,14 @@ class _Walk:
 
 
 def _alone(row: AuditRow) -> str:
-    """A rise that one person made where the plan asked for two."""
+    """A rise, or the end of a kill, by one person where the plan asked for two."""
     before = row.before.share if row.before else 0.0
-    if not row.detail.get("two_person") or row.after.share <= before or row.who == WHO or row.action == "start":
+    raised = row.after.share > before or row.action == "resume"
+    if not row.detail.get("two_person") or not raised or row.who == WHO or row.action == "start":
         return ""
     proposal = row.detail.get("proposal")
     proposer = proposal.get("who") if isinstance(proposal, Mapping) else None
-    if row.action == "approve" and proposer and proposer != row.who:
+    if row.action in {"approve", "resume"} and proposer and proposer != row.who:
         return ""
     return f"row {row.seq} raises the share by one person alone, where the plan asks for two"
 

@@ -297,7 +297,9 @@ async def kill(
         if switch is not None and switch.killed:
             return []
         started = [state for name, state in own.items() if name != ALL_BRANCHES and state.stage]
-        everything = replace(switch or BranchState(ALL_BRANCHES, "", 0.0, 0.0), killed=True)
+        # A proposal to take an earlier kill back must not fit this one: its epoch grows as a branch's does.
+        before = switch or BranchState(ALL_BRANCHES, "", 0.0, 0.0, epoch=0)
+        everything = replace(before, killed=True, epoch=before.epoch + 1)
         return [StateChange(switch, everything, "kill"), *(_killing(state, own_switch=False) for state in started)]
 
     return await change_states(store, decide, who, why, at)
@@ -312,7 +314,8 @@ async def resume(
 ) -> list[StateChange]:
     """Take the kill switch of a branch (None: the one of everything) back; stages are as they were.
 
-    A branch that was killed by itself stays killed when everything is resumed.
+    A branch that was killed by itself stays killed when everything is resumed. Where the plan asks for two,
+    `proposals.resume` is the way.
 
     Raises:
         ConfigError: no such branch, or no reason given.
@@ -320,12 +323,25 @@ async def resume(
     """
 
     def decide(own: Mapping[str, BranchState]) -> list[StateChange]:
-        held = own.get(ALL_BRANCHES) if branch is None else _known(own, branch)
-        if held is None or not held.killed:
-            return []
-        return [StateChange(held, replace(held, killed=False), "resume")]
+        held = killed_by(own, branch)
+        return [] if held is None else [resuming(held)]
 
     return await change_states(store, decide, who, why, at)
+
+
+def killed_by(own: Mapping[str, BranchState], branch: str | None) -> BranchState | None:
+    """The kill switch (None: the one of everything) if it is on.
+
+    Raises:
+        ConfigError: no such branch.
+    """
+    held = own.get(ALL_BRANCHES) if branch is None else _known(own, branch)
+    return held if held is not None and held.killed else None
+
+
+def resuming(held: BranchState, detail: Mapping[str, JsonValue] | None = None) -> StateChange:
+    """The change that takes a kill back."""
+    return StateChange(held, replace(held, killed=False), "resume", detail=detail or {})
 
 
 def _known(own: Mapping[str, BranchState], branch: str, known: Collection[str] = ()) -> BranchState:

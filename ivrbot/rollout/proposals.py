@@ -1,4 +1,4 @@
-"""Rises that one person proposes and another approves, each step an audit row.
+"""Rises, and ends of kills, that one person proposes and another approves, each step an audit row.
 
 Takes the plan, the store of states, the book of proposals, who and why; gives proposals and the changes written.
 """
@@ -15,7 +15,8 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.rollout.control import ControlStore, plan_facts, require
+from ivrbot.rollout.control import ControlStore, killed_by, plan_facts, require, resuming
+from ivrbot.rollout.control import resume as resume_alone
 from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.standing import standings
 from ivrbot.rollout.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
@@ -149,6 +150,35 @@ async def _store(
     return replace(wanted, evidence_seq=row.seq)
 
 
+async def resume(
+    desk: Desk, branch: str | None, *, who: str, why: str, at: datetime
+) -> list[StateChange] | Proposal:
+    """Take a kill back; where that hands callers to the bot and the plan asks for two persons, propose it.
+
+    Args:
+        desk: plan and stores.
+        branch: name of a branch; None: the kill of everything.
+        who: person or token.
+        why: in words.
+        at: aware time.
+
+    Returns:
+        What was changed (nothing when there was no kill), or what somebody else is to approve.
+
+    Raises:
+        ConfigError: no such branch, or no reason given.
+        StorageConflict: the branch was changed at the same moment.
+        StorageError: not read or not written.
+    """
+    require(who=who, why=why)
+    own = await desk.store.own_states()
+    held = killed_by(own, branch)
+    concerned = [state for name, state in own.items() if name == branch or (branch is None and not state.killed)]
+    if held is None or not desk.plan.two_person or all(state.share <= 0 for state in concerned):
+        return await resume_alone(desk.store, branch, who=who, why=why, at=at)
+    return await _store(desk.book, _proposal(held, held, who=who.strip(), why=why.strip(), at=at), held, {})
+
+
 async def approve(desk: Desk, proposal_id: str, *, who: str, why: str, at: datetime) -> StateChange:
     """Do what was proposed.
 
@@ -162,10 +192,17 @@ async def approve(desk: Desk, proposal_id: str, *, who: str, why: str, at: datet
     proposal, held = await _open_one(desk, proposal_id, at)
     if desk.plan.two_person and proposal.proposer == who.strip():
         raise refusal("id", "whoever proposed it cannot approve it", value=proposal_id, allowed="another person")
-    ladder = ladder_of(desk.plan, proposal.branch)
-    stage = stage_of(ladder, proposal.to_share)
-    rows = await desk.store.history()
-    check_step(desk.plan, ladder, held, stage, standings(rows), at, override=proposal.override)
+    change = await _approved(desk, proposal, held, at)
+    await desk.book.close(proposal_id, ProposalState.APPROVED, [change], who=who.strip(), why=why.strip(), at=at)
+    return change
+
+
+async def _approved(desk: Desk, proposal: Proposal, held: BranchState, at: datetime) -> StateChange:
+    """The change that a proposal asks for.
+
+    Raises:
+        ConfigError: no longer to be done.
+    """
     asked: dict[str, JsonValue] = {
         "id": proposal.proposal_id,
         "who": proposal.proposer,
@@ -173,13 +210,19 @@ async def approve(desk: Desk, proposal_id: str, *, who: str, why: str, at: datet
         "at": proposal.at.isoformat(),
         "seq": proposal.evidence_seq,
     }
+    if (proposal.to_stage, proposal.to_share) == (proposal.from_stage, proposal.from_share):
+        if not held.killed:
+            raise refusal("id", "the kill was taken back already", value=proposal.proposal_id)
+        return resuming(held, {"two_person": desk.plan.two_person, "proposal": asked})
+    ladder = ladder_of(desk.plan, proposal.branch)
+    stage = stage_of(ladder, proposal.to_share)
+    rows = await desk.store.history()
+    check_step(desk.plan, ladder, held, stage, standings(rows), at, override=proposal.override)
     # The plan's facts are today's, the evidence is the proposal's.
     resting_on = next((row.detail for row in rows if row.seq == proposal.evidence_seq), {})
     detail = {**resting_on, **plan_facts(desk.plan, proposal.branch), "proposal": asked}
     after = on_rung(desk.plan, ladder, held, stage)
-    change = StateChange(held, after, "approve", proposal.override, detail)
-    await desk.book.close(proposal_id, ProposalState.APPROVED, [change], who=who.strip(), why=why.strip(), at=at)
-    return change
+    return StateChange(held, after, "approve", proposal.override, detail)
 
 
 async def reject(desk: Desk, proposal_id: str, *, who: str, why: str, at: datetime) -> Proposal:

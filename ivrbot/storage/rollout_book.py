@@ -28,6 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ivrbot.errors import StorageConflict
+from ivrbot.model.events import JsonValue
+from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange
 from ivrbot.storage import schema, statements
@@ -118,12 +120,12 @@ class RolloutBook:
         await self._store.write(work)
 
     async def exclude(self, exclusion: Exclusion) -> None:
-        """Keep a caller out; said again, the last word counts."""
+        """Keep a caller out, with an audit row; said again, the last word counts."""
         await self._store.write(partial(_exclude, exclusion=exclusion))
 
-    async def include(self, unit: str, branch: str) -> bool:
-        """Let a caller in again; False when he was not kept out."""
-        return await self._store.write(partial(_include, unit=unit, branch=branch))
+    async def include(self, unit: str, branch: str, *, who: str, why: str, at: datetime) -> bool:
+        """Let a caller in again, with an audit row; False when he was not kept out."""
+        return await self._store.write(partial(_include, unit=unit, branch=branch, who=who, why=why, at=at))
 
     async def excluded(self, unit: str, branch: str) -> str:
         """Kind of the exclusion that holds for a caller in a branch, "" when none does."""
@@ -185,11 +187,27 @@ def _exclude(conn: Connection, exclusion: Exclusion) -> None:
     values = asdict(exclusion)
     new = _insert(conn, exclusions).values(values)
     conn.execute(new.on_conflict_do_update(index_elements=["unit", "branch"], set_=values))
+    _record(conn, "exclude", exclusion, who=exclusion.who, why=exclusion.why, at=exclusion.at)
 
 
-def _include(conn: Connection, unit: str, branch: str) -> bool:
+def _include(conn: Connection, unit: str, branch: str, who: str, why: str, at: datetime) -> bool:
     held = (exclusions.c.unit == unit) & (exclusions.c.branch == branch)
-    return conn.execute(delete(exclusions).where(held)).rowcount > 0
+    found = conn.execute(select(exclusions).where(held)).one_or_none()
+    if found is None:
+        return False
+    conn.execute(delete(exclusions).where(held))
+    _record(conn, "include", Exclusion(**found._mapping), who=who, why=why, at=at)
+    return True
+
+
+def _record(conn: Connection, action: str, exclusion: Exclusion, *, who: str, why: str, at: datetime) -> None:
+    """The audit row of an exclusion: no branch's state changes, so it is filed under the row of everything."""
+    held = statements.own_states(conn).get(ALL_BRANCHES)
+    detail: dict[str, JsonValue] = {
+        "exclusion": {"unit": exclusion.unit, "kind": exclusion.kind, "branch": exclusion.branch}
+    }
+    after = held or BranchState(ALL_BRANCHES, "", 0.0, 0.0)
+    statements.apply_changes(conn, [StateChange(held, after, action, detail=detail)], who, why, at, checked=True)
 
 
 def _excluded(conn: Connection, unit: str, branch: str) -> str:

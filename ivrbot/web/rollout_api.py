@@ -208,12 +208,14 @@ class RolloutApi:
         return json_answer([rows.change_row(change) for change in changes])
 
     async def resume(self, request: web.Request) -> web.Response:
-        """Take a kill back."""
+        """Take a kill back; where the plan asks for two persons, the proposal to do so."""
         body = await read_body(request, Reason)
-        changes = await _told(
-            control.resume(self._parts.store, _branch(request), who=TOKEN_NAME, why=body.why, at=self._now())
+        done = await _told(
+            proposals.resume(self._desk(), _branch(request), who=TOKEN_NAME, why=body.why, at=self._now())
         )
-        return json_answer([rows.change_row(change) for change in changes])
+        if isinstance(done, list):
+            return json_answer([rows.change_row(change) for change in done])
+        return json_answer(rows.proposal_row(done), status=202)
 
     def _desk(self) -> Desk:
         return Desk(self._parts.router.plan, self._parts.store, self._book)

@@ -12,13 +12,16 @@ import pytest
 from ivrbot.errors import ConfigError, StorageConflict
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm, Exposure
-from ivrbot.model.proposals import PROPOSAL_LIFE, Exclusion, ProposalState
-from ivrbot.model.rollout import ALL_BRANCHES, StateChange, first_broken
+from ivrbot.model.proposals import PROPOSAL_LIFE, Exclusion, Proposal, ProposalState
+from ivrbot.model.rollout import ALL_BRANCHES, StateChange, effective_states, first_broken
+from ivrbot.rollout.audit import verify
 from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, kill, resume, rollback, set_share
+from ivrbot.rollout.control import adopt, kill, rollback, set_share
+from ivrbot.rollout.control import resume as control_resume
 from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.proposals import Desk, approve, current, propose, reject
+from ivrbot.rollout.proposals import Desk, approve, current, propose, reject, resume
 from ivrbot.rollout.standing import standings
+from ivrbot.storage.audit_rows import stored_audit
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
 
@@ -125,7 +128,7 @@ async def test_proposals_are_overtaken_by_newer_ones_by_moves_and_by_time(room: 
     with pytest.raises(ConfigError, match="expired"):
         await room.approve(second, at=NOW + PROPOSAL_LIFE + timedelta(seconds=1))
     await kill(room.store, "balance", who="anna", why="w", at=NOW)
-    await resume(room.store, "balance", who="anna", why="w", at=NOW)
+    await control_resume(room.store, "balance", who="anna", why="w", at=NOW)
     with pytest.raises(ConfigError, match="no longer holds"):
         await room.approve(second)
 
@@ -271,7 +274,7 @@ async def test_standings_tell_since_when_and_whether_complete(planned: Planner, 
     found = standings(await store.history())["balance"]
     assert (found.since, found.complete, found.last_at) == (day[1], True, day[4])
     await kill(store, None, who="a", why="w", at=day[5])
-    await resume(store, None, who="a", why="w", at=day[6])
+    await control_resume(store, None, who="a", why="w", at=day[6])
     later = standings(await store.history())
     assert (later["balance"].since, later["balance"].complete) == (day[6], False)
     assert ALL_BRANCHES not in later
@@ -288,7 +291,87 @@ async def test_exclusions_hold_everywhere_or_in_a_branch(store: SqliteStore) -> 
     await book.exclude(Exclusion("unit-b", "opt_out", "loans", "a", "w", NOW))
     asked = [("unit-a", "loans"), ("unit-b", "loans"), ("unit-b", "balance"), ("unit-c", "loans")]
     assert [await book.excluded(*who) for who in asked] == ["vip", "opt_out", "", ""]
-    assert await book.include("unit-a", ALL_BRANCHES)
-    assert not await book.include("unit-a", ALL_BRANCHES)
+    assert await book.include("unit-a", ALL_BRANCHES, who="b", why="x", at=NOW)
+    assert not await book.include("unit-a", ALL_BRANCHES, who="b", why="x", at=NOW)
     assert [item.unit for item in await book.exclusions()] == ["unit-b"]
     assert replace(everywhere, unit="x") not in await book.exclusions()
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["first", "after_a_kill"])
+async def test_exclusions_stand_in_the_audit_by_their_hash_and_move_nothing(
+    planned: Planner, store: SqliteStore, started: bool
+) -> None:
+    await adopt(planned(TEXT), store, "serve", NOW)
+    if started:
+        await kill(store, None, who="a", why="w", at=NOW)
+    before = effective_states(await store.own_states())["balance"]
+    book = RolloutBook(store)
+    await book.exclude(Exclusion("unit-b", "opt_out", "loans", "anna", "asked", NOW))
+    await book.include("unit-x", "loans", who="boris", why="nobody", at=NOW)  # was not out: nothing to tell
+    await book.include("unit-b", "loans", who="boris", why="came back", at=NOW)
+    rows = (await store.history(ALL_BRANCHES))[-2:]
+    assert [(row.action, row.who, row.why) for row in rows] == [
+        ("exclude", "anna", "asked"),
+        ("include", "boris", "came back"),
+    ]
+    for row in rows:
+        assert row.detail == {"exclusion": {"unit": "unit-b", "kind": "opt_out", "branch": "loans"}}
+    assert rows[1].before == rows[1].after == rows[0].after
+    assert rows[0].before == (rows[0].after if started else None)
+    assert effective_states(await store.own_states())["balance"] == before
+    found = [(row.row, row.fault) for row in (await stored_audit(store))[0]]
+    assert verify(found, await store.own_states()).ok
+
+
+# --- taking a kill back -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_kill_is_one_persons_taking_it_back_is_two(room: Room, everything: bool) -> None:
+    await room.approve(await room.propose())
+    branch = None if everything else "balance"
+    await kill(room.store, branch, who="anna", why="w", at=NOW)
+    asked = await resume(room.desk, branch, who="anna", why="mended", at=NOW)
+    assert isinstance(asked, Proposal)
+    assert effective_states(await room.store.own_states())["balance"].killed
+    with pytest.raises(ConfigError, match="cannot approve"):
+        await room.approve(asked.proposal_id, who="anna")
+    change = await room.approve(asked.proposal_id)
+    assert (change.action, change.after.killed) == ("resume", False)
+    held = effective_states(await room.store.own_states())["balance"]
+    assert (held.killed, held.stage) == (False, "tenth")
+    found = [(row.row, row.fault) for row in (await stored_audit(room.store))[0]]
+    assert verify(found, await room.store.own_states()).ok
+    alone = replace(change, detail={"two_person": True, "proposal": {"who": "anna"}}, before=change.after)
+    await room.store.apply_changes([alone], "anna", "w", NOW)
+    found = [(row.row, row.fault) for row in (await stored_audit(room.store))[0]]
+    assert "one person alone" in verify(found, await room.store.own_states()).reason
+
+
+async def test_a_proposal_to_resume_does_not_fit_a_later_kill(room: Room) -> None:
+    await room.approve(await room.propose())
+    for branch in ("balance", None):
+        await kill(room.store, branch, who="anna", why="w", at=NOW)
+        asked = await resume(room.desk, branch, who="anna", why="mended", at=NOW)
+        assert isinstance(asked, Proposal)
+        await control_resume(room.store, branch, who="root", why="w", at=NOW)
+        with pytest.raises(ConfigError, match="taken back already"):
+            await room.approve(asked.proposal_id)
+        await kill(room.store, branch, who="anna", why="again", at=NOW)
+        with pytest.raises(ConfigError, match="no longer holds"):
+            await room.approve(asked.proposal_id)
+        await control_resume(room.store, branch, who="root", why="w", at=NOW)
+
+
+async def test_where_nobody_would_meet_the_bot_or_one_person_is_enough_a_resume_is_done_at_once(
+    room: Room, planned: Planner
+) -> None:
+    await kill(room.store, "balance", who="anna", why="w", at=NOW)
+    done = await resume(room.desk, "balance", who="anna", why="w", at=NOW)
+    assert isinstance(done, list)
+    assert [change.action for change in done] == ["resume"]
+    assert await resume(room.desk, "balance", who="anna", why="w", at=NOW) == []
+    await room.approve(await room.propose())
+    await kill(room.store, None, who="anna", why="w", at=NOW)
+    one_person = replace(room.desk, plan=planned(TEXT))
+    assert isinstance(await resume(one_person, None, who="anna", why="w", at=NOW), list)
