@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ivrbot.nlu.data import load_training_data
-from ivrbot.nlu.guard import is_asserted, is_negated
+from ivrbot.nlu.guard import asserted_part, is_asserted, is_negated
 from tests.unit.nlu_engines import NLU_DATA
 
 NEGATED = [
@@ -79,3 +79,27 @@ def test_contrast_is_seen() -> None:
     assert is_negated(text, "ru", "block_card")
     assert is_asserted(text, "ru", "card_reissue")
     assert not is_asserted(text, "ru", "report_fraud")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "left"),
+    [
+        ("ru", "не надо ничего блокировать баланс скажите", "баланс скажите"),
+        ("ru", "баланс мне не нужен где у вас банкоматы", "где у вас банкоматы"),
+        ("ru", "карту я не теряла срок у неё вышел", "срок у нее вышел"),
+        ("ru", "я про вклад спрашиваю переводить на оператора не надо", "я про вклад спрашиваю"),
+        ("ru", "мне не кредит а вклад", "а вклад"),
+        ("ru", "не блокируйте карту", ""),
+        ("ru", "не могу войти в приложение", "не могу войти в приложение"),
+        ("ru", "зарплата не пришла", "зарплата не пришла"),
+        ("ru", "это не моя операция", "это не моя операция"),
+        ("ru", "почему не заблокировали карту", "почему не заблокировали карту"),
+        ("en", "i haven't lost my card what's my balance", "what's my balance"),
+        ("en", "i don't need a loan i need a deposit", "i need a deposit"),
+        ("en", "it's not the balance it's the last payments", "it's the last payments"),
+        ("en", "don't block my card", ""),
+        ("en", "i can't log in to the app", "i can't log in to the app"),
+    ],
+)
+def test_what_is_left_without_what_is_refused(language, text, left) -> None:
+    assert asserted_part(text, language) == left
