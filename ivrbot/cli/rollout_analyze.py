@@ -47,7 +47,7 @@ def analyze_command(file: Path, plan_file: Path | None, now: datetime | None, as
     if as_json:
         print_json([analysis_row(item) for item in found])
     else:
-        click.echo("\n\n".join(_text(item) for item in found))
+        click.echo("\n\n".join(_text(item) for item in found) or "no rows to judge")
     for problem in problems:
         click.echo(str(problem), err=True)
     sys.exit(INVALID if problems else 0)
@@ -64,10 +64,12 @@ def _text(found: Analysis) -> str:
         decision.sentence,
     ]
     if evidence is not None:
-        p_value = "-" if evidence.srm.p_value is None else f"{evidence.srm.p_value:.3g}"
+        srm = evidence.srm
+        p_value = "-" if srm.p_value is None else f"{srm.p_value:.3g}"
+        arms = "arms NOT filled as drawn" if srm.ok is False else "arms filled as drawn"
         lines.append(
             f"{found.rows} rows, {found.duplicates} duplicates dropped, {evidence.units} callers; "
-            f"arms filled as drawn: p = {p_value}"
+            f"{arms}: p = {p_value}"
         )
         lines += [f"! {problem.text}" for problem in evidence.problems]
     if decision.metrics:

@@ -28,6 +28,8 @@ from ivrbot.rollout.snapshot import to_json
 STRAY_SHARE = 0.01
 STRAY_GAP = timedelta(days=7)
 """A few rows more than a week before all others of a stage come from a clock that stood wrong."""
+LONG_GAP = timedelta(days=28)
+"""Without a caller for so long, a clock stood wrong, too, however many rows lie before the gap."""
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -258,9 +260,8 @@ def _contradictions(
             f"epoch began that is not marked."
         )
         yield EvidenceProblem("stage_order", text)
-    stray = _stray_rows(table.at_us[rows[rungs == branch.index(state.stage)]])
+    stray, days = _stray_rows(table.at_us[rows[rungs == branch.index(state.stage)]])
     if stray:
-        days = STRAY_GAP.days
         yield EvidenceProblem(
             "clock", f"{stray} rows are more than {days} days older than all others of the stage."
         )
@@ -295,9 +296,17 @@ def _stages_backwards(at_us: Ints, rungs: Ints) -> int:
     return count
 
 
-def _stray_rows(at_us: Ints) -> int:
-    """Rows at the start of a stage, at most 1 % of it, that a gap of more than a week parts from the others."""
+def _stray_rows(at_us: Ints) -> tuple[int, int]:
+    """Rows at the start of a stage that a gap parts from all later ones, and that gap's least days.
+
+    A week's gap tells of a clock that jumped where at most 1 % of the rows lie before it; a gap of `LONG_GAP` does,
+    however many they are, since no stage in service goes so long without a caller. Such rows would all count as
+    mature, and the stage as old.
+    """
+    gaps = np.diff(at_us)
     few = int(len(at_us) * STRAY_SHARE)
-    gaps = np.diff(at_us[: few + 1])
-    wide = np.flatnonzero(gaps > STRAY_GAP // timedelta(microseconds=1))
-    return int(wide[-1]) + 1 if wide.size else 0
+    for gap, among in ((LONG_GAP, gaps), (STRAY_GAP, gaps[:few])):
+        wide = np.flatnonzero(among > gap // timedelta(microseconds=1))
+        if wide.size:
+            return int(wide[-1]) + 1, gap.days
+    return 0, 0

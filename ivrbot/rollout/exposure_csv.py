@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count, islice
+from itertools import chain, count, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,7 +215,14 @@ def read_exposures(lines: Iterable[str], file: str) -> tuple[ExposureTable | Non
         The sound rows (None without a usable header), and what is wrong with the others.
     """
     problems = Problems(file)
-    reader = csv.reader(lines)
+    lines = iter(lines)
+    try:
+        first = next(lines, "")
+    except UnicodeDecodeError as error:
+        problems.add(None, "", f"not a CSV file in UTF-8: {error}")
+        return None, problems
+    # Spreadsheets of many countries write semicolons.
+    reader = csv.reader(chain([first], lines), delimiter=";" if first.count(";") > first.count(",") else ",")
     try:
         header = [name.strip() for name in next(reader, [])]
         check_header(header, problems)
@@ -225,13 +232,16 @@ def read_exposures(lines: Iterable[str], file: str) -> tuple[ExposureTable | Non
         for rows, at in _blocks(reader, len(header), problems):
             columns.add(rows, at)
     except (csv.Error, UnicodeDecodeError) as error:
-        problems.add(reader.line_num, "", f"not a CSV file in UTF-8: {error}")
+        problems.add(reader.line_num or None, "", f"not a CSV file in UTF-8: {error}")
         return None, problems
     return _table(columns, problems), problems
 
 
 def check_header(header: Sequence[str], problems: Problems) -> None:
     """Tell columns that are missing, unknown or doubled."""
+    if not any(header):
+        problems.add(1, "", "no header: the file is empty", allowed=", ".join(REQUIRED))
+        return
     known = {*REQUIRED, *OPTIONAL, *KPIS}
     for name in REQUIRED:
         if name not in header:

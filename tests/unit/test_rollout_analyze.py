@@ -258,6 +258,25 @@ def test_rows_that_fell_back_in_time_hold() -> None:
     assert outcome(found) == (Verdict.INCONCLUSIVE, Step.HOLD, "clock")
 
 
+@pytest.mark.parametrize("moved", [slice(None, 3000), slice(None, None, 2)])
+def test_many_rows_of_a_clock_that_stood_wrong_hold(moved: slice) -> None:
+    """They would all be mature, and the stage years old on its third day."""
+    world = World(steps=(("half", 3),), per_day=2000, effect=0.15)
+    rows = rows_of(world)
+    for row in rows[moved]:
+        row["started_at"] = "1970-01-01T00:00:10Z"
+    found, _ = judge(rows, world.end)
+    assert outcome(found) == (Verdict.INCONCLUSIVE, Step.HOLD, "clock")
+
+
+def test_a_pause_of_some_days_holds_nothing() -> None:
+    world = World(steps=(("half", 40),), effect=0.05)
+    rows = rows_of(world)
+    kept = [row for row in rows if not 15 <= (datetime.fromisoformat(row["started_at"]) - START).days < 25]
+    found, _ = judge(kept, world.end + LATER)
+    assert outcome(found)[0] is Verdict.PASS
+
+
 def test_stages_out_of_order_hold() -> None:
     world = World(steps=(("tenth", 10), ("fifth", 10), ("tenth", 10)))
     found, _ = judge(rows_of(world), world.end + LATER)
@@ -426,6 +445,17 @@ def test_lines_are_right_after_quoted_and_empty_lines_and_short_rows_spoil_every
     assert found[0].decision.verdict is Verdict.ERROR
 
 
+def test_semicolons_are_read_as_well(tmp_path: Path) -> None:
+    world = World(steps=(("half", 2),), per_day=50)
+    rows = rows_of(world)
+    path = tmp_path / "f.csv"
+    path.write_text("\ufeff" + "".join(line.replace(",", ";") for line in lines_of(rows)), "utf-8")
+    commas, _ = judge(rows, world.end)
+    ([found], problems) = analyze_file(path, PLAN, world.end)
+    assert not problems
+    assert found == commas
+
+
 def test_long_lists_are_cut_and_counted() -> None:
     rows = rows_of(World(steps=(("tenth", 1),), per_day=300))
     for row in rows:
@@ -498,6 +528,12 @@ def test_command_for_people(tmp_path: Path) -> None:
         "balance: fail, roll_back to shadow (stage half, epoch 1)\ntrue_resolution: bot"
     )
     assert "fail (worse)" in result.stdout
+
+
+def test_command_says_so_when_arms_are_not_as_drawn_and_when_there_is_nothing(tmp_path: Path) -> None:
+    world = World(steps=(("half", 4),), wrong_arm=0.2)
+    assert "arms NOT filled as drawn" in run(tmp_path, rows_of(world), "--now", world.end.isoformat()).stdout
+    assert run(tmp_path, []).stdout == "no rows to judge\n"
 
 
 @pytest.mark.parametrize("options", [("--now", "soon"), ("--plan", "/nowhere.yaml")])
