@@ -299,8 +299,8 @@ def _stages_backwards(at_us: Ints, rungs: Ints) -> int:
 def _stray_rows(at_us: Ints) -> tuple[int, int]:
     """Rows at the start of a stage that a gap parts from all later ones, and that gap's least days.
 
-    A week's gap tells of a clock that jumped where at most 1 % of the rows lie before it; a gap of `LONG_GAP` does,
-    however many they are, since no stage in service goes so long without a caller. Such rows would all count as
+    A week's gap tells of a clock that jumped where at most 1 % of the rows lie before it; one of `LONG_GAP` does,
+    however many do, since no stage in service goes so long without a caller. Such rows would all count as
     mature, and the stage as old.
     """
     gaps = np.diff(at_us)
