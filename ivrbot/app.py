@@ -57,6 +57,7 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.history import ContactHistory
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
@@ -254,6 +255,8 @@ async def open_core(
             max_call_s=settings.call.max_call_s,
             front=settings.call.front,
             now=utc_now,
+            waiting=settings.operators,
+            history=ContactHistory(store, unit_of_number(settings), flow_set.branches.branches),
         )
         yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx, following)
 

@@ -168,6 +168,15 @@ def _list_rates(_books: Books, request: BankRequest) -> BankAnswer:
     return BankAnswer(request.operation, {"rate_basis_points": rate})
 
 
+def _list_claims(books: Books, request: BankRequest) -> BankAnswer:
+    """Disputes that are not decided yet, newest first."""
+    rows = books.rows(
+        "SELECT claim_json FROM claims WHERE customer_id = ? ORDER BY rowid DESC", request.customer_id
+    )
+    claims = [json.loads(row["claim_json"]) for row in rows]
+    return BankAnswer(request.operation, {"claims": tuple(one for one in claims if one["status"] == "open")})
+
+
 READS: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.LIST_CARDS: _list_cards,
     BankOperation.GET_BALANCE: _get_balance,
@@ -180,4 +189,5 @@ READS: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.GET_SERVICES: _get_services,
     BankOperation.FIND_OFFICE: _find_office,
     BankOperation.LIST_RATES: _list_rates,
+    BankOperation.LIST_CLAIMS: _list_claims,
 }

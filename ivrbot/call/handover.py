@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from ivrbot.call.channel import Heard, Keyed, Silence, Spoken
+from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.config import OperatorSettings
 from ivrbot.errors import EngineError
 from ivrbot.escalation.policy import EMERGENCY_QUEUE, FRONT_OF_QUEUE
@@ -82,13 +82,13 @@ class Talk:
     Attributes:
         has: whether a response is written in the call's language.
         say: speaks one.
-        listen: waits for the caller; the answer is masked in the transcript when the collect is secret.
+        listen: waits for the caller and keeps what he said; masked in the transcript when the collect is secret.
         emit: the recorder's entrance.
     """
 
     has: Callable[[str], bool]
     say: Callable[[Say], Awaitable[None]]
-    listen: Callable[[Collect], Awaitable[Heard]]
+    listen: Callable[[Collect, Completes], Awaitable[Heard]]
     emit: Callable[[EventType, dict[str, JsonValue]], None]
 
 
@@ -179,7 +179,7 @@ class CallbackOffer:
         if own and talk.has(OWN_NUMBER):
             # Silence, or yes, is consent to the number that the call came from; keys name another.
             await talk.say(Say(OWN_NUMBER))
-            heard = await talk.listen(_keyed(ANSWER_MS))
+            heard = await talk.listen(_keyed(ANSWER_MS), _never)
             if isinstance(heard, Silence) or _means_yes(heard, wish.language):
                 return own
             number = await self._confirmed(heard, wish, talk) if isinstance(heard, Keyed) else ""
@@ -189,7 +189,7 @@ class CallbackOffer:
             return ""
         for _ in range(MAX_QUESTIONS):
             await talk.say(Say(ASK_NUMBER))
-            if number := await self._confirmed(await talk.listen(_keyed(KEYS_MS)), wish, talk):
+            if number := await self._confirmed(await talk.listen(_keyed(KEYS_MS), _never), wish, talk):
                 return number
         return ""
 
@@ -216,7 +216,8 @@ class CallbackOffer:
         """Key 1 or yes; anything unclear is asked once more, then it is no."""
         for _ in range(MAX_QUESTIONS):
             await talk.say(question)
-            heard = await talk.listen(Collect(slot, Expect.YES_NO, max_digits=1, timeout_ms=ANSWER_MS))
+            collect = Collect(slot, Expect.YES_NO, max_digits=1, timeout_ms=ANSWER_MS)
+            heard = await talk.listen(collect, lambda text: _settles(text, language))
             answer = _reading(heard, language)
             if answer is not None:
                 return answer
@@ -229,6 +230,15 @@ class _Offer:
     due_at: datetime
     is_open: bool = True
     wait_s: float | None = None
+
+
+async def _never(_text: str) -> bool:
+    """A number is complete when nothing more comes."""
+    return False
+
+
+async def _settles(text: str, language: Language) -> bool:
+    return _spoken(text, language) is not None
 
 
 def _keyed(timeout_ms: int) -> Collect:

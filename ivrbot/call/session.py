@@ -10,17 +10,20 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ivrbot import metrics
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.banking import BankDeadlines, run_bank_act, within
-from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
+from ivrbot.call.channel import Channel, Completes, Heard, Keyed, Silence, Spoken, Unclear
+from ivrbot.call.dossier_context import DossierContext, History, SlotConfidence, gather_context
+from ivrbot.call.handover import AGREED, CallbackOffer, Talk, Wish
 from ivrbot.call.router import Router
 from ivrbot.call.transcript import Emit, Transcriber
 from ivrbot.call.understanding import Understanding, not_understood
+from ivrbot.config import OperatorSettings
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.reading import answers_question
 from ivrbot.dialogue.responses import render
@@ -65,7 +68,8 @@ from ivrbot.model.dialogue import (
     UserTurn,
 )
 from ivrbot.model.events import EventType
-from ivrbot.model.speech import Language, NluResult
+from ivrbot.model.operators import CallbackAsked
+from ivrbot.model.speech import Hypothesis, Language, NluResult
 from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
 
 log = logging.getLogger(__name__)
@@ -95,6 +99,8 @@ class CallParts:
     max_call_s: int
     front: str
     now: Callable[[], datetime]
+    waiting: OperatorSettings = field(default_factory=OperatorSettings)
+    history: History | None = None
 
 
 class CallSession:
@@ -139,6 +145,7 @@ class CallSession:
             now=parts.now,
         )
         self._tried: list[str] = []
+        self._sure = SlotConfidence()
         self._served = False
         self._told_topic = self._served_topic = ""
         self._asked_for_more = False
@@ -206,7 +213,9 @@ class CallSession:
             if isinstance(last, Hangup):
                 return await self._goodbye(last)
             input_ = await self._input(last)
+            before = self._state.slots
             self._state, acts = self._parts.dialogue.step(self._state, input_)
+            self._sure.note(before, self._state.slots, input_)
 
     async def _input(self, act: DialogueAct) -> DialogueInput:
         match act:
@@ -397,7 +406,14 @@ class CallSession:
         reason = EscalationReason(act.reason)
         branches = {name: branch.model_dump() for name, branch in self._parts.flow_set.branches.branches.items()}
         handover = hand_over(reason, self._state.topic, branches, act.queue)
-        dossier = self._dossier(reason, handover.queue, max(handover.priority, act.priority), handover.suggestion)
+        priority = max(handover.priority, act.priority)
+        asked = await self._offer_callback(reason, handover.queue, priority)
+        verified = self._ladder.allows(BankOperation.LIST_CLAIMS.value)
+        customer_id = (self._ladder.state.customer_id or "") if verified else ""
+        context = await gather_context(self._parts.bank, self._parts.history, self._call, customer_id)
+        dossier = self._dossier(reason, handover.queue, priority, handover.suggestion, context)
+        if asked is not None and await self._promise(dossier, asked):
+            return CallEnd(Disposition.ESCALATED, "callback", self._state.topic, dossier=dossier)
         outcome = CallOutcome("transfer", handover.queue, dossier.topic, dossier.dossier_id, dossier.priority)
         try:
             async with asyncio.timeout(HAND_OVER_S):
@@ -420,6 +436,59 @@ class CallSession:
         await self._channel.finish()
         return CallEnd(Disposition.ESCALATED, reason.value, self._state.topic, outcome.queue, dossier)
 
+    async def _offer_callback(self, reason: EscalationReason, queue: str, priority: int) -> CallbackAsked | None:
+        """Tell the wait and ask whether he would be called back, where there is anything to choose."""
+        language = self._state.language
+
+        async def say(act: Say) -> None:
+            self._channel.speak_in(language)
+            await self._say(act)
+
+        talk = Talk(
+            has=lambda response: response in self._parts.flow_set.responses[language],
+            say=say,
+            listen=self._hear_choice,
+            emit=lambda kind, data: self._emit(kind, self._channel.now_ms(), data),
+        )
+        offer = CallbackOffer(self._parts.operators, self._parts.waiting, self._parts.now)
+        return await offer.ask(Wish(reason, queue, priority, language, self._call.caller), talk)
+
+    async def _hear_choice(self, collect: Collect, completes: Completes) -> Heard:
+        heard = await self._channel.listen(collect, completes)
+        match heard:
+            case Silence():
+                self._transcript.silence()
+            case Unclear():
+                self._transcript.unclear()
+            case Keyed():
+                self._transcript.keys(heard.digits, collect)
+            case Spoken():
+                turn = UserTurn(heard.hypotheses, not_understood(heard.hypotheses[0].text), heard.over_prompt)
+                self._transcript.caller(turn, heard, collect, self._state.language)
+        return heard
+
+    async def _promise(self, dossier: Dossier, asked: CallbackAsked) -> bool:
+        """Keep the promise of a call-back before it is spoken; False: it could not be kept, he is transferred."""
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                await self._parts.operators.promise_callback(self._call, dossier, asked)
+        except (StorageError, TimeoutError):
+            log.error("a call-back could not be stored")
+            return False
+        due_at = asked.due_at.isoformat(timespec="seconds")
+        self._emit(
+            EventType.CALLBACK_ASKED,
+            self._channel.now_ms(),
+            {"queue": dossier.queue, "topic": dossier.topic, "dossier": dossier.dossier_id, "due_at": due_at},
+        )
+        try:
+            self._channel.speak_in(self._state.language)
+            await self._say(Say(AGREED))
+            await self._channel.finish()
+        except (EngineError, LegClosed):
+            log.info("the caller did not hear that he will be called back")
+        return True
+
     async def _rescue(self, reason: EscalationReason) -> CallEnd:
         """Hand over after a failure; the apology is best effort, the transfer is not."""
         try:
@@ -436,7 +505,9 @@ class CallSession:
             log.exception("hand-over failed; the PBX goes on with its default queue")
             return CallEnd(Disposition.FAILED, reason.value, self._state.topic)
 
-    def _dossier(self, reason: EscalationReason, queue: str, priority: int, suggestion: str) -> Dossier:
+    def _dossier(
+        self, reason: EscalationReason, queue: str, priority: int, suggestion: str, context: DossierContext
+    ) -> Dossier:
         ladder = self._ladder.state
         known = {name: str(value) for name, value in self._state.slots.items() if isinstance(value, str | bool)}
         slots = {name: value for name, value in known.items() if name != "topic"}
@@ -458,6 +529,9 @@ class CallSession:
             tried=tuple(self._tried),
             transcript=self._transcript.lines(),
             suggestion=suggestion,
+            confidence={name: self._sure.of(name) for name in slots},
+            contacts=context.contacts,
+            claims=context.claims,
         )
         return seal(dossier)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ivrbot.model.call import Dossier, TranscriptLine
@@ -19,6 +19,7 @@ MAX_VALUE_CHARS = 200
 MAX_LINES = 200
 MAX_TRIED = 50
 MAX_SLOTS = 40
+MAX_CONTACTS = 10
 MIN_SECRET_CHARS = 3
 
 # Ten digits or more with anything short between them: cards, telephones, whatever way they were written.
@@ -81,6 +82,12 @@ def seal(dossier: Dossier, secrets: Sequence[str] = ()) -> Dossier:
         tried=tuple(clean(step) for step in dossier.tried[-MAX_TRIED:]),
         transcript=lines,
         suggestion=one_line(dossier.suggestion),
+        confidence={one_line(name): value for name, value in dossier.confidence.items() if name in dossier.slots},
+        contacts=dossier.contacts[:MAX_CONTACTS],
+        claims=tuple(
+            replace(claim, reference=one_line(claim.reference, 40), merchant=clean(claim.merchant))
+            for claim in dossier.claims[:MAX_CONTACTS]
+        ),
     )
 
 
@@ -109,6 +116,18 @@ def as_json(dossier: Dossier, *, with_caller: bool = False) -> dict[str, Any]:
         "tried": list(dossier.tried),
         "transcript": [{"who": line.who, "text": line.text, "t_ms": line.t_ms} for line in dossier.transcript],
         "suggestion": dossier.suggestion,
+        "confidence": dict(dossier.confidence),
+        "last_words": dossier.last_words,
+        "contacts": [
+            {
+                "at": one.at.isoformat(timespec="seconds"),
+                "topic": one.topic,
+                "outcome": one.outcome,
+                "by": one.by,
+            }
+            for one in dossier.contacts
+        ],
+        "claims": [asdict(claim) for claim in dossier.claims],
     }
 
 

@@ -36,6 +36,7 @@ class BankOperation(StrEnum):
     FIND_OPERATION = "find_operation"
     FIND_OFFICE = "find_office"
     LIST_RATES = "list_rates"
+    LIST_CLAIMS = "list_claims"
     REGISTER_CLAIM = "register_claim"
     REQUEST_REISSUE = "request_reissue"
     CONNECT_SMS_SERVICE = "connect_sms_service"

@@ -111,6 +111,36 @@ class TranscriptLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PastContact:
+    """An earlier contact of the same caller.
+
+    Attributes:
+        outcome: "resolved", "unresolved" or "unknown".
+        by: "bot", "operator", "both", or "" when nobody served him.
+    """
+
+    at: datetime
+    topic: str
+    outcome: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClaim:
+    """A claim that the bank is still looking into.
+
+    Attributes:
+        made_on: ISO date of the operation in dispute.
+    """
+
+    reference: str
+    amount_minor: int
+    currency: str
+    made_on: str
+    merchant: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """What the operator sees before he answers.
 
@@ -123,6 +153,9 @@ class Dossier:
         slots: what the caller said that matters, by slot.
         tried: what the bot did or attempted, in plain words codes ("bank:block_card:done:REF").
         suggestion: the next step proposed to the operator, a text key.
+        confidence: how surely each slot was heard, 0..1; 1 for keys and for what the bank told.
+        contacts: the same caller's last ones, newest first.
+        claims: of the customer, not yet decided.
     """
 
     dossier_id: str
@@ -142,6 +175,14 @@ class Dossier:
     tried: tuple[str, ...] = ()
     transcript: tuple[TranscriptLine, ...] = ()
     suggestion: str = ""
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    contacts: tuple[PastContact, ...] = ()
+    claims: tuple[OpenClaim, ...] = ()
+
+    @property
+    def last_words(self) -> str:
+        """The caller's last turn, "" when he said nothing."""
+        return next((line.text for line in reversed(self.transcript) if line.who == "caller"), "")
 
 
 @dataclass(frozen=True, slots=True)

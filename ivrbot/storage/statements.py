@@ -22,6 +22,8 @@ from ivrbot.model.call import (
     CallRegistration,
     Dossier,
     EscalationReason,
+    OpenClaim,
+    PastContact,
     QueueName,
     TranscriptLine,
 )
@@ -114,6 +116,7 @@ def save_dossier(conn: Connection, dossier: Dossier) -> None:
     body = asdict(dossier)
     for name in ("dossier_id", "call_id", "created_at", "caller"):
         del body[name]
+    body["contacts"] = [asdict(one) | {"at": one.at.isoformat()} for one in dossier.contacts]
     values = {
         "dossier_id": dossier.dossier_id,
         "call_id": dossier.call_id,
@@ -166,6 +169,12 @@ def _dossier(row: Row[Any]) -> Dossier:
         tried=tuple(body["tried"]),
         transcript=tuple(TranscriptLine(**line) for line in body["transcript"]),
         suggestion=body["suggestion"],
+        # dossiers of earlier versions have none of these
+        confidence=body.get("confidence", {}),
+        contacts=tuple(
+            PastContact(**one | {"at": datetime.fromisoformat(one["at"])}) for one in body.get("contacts", ())
+        ),
+        claims=tuple(OpenClaim(**one) for one in body.get("claims", ())),
     )
 
 

@@ -375,6 +375,12 @@ class BrokenDesk:
     def __init__(self, failure: BaseException | None) -> None:
         self._failure = failure
 
+    async def state(self, queue: str) -> None:
+        return None
+
+    async def promise_callback(self, registration: CallRegistration, dossier: Dossier, asked: object) -> None:
+        raise StorageUnavailable("down")
+
     async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
         pass
 

@@ -118,7 +118,7 @@ def test_sealing_twice_changes_nothing() -> None:
 
 def test_json_holds_every_field_and_hides_the_caller() -> None:
     shown = as_json(seal(dossier()))
-    assert set(shown) == {field.name for field in fields(Dossier)}
+    assert set(shown) == {field.name for field in fields(Dossier)} | {"last_words"}
     assert json.loads(json.dumps(shown)) == shown
     assert shown["caller"] == "***67"
     assert (shown["level"], shown["reason"]) == ("identified", "authentication_failed")
