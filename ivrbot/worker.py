@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Final
 
 from ivrbot import app
 from ivrbot.analytics.evidence_source import ContactEvidence
+from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
+from ivrbot.call.router import DRAINING
 from ivrbot.config import Settings
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
@@ -107,16 +110,18 @@ async def _answer_calls(
         app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
         asyncio.TaskGroup() as group,
     ):
+        hearing = AsrWatch(speech.hearing, time.monotonic)
         desk = CallDesk(
             core.parts,
-            asr=speech.hearing,
+            asr=hearing.hearing,
             voice=speech.voice,
             settings=settings.call,
             record=core.recorder.emit,
             registered_only=settings.media.registered_only,
         )
         core.parts.router.watch(
-            lambda: {call.registration.call_id for call in desk.live}, lambda: "" if desk.ready else "draining"
+            lambda: {call.registration.call_id for call in desk.live},
+            lambda: what_ails(asr_down=hearing.down, storing=core.recorder.storing, ready=desk.ready),
         )
         pacer, dialler = Pacer(), app.callback_dialler(core)
         gateway = AudioSocketGateway(desk, pacer, settings.media)
@@ -156,6 +161,18 @@ async def _answer_calls(
             await web.stop()
             for task in background:
                 task.cancel()
+
+
+def what_ails(*, asr_down: bool, storing: bool, ready: bool) -> str:
+    """Short code of what keeps this process from serving callers who are not drawn yet, "" when nothing does.
+
+    What concerns every call comes before what concerns new ones only.
+    """
+    if asr_down:
+        return "asr_down"
+    if not storing:
+        return "storage_journal"
+    return "" if ready else DRAINING
 
 
 def _controller(core: app.Core) -> Controller:

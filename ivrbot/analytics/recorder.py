@@ -71,10 +71,19 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
         self._replayed_to = 0
         self._store_down_until = -math.inf
+        self._storing = True
         self.dropped = 0
         self.rejected = 0
         self.journalled = 0
         self.skipped = 0
+
+    @property
+    def storing(self) -> bool:
+        """Whether the last group went into the store, and not only into the journal.
+
+        What went there is tried again every second, so that a store that is back is noticed without a call.
+        """
+        return self._storing
 
     @property
     def waiting(self) -> int:
@@ -234,10 +243,13 @@ class Recorder:
         except (StorageUnavailable, TimeoutError) as error:
             log.warning("the store takes no events (%s): they go to the journal", error or "too slow")
             self._store_down_until = loop.time() + self._retry_s
+            self._storing = False
             return False
         except Exception:  # a group must not be lost, nor stop the writer, for one event in it
             log.exception("the store refused a group of %d events", len(events))
-            return await self._one_by_one(events)
+            self._storing = await self._one_by_one(events)
+            return self._storing
+        self._storing = True
         return True
 
     async def _one_by_one(self, events: Sequence[CallEvent]) -> bool:

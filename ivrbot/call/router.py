@@ -20,6 +20,9 @@ from ivrbot.rollout.routing import route_call
 
 FRONT_BRANCH = "front"
 
+DRAINING = "draining"
+"""Health's code of a process that finishes its calls and takes no new ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
@@ -89,7 +92,8 @@ class Router:
 
         Args:
             live: ids of calls with an open leg.
-            healthy: "" or a short code of what keeps the bot from taking new calls.
+            healthy: "" or a short code of what keeps the bot from serving; with `DRAINING` it still serves calls
+                that it has.
         """
         if self._places is not None:
             self._places.watch(live)
@@ -191,8 +195,8 @@ class Router:
         Raises:
             StorageError: exclusions could not be read.
         """
-        # Calls that are under way are finished, whatever new ones meet.
-        if not in_call and (code := self._healthy()):
+        code = self._healthy()
+        if code and not (in_call and code == DRAINING):
             return code
         if self._exclusions is not None and (code := await self._exclusions.excluded(unit, branch)):
             return code

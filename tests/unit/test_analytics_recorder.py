@@ -94,6 +94,19 @@ async def test_while_the_store_is_away_events_wait_in_the_journal(
     await until(lambda: stored(store) == list(range(61)) and not journal.exists())
 
 
+async def test_it_tells_whether_events_reach_the_store_and_notices_by_itself_that_they_do_again(
+    recorder: Recorder, store: MemoryStore
+) -> None:
+    assert recorder.storing
+    store.down = True
+    recorder.emit(CALL, SAID, 0)
+    await recorder.flush()
+    assert not recorder.storing
+    store.down = False
+    await until(lambda: recorder.storing)
+    assert stored(store) == [0]
+
+
 async def test_a_journal_left_behind_is_written_at_the_next_start(store: MemoryStore, journal: Path) -> None:
     store.down = True
     async with Recorder(store, journal, lambda: NOW) as recorder:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.call.router import Router
+from ivrbot.call.router import DRAINING, Router
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.metrics import REGISTRY
@@ -24,6 +24,7 @@ from ivrbot.rollout.eligibility import UNOPENED_S, Places
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.worker import what_ails
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
 KEY = b"k" * 32
@@ -124,6 +125,28 @@ async def test_a_draining_process_takes_no_new_calls_but_finishes_its_own(router
     router.watch(lambda: (), lambda: "draining")
     assert (await router.assign("loans", caller="", call_id=CallId("new"))).reason == "draining"
     assert (await router.assign("loans", caller="", call_id=CallId("old"), in_call=True)).reason == "drawn"
+
+
+@pytest.mark.parametrize("code", ["asr_down", "storage_journal"])
+async def test_a_sick_process_draws_nobody_not_even_its_own_callers(
+    router: Router, store: SqliteStore, code: str
+) -> None:
+    router.watch(lambda: (), lambda: code)
+    labels = {"branch": "loans", "reason": code}
+    before = REGISTRY.get_sample_value("ivrbot_rollout_ineligible_total", labels) or 0
+    for call, in_call in (("new", False), ("old", True)):
+        answer = await router.assign("loans", caller="", call_id=CallId(call), in_call=in_call)
+        assert (answer.route, answer.arm, answer.reason) == (Route.OPERATOR, None, code)
+        assert await store.exposure(CallId(call), "loans") is None
+    assert REGISTRY.get_sample_value("ivrbot_rollout_ineligible_total", labels) == before + 2
+
+
+def test_what_ails_a_process() -> None:
+    well = {"asr_down": False, "storing": True, "ready": True}
+    assert what_ails(**well) == ""
+    assert what_ails(**well | {"ready": False}) == DRAINING
+    assert what_ails(**well | {"ready": False, "storing": False}) == "storage_journal"
+    assert what_ails(asr_down=True, storing=False, ready=False) == "asr_down"
 
 
 async def test_a_store_that_is_away_means_an_operator(router: Router, store: SqliteStore) -> None:
