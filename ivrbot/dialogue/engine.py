@@ -14,6 +14,7 @@ from typing import assert_never
 from ivrbot.dialogue.questions import FACT_QUESTIONS
 from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.turns import MAX_FAILURES, WAIT_MS, Listener
+from ivrbot.dialogue.walking import UNTOLD
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import (
     AuthReply,
@@ -63,6 +64,13 @@ class Dialogue(Listener):
 
     def step(self, state: DialogueState, input_: DialogueInput) -> Result:
         """Go on with what has come in."""
+        if isinstance(input_, UserTurn | Keys | NoInput | NoMatch):
+            state = replace(state, so_far=())
+        state, acts = self._answer(state, input_)
+        says = (act for act in acts if isinstance(act, Say) and act.response not in UNTOLD)
+        return replace(state, so_far=(*state.so_far, *says)), acts
+
+    def _answer(self, state: DialogueState, input_: DialogueInput) -> Result:
         match input_:
             case UserTurn():
                 return self._user_turn(state, input_)

@@ -18,7 +18,7 @@ from ivrbot.language.masking import mask_codes
 from ivrbot.language.money import names_currency, parse_amount
 from ivrbot.language.options import named_options
 from ivrbot.language.phonetic import transcript_words
-from ivrbot.language.remarks import is_upset
+from ivrbot.language.remarks import is_unsure, is_upset
 from ivrbot.language.resemblance import sounds_like
 from ivrbot.language.tokens import words
 from ivrbot.model.dialogue import Collect, UserTurn, Value
@@ -32,6 +32,9 @@ TOPIC_CHANGE_CONFIDENCE = 0.8
 
 LEAST_RESEMBLANCE = 0.75
 """Share of the word's sounds that must be there for a garbled "operator"."""
+
+LONGEST_YES = 4
+"""Words of an answer that the classifier alone may call a yes; what it opens cannot be undone."""
 
 MAX_NOTE_CHARS = 1000
 
@@ -120,7 +123,18 @@ def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
             if answer and is_upset(hypothesis.text, language):
                 return parse_yes_no(_PARTICLE.sub("", hypothesis.text), language, verbs)
             return answer
-    return {"affirm": True, "deny": False}.get(turn.nlu.intent)
+    return _meant(turn, language)
+
+
+def _meant(turn: UserTurn, language: Language) -> bool | None:
+    """The classifier's word for it; a yes only of a short, sure answer without any refusal in it."""
+    if turn.nlu.intent == "deny":
+        return False
+    said = words(turn.text, language)
+    if turn.nlu.intent != "affirm" or turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
+        return None
+    doubtful = len(said) > LONGEST_YES or set(said) & _REFUSALS or is_unsure(turn.text, language)
+    return None if doubtful else True
 
 
 def volunteered(
@@ -139,11 +153,16 @@ def volunteered(
     for name, spec in domain.slots.items():
         if not spec.fill_from_topic or (wanted is not None and name not in wanted):
             continue
-        if spec.kind == "words" and len(words(turn.text, language)) < spec.least_words:
+        if spec.kind == "words" and not _is_account(spec, turn, language):
             continue
         if (value := read_slot(spec, turn, language, today)) is not None:
             found[name] = value
     return _without_echoes(domain, found, names_currency(turn.text, language), parse_amount(turn.text, language))
+
+
+def _is_account(spec: SlotSpec, turn: UserTurn, language: Language) -> bool:
+    """Whether a sentence may be put on record without asking: long enough, and surely about this."""
+    return turn.nlu.confidence >= TOPIC_CHANGE_CONFIDENCE and len(words(turn.text, language)) >= spec.least_words
 
 
 def _without_echoes(

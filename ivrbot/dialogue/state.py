@@ -45,7 +45,9 @@ class DialogueState:
         topic: the topic being served, "" before the caller has stated one.
         asked: what to say again when the question must be repeated.
         told: all that was said with the question, for "repeat".
+        so_far: what was said since the caller's last turn, before the next question.
         times_asked: how often the same question was put in a row.
+        waits: how often the caller has asked for time at this question.
         collect: what is being listened for, while waiting for a collect or a fact.
         operation: what the caller is being authenticated for.
         fact: the fact just asked for.
@@ -65,7 +67,9 @@ class DialogueState:
     topic: str = ""
     asked: tuple[Say, ...] = ()
     told: tuple[Say, ...] = ()
+    so_far: tuple[Say, ...] = ()
     times_asked: int = 0
+    waits: int = 0
     collect: Collect | None = None
     operation: str = ""
     fact: str = ""

@@ -26,7 +26,7 @@ from ivrbot.dialogue.reading import (
 from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Result
-from ivrbot.dialogue.walking import Walker
+from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
 from ivrbot.language.commands import Universal
 from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
 from ivrbot.language.tokens import words
@@ -96,6 +96,8 @@ class Listener(Walker):
 
     def _topic_turn(self, state: DialogueState, turn: UserTurn) -> Result:
         intent, after_service = turn.nlu.intent, bool(state.topic)
+        if asks_about_bot(turn.text, state.language) and intent == "operator":
+            return self._ask_again(state, [Say("utter_about_bot")])  # "are you a person?" is no wish for one
         if intent == "operator":
             return self._command(state, Universal.OPERATOR)
         if after_service and self._wants_no_more(turn, state.language):
@@ -109,7 +111,7 @@ class Listener(Walker):
             return self._fill(self._with_volunteered(state, turn, topic), "topic", topic)
         if aside is not None:
             return aside
-        if intent in {"greet", "affirm"} and state.failures == 0:
+        if intent in {"greet", "affirm"} and state.failures == 0 and not state.upset:
             return self._ask_again(replace(state, failures=1), [Say("utter_ask_topic")], repeat_question=False)
         if (command := command_meant(turn)) is not None:
             return self._command(state, command)
@@ -203,8 +205,11 @@ class Listener(Walker):
             case Universal.REPEAT:
                 return self._ask_again(state, list(state.told), repeat_question=False)
             case Universal.WAIT:
-                state, acts = self._ask_again(state, [Say("utter_wait")], repeat_question=False)
-                return state, tuple(
+                if state.waits >= MAX_TIMES_ASKED:
+                    return self._transfer(state, [Say("utter_transfer")], EscalationReason.NO_INPUT)
+                times = state.times_asked
+                state, acts = self._ask_again(replace(state, times_asked=0), [Say("utter_wait")], False)
+                return replace(state, times_asked=times, waits=state.waits + 1), tuple(
                     replace(act, timeout_ms=WAIT_MS) if isinstance(act, Collect) else act for act in acts
                 )
             case Universal.HELP:

@@ -19,7 +19,9 @@ MAX_STEPS = 200
 MAX_TIMES_ASKED = 3
 """The same question is put so often in a row, whatever comes between; then a person takes over."""
 
-UNTOLD = frozenset({"utter_operator_hint", "utter_no_match", "utter_no_input", "utter_fact_unclear"})
+UNTOLD = frozenset(
+    {"utter_operator_hint", "utter_no_match", "utter_no_input", "utter_fact_unclear", "utter_blocking"}
+)
 """Not said again when the caller asks to repeat."""
 
 NOT_RESTORED = frozenset({"reference"})
@@ -184,8 +186,10 @@ class Walker:
             return self._transfer(state, [Say("utter_transfer")], EscalationReason.NO_MATCH)
         hints = self._hint(state) if hint else []
         said = tuple(act for act in acts if isinstance(act, Say) and act.response not in UNTOLD)
-        state = replace(state, waiting=waiting, collect=collect, asked=(question,), told=(*said, question))
-        state = replace(state, hint_given=state.hint_given or bool(hints), times_asked=times)
+        state = replace(
+            state, waiting=waiting, collect=collect, asked=(question,), told=(*state.so_far, *said, question)
+        )
+        state = replace(state, hint_given=state.hint_given or bool(hints), times_asked=times, waits=0)
         return state, (*acts, *hints, question, collect)
 
     def _ask_again(self, state: DialogueState, first: list[Say], repeat_question: bool = True) -> Result:
