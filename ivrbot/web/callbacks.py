@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 class Report(Body):
     """Body of `POST /api/v1/callbacks/{callback_id}/result`."""
 
-    try_no: int = Field(alias="try", ge=1, le=10_000)
+    try_no: int = Field(ge=1, le=10_000)
     result: Literal["answered", "busy", "no_answer", "failed", "no_operator"]
 
 

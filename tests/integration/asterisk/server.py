@@ -50,6 +50,8 @@ class Site:
         sip_port: where Asterisk listens for SIP (UDP).
         ami_port: where Asterisk listens for AMI.
         ami_secret: secret of the account "ivrbot".
+        originate: the account may place calls.
+        network_port: SIP port of the telephone network behind the trunk, for calls that Asterisk places.
         dialplan: the bank's own extensions.conf; "" is the one that the product ships.
     """
 
@@ -63,6 +65,8 @@ class Site:
     sip_port: int = field(default_factory=free_port)
     ami_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
     ami_secret: str = "test-secret"
+    originate: bool = False
+    network_port: int | None = None
     dialplan: str = ""
 
 
@@ -91,6 +95,8 @@ def write_configuration(site: Site, etc: Path) -> None:
         (SHIPPED / "manager.conf.example").read_text(),
         {"port = 5038": f"port = {site.ami_port}", "secret = change-me": f"secret = {site.ami_secret}"},
     )
+    if site.originate:
+        manager = fill(manager, {"write = call\n": "write = call,originate\n"})
     (etc / "manager.conf").write_text(manager)
     first = random.randrange(20000, 30000, 2)
     rtp = fill((SHIPPED / "rtp.conf").read_text(), {"10000": str(first), "20000": str(first + 1000)})
@@ -126,7 +132,7 @@ def _write_pjsip(site: Site, etc: Path) -> None:
         (SHIPPED / "pjsip.conf.example").read_text(),
         {
             "bind = 0.0.0.0:5060": f"bind = {HOST}:{site.sip_port}",
-            "contact = sip:198.51.100.10:5060": f"contact = sip:{HOST}:{site.sip_port}",
+            "contact = sip:198.51.100.10:5060": f"contact = sip:{HOST}:{site.network_port or site.sip_port}",
             "match = 198.51.100.10": f"match = {HOST}",
             # the scenarios of SIPp know calls only, not the OPTIONS of a check
             "qualify_frequency = 30": "qualify_frequency = 0",
