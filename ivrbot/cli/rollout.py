@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from ivrbot import app
-from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.rollout_analyze import analyze_command
 from ivrbot.cli.rollout_audit import audit_group, certificate_command, verify_command
 from ivrbot.cli.rollout_changes import COMMANDS
 from ivrbot.cli.rollout_parts import open_store, read_plan
-from ivrbot.cli.rollout_simulate import VOLUME_DAYS, forecast_command, simulate_command
+from ivrbot.cli.rollout_simulate import forecast_command, simulate_command
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
-from ivrbot.model.experiment import BranchState
-from ivrbot.model.rollout import effective_states
-from ivrbot.rollout import proposals, rows
+from ivrbot.rollout import rows
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import check_plan
-from ivrbot.rollout.outlooks import outlooks
 from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import standings
-from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.shadow import ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
-from ivrbot.storage.volumes import callers_per_day
+from ivrbot.web.rollout_status import RolloutStatus
 
 NO_PLAN = Plan("", "", "UTC", {}, {}, 0, "")
 """Stands for a file that cannot be read: states are shown all the same."""
@@ -90,32 +79,12 @@ async def status(as_json: bool) -> None:
         plan, broken = NO_PLAN, str(error)
         click.echo(broken, err=True)
     async with open_store(settings) as store:
-        own = await store.own_states()
-        told = await _beside(store, plan, own, broken)
-    table = rows.status(plan, own, told)
+        table = await RolloutStatus(store, app.utc_now).rows(plan, broken)
     if as_json:
         print_json(table)
         return
     for row in table:
         click.echo(f"{row['branch']:<12} {row['stage'] or '-':<10} {row['share']:>5.0%}{_notes(row)}")
-
-
-async def _beside(store: SqliteStore, plan: Plan, own: Mapping[str, BranchState], plan_error: str) -> rows.Beside:
-    now = app.utc_now()
-    known = standings(await store.history())
-    source = ContactEvidence(
-        ContactBook(store),
-        shadow=ShadowBook(store).evidence,
-        time_cap_s=lambda branch: plan.branches[branch].time_cap_s,
-    )
-    daily = await callers_per_day(store, now - timedelta(days=VOLUME_DAYS), now)
-    lacking = await outlooks(plan, effective_states(own), known, source, daily, now)
-    return rows.Beside(
-        standings=known,
-        proposals=await proposals.current(store, RolloutBook(store), now),
-        outlook=lambda branch, _state, _standing: lacking.get(branch.name, rows.Outlook()),
-        plan_error=plan_error,
-    )
 
 
 def _notes(row: rows.Row) -> str:

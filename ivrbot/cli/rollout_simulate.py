@@ -23,10 +23,7 @@ from ivrbot.rollout.plan import BranchPlan, Plan, Primary
 from ivrbot.rollout.simulation import Summary, simulate, summarise
 from ivrbot.rollout.synthetic import Rate, World
 from ivrbot.storage.sqlite import SqliteStore
-from ivrbot.storage.volumes import callers_per_day
-
-VOLUME_DAYS = 28
-"""Stretch from which volumes are taken."""
+from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
 
 plan_option = click.option(
     "--plan", "plan_file", type=click.Path(path_type=Path), help="Rollout plan; else the settings' one."

@@ -15,6 +15,9 @@ from ivrbot.storage.contact_statements import microseconds
 from ivrbot.storage.contact_tables import contacts
 from ivrbot.storage.sqlite import SqliteStore
 
+VOLUME_DAYS: Final = 28
+"""Days that a volume is the mean of: four of every weekday."""
+
 _DAY_US: Final = timedelta(days=1) // timedelta(microseconds=1)
 
 

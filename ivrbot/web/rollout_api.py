@@ -20,10 +20,10 @@ from ivrbot.model.experiment import Route
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.proposals import Desk
-from ivrbot.rollout.standing import standings
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.parts import WebParts
+from ivrbot.web.rollout_status import RolloutStatus
 
 TOKEN_NAME: Final = "token:api"
 """There is one token so far; it signs as this."""
@@ -77,6 +77,7 @@ class RolloutApi:
         self._parts = parts
         self._now = now
         self._book = RolloutBook(parts.store)
+        self._status = RolloutStatus(parts.store, now)
 
     def routes(self) -> list[web.RouteDef]:
         """Where the handlers are mounted."""
@@ -124,16 +125,8 @@ class RolloutApi:
     async def status(self, request: web.Request) -> web.Response:
         """One row per branch."""
         del request
-        return json_answer(await _told(self._status()))
-
-    async def _status(self) -> list[rows.Row]:
-        store, router = self._parts.store, self._parts.router
-        beside = rows.Beside(
-            standings=standings(await store.history()),
-            proposals=await proposals.current(store, self._book, self._now()),
-            plan_error=router.plan_error,
-        )
-        return rows.status(router.plan, await store.own_states(), beside)
+        router = self._parts.router
+        return json_answer(await _told(self._status.rows(router.plan, router.plan_error)))
 
     async def proposals(self, request: web.Request) -> web.Response:
         """Every proposal, oldest first, as it stands now."""

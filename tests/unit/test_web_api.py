@@ -16,6 +16,7 @@ import pytest
 from ivrbot.errors import ConfigError, StorageUnavailable
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration
 from ivrbot.model.events import EventType
+from ivrbot.web.rollout_status import RolloutStatus
 from ivrbot.web.server import WebServer
 from tests.fakes.waiting import until
 from tests.unit.web_fixture import AT, Site, a_dossier, open_site
@@ -332,6 +333,7 @@ async def test_the_state_of_every_branch(site: Site) -> None:
     status, rows = await site.get("/api/v1/rollout")
     assert status == 200
     assert {row["branch"]: row["share"] for row in rows} == dict.fromkeys(site.parts.router.known_branches, 1.0)
+    assert rows == await RolloutStatus(site.parts.store, lambda: AT).rows(site.parts.router.plan)
 
 
 # --- the description is true ------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""The rollout's state as people ask for it, over HTTP and on the command line: the same rows.
+
+Takes the store and the plan; gives status rows, with what each branch still lacks. That costs a look at
+the evidence of every branch: a server keeps it for a while; whatever moves a branch ends that at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from ivrbot.analytics.evidence_source import ContactEvidence
+from ivrbot.errors import StorageError
+from ivrbot.model.experiment import BranchState
+from ivrbot.model.rollout import effective_states
+from ivrbot.rollout import proposals, rows
+from ivrbot.rollout.outlooks import outlooks
+from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.standing import Standing, standings
+from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.rollout_book import RolloutBook
+from ivrbot.storage.shadow import ShadowBook
+from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
+
+KEPT: Final = timedelta(minutes=1)
+
+log = logging.getLogger(__name__)
+
+Found = Mapping[str, rows.Outlook]
+
+
+class RolloutStatus:
+    """Status rows from a store.
+
+    Args:
+        store: states, audit, proposals, contacts.
+        now: aware UTC clock.
+    """
+
+    def __init__(self, store: SqliteStore, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._now = now
+        self._kept: tuple[object, datetime, Found] | None = None
+        self._looking = asyncio.Lock()
+
+    async def rows(self, plan: Plan, plan_error: str = "") -> list[rows.Row]:
+        """One row per branch.
+
+        Args:
+            plan: in force.
+            plan_error: what is wrong with its file, "" when nothing is.
+
+        Raises:
+            StorageError: the states cannot be read.
+        """
+        store, now = self._store, self._now()
+        own = await store.own_states()
+        known = standings(await store.history())
+        lacking = await self._outlooks(plan, own, known, now)
+        told = rows.Beside(
+            standings=known,
+            proposals=await proposals.current(store, RolloutBook(store), now),
+            outlook=lambda branch, _state, _standing: lacking.get(branch.name, rows.Outlook()),
+            plan_error=plan_error,
+        )
+        return rows.status(plan, own, told)
+
+    async def _outlooks(
+        self, plan: Plan, own: Mapping[str, BranchState], known: Mapping[str, Standing], now: datetime
+    ) -> Found:
+        about = (plan.revision, dict(own), dict(known))
+        async with self._looking:  # of many who ask at once, one looks
+            if self._kept is not None and self._kept[0] == about and now - self._kept[1] < KEPT:
+                return self._kept[2]
+            found = await _look(self._store, plan, own, known, now)
+            self._kept = (about, now, found)
+            return found
+
+
+async def _look(
+    store: SqliteStore,
+    plan: Plan,
+    own: Mapping[str, BranchState],
+    known: Mapping[str, Standing],
+    now: datetime,
+) -> Found:
+    source = ContactEvidence(
+        ContactBook(store),
+        shadow=ShadowBook(store).evidence,
+        time_cap_s=lambda branch: plan.branches[branch].time_cap_s,
+    )
+    try:
+        daily = await callers_per_day(store, now - timedelta(days=VOLUME_DAYS), now)
+    except StorageError as error:  # without a volume no day can be named; the states are told all the same
+        log.warning("callers per day could not be read: %s", error)
+        daily = {}
+    return await outlooks(plan, effective_states(own), known, source, daily, now)
