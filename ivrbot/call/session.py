@@ -282,20 +282,20 @@ class CallSession:
                 self._transcript.keys(heard.digits, collect)
                 return Keys(heard.digits)
             case Spoken():
-                nlu = await self._understand(heard.hypotheses[0].text, collect)
+                nlu = await self._understand(heard.hypotheses, collect)
                 turn = UserTurn(heard.hypotheses, nlu, heard.over_prompt)
                 self._transcript.caller(turn, heard, collect, self._state.language)
                 return turn
 
-    async def _understand(self, text: str, collect: Collect) -> NluResult:
+    async def _understand(self, hypotheses: tuple[Hypothesis, ...], collect: Collect) -> NluResult:
         """Meaning of a turn; the first time that it fails, words that need no understanding still count."""
         try:
-            return await self._understanding.of_turn(text, collect, self._state.language)
+            return await self._understanding.of_hypotheses(hypotheses, collect, self._state.language)
         except EngineError as error:
             self._engine_failed("nlu", error)
             if self._understanding.failures > 1:
                 raise _Escalate(EscalationReason.NLU_FAILURE) from error
-            return not_understood(text)
+            return not_understood(hypotheses[0].text)
 
     # --- what others decide -------------------------------------------------------------------------
 
