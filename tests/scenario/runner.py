@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ivrbot import app
 from ivrbot.call.session import CallSession
 from ivrbot.call.text import TextChannel
@@ -21,6 +23,7 @@ from ivrbot.model.call import CallEnd, CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.ports import NluEngine
 from ivrbot.yamlfile import read_yaml
+from tests.fakes.calls import product_files
 
 
 @dataclass
@@ -39,8 +42,11 @@ async def core(
 ) -> AsyncIterator[app.Core]:
     """The real core in a folder of its own."""
     settings = Settings(data_dir=data_dir, **changes)
-    async with app.open_core(settings, plan_file=plan, nlu=nlu) as built:
-        yield built
+    with pytest.MonkeyPatch.context() as patch:
+        if plan == app.DEMO_PLAN:  # reading the flows takes longer than a call: all stories share one reading
+            patch.setattr(app, "_load_files", lambda *_: product_files())
+        async with app.open_core(settings, plan_file=plan, nlu=nlu) as built:
+            yield built
 
 
 async def play(parts: app.Core, caller: str, turns: list[str], language: str = "ru", topic: str = "") -> Played:
@@ -71,7 +77,7 @@ async def play(parts: app.Core, caller: str, turns: list[str], language: str = "
 
 def load_stories(folder: Path) -> list[Any]:
     """All stories of all files, as (name, story)."""
-    stories = []
+    stories: list[Any] = []
     for path in sorted(folder.glob("*.yml")):
         stories.extend((f"{path.stem}: {story['story']}", story) for story in read_yaml(path).data["stories"])
     return stories

@@ -7,11 +7,30 @@ from typing import Any
 
 import pytest
 
+from ivrbot.config import PROJECT_ROOT
 from ivrbot.nlu.embedded import EmbeddedNlu
 from tests.scenario.runner import core, load_stories, play
 from tests.unit.nlu_engines import classifier, encoder_path
 
 STORIES = load_stories(Path(__file__).parent)
+SHORT = 4
+"""Sentences of so few words ("потеряла карту") are everybody's."""
+
+
+def test_there_are_stories_enough() -> None:
+    assert len(STORIES) >= 80
+    assert len({name for name, _ in STORIES}) == len(STORIES)
+
+
+def test_no_story_is_training_data() -> None:
+    """A story that the bot has learnt by heart shows nothing."""
+    learnt: set[str] = set()
+    for path in (PROJECT_ROOT / "nlu_data").glob("*/*.yml"):
+        lines = path.read_text("utf-8").splitlines()
+        learnt |= {line.strip().removeprefix("- ").strip().lower() for line in lines}
+    said = {str(turn["user"]).lower() for _, story in STORIES for turn in story["turns"]}
+    sentences = {text for text in said if len(text.split()) > SHORT}
+    assert not sentences & learnt
 
 
 async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
@@ -35,6 +54,9 @@ async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
     cards = {card["last4"]: card["status"] for card in customer[0]["cards"]} if customer else {}
     for last4, status in story.get("cards", {}).items():
         assert cards[last4] == status
+    if customer:
+        assert len(customer[0]["claims"]) == story.get("claims", 0)
+        assert customer[0]["services"] == story.get("services", [])
     for text in story.get("said", ()):
         assert any(text in line for line in played.lines), f"nobody said {text!r}"
 
