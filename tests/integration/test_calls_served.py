@@ -56,8 +56,10 @@ async def confirm_and_leave(line: Stage, call: Call, folder: Path, voice: Caller
     print(f"\nblocked {call.since_answer_s(blocked):.1f} s after the answer")
     assert blocked["status"] == "ok"
     assert call.since_answer_s(blocked) <= BLOCKED_S
-    await call.asked("utter_ask_more")
+    await call.asked("utter_ask_wants_reissue")
     call.phone.save(folder / "told.wav", told_from_s, asyncio.get_running_loop().time())
+    await call.press("2")
+    await call.asked("utter_ask_more")
     await call.say("нет, спасибо", voice)
     await call.caller.hung_up_on()
     ended = await call.story.ended()
