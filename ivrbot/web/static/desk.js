@@ -1,4 +1,5 @@
 import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
+import { followCallbacks } from "./callbacks.js";
 import { showDisposition } from "./disposition.js";
 import { MAX_UNSENT_BYTES, Sound } from "./sound.js";
 
@@ -47,7 +48,15 @@ async function show(id) {
 function facts(dossier) {
   const sure = [label("levels", dossier.level)];
   if (dossier.facts_used.length) sure.push(`${texts.facts} ${dossier.facts_used.map((fact) => label("facts", fact)).join(", ")}`);
-  const slots = Object.entries(dossier.slots).map(([slot, value]) => `${slot}: ${value}`);
+  const slots = Object.entries(dossier.slots).map(([slot, value]) => {
+    const sure = dossier.confidence[slot] ?? 1;
+    return sure < 1 ? `${slot}: ${value} (${Math.round(sure * 100)} %)` : `${slot}: ${value}`;
+  });
+  const local = document.documentElement.lang;
+  const earlier = dossier.contacts.map((one) =>
+    [new Date(one.at).toLocaleString(local), label("topics", one.topic) || texts.no_topic, label("outcomes", one.outcome)].join(", "));
+  const claims = dossier.claims.map((claim) =>
+    `${claim.reference}: ${(claim.amount_minor / 100).toLocaleString(local)} ${claim.currency}, ${claim.merchant}, ${claim.made_on}`);
   const rows = [
     [texts.who, [name(dossier), dossier.caller].filter(Boolean).join(", ")],
     [texts.level, sure.join("; ")],
@@ -56,6 +65,9 @@ function facts(dossier) {
     [texts.queue, label("queues", dossier.queue)],
     [texts.slots, slots.join("; ") || texts.nothing],
     [texts.tried, dossier.tried.join("; ") || texts.nothing],
+    [texts.last_words, dossier.last_words || texts.nothing],
+    [texts.last_contacts, earlier.join("; ") || texts.nothing],
+    [texts.open_claims, claims.join("; ") || texts.nothing],
     [texts.time, new Date(dossier.created_at).toLocaleString(document.documentElement.lang)],
   ];
   return make("dl", {}, ...rows.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
@@ -177,5 +189,7 @@ follow("/web/desk", (news) => {
     else show(fresh[0].dossier_id);
   }
 });
+
+followCallbacks(show);
 
 if (location.hash.length > 1) show(location.hash.slice(1));

@@ -1,0 +1,53 @@
+import { byId, label, make, texts } from "./page.js";
+
+const LOOK_MS = 5000;
+const ENDED = new Set(["done", "given_up"]);
+
+// The list of callers who asked to be called back; `open` shows a dossier.
+export function followCallbacks(open) {
+  const look = async () => {
+    try {
+      const response = await fetch("/web/callbacks");
+      if (response.ok) list((await response.json()).callbacks, open, look);
+    } catch {
+      // the page already says that the server is away
+    }
+  };
+  look();
+  setInterval(() => document.hidden || look(), LOOK_MS);
+}
+
+function list(rows, open, look) {
+  const place = byId("callbacks");
+  if (place.contains(document.activeElement)) return; // not under somebody's hands
+  place.replaceChildren(...rows.map((row) => item(row, open, look)));
+  byId("callbacks-none").hidden = rows.length > 0;
+}
+
+function item(row, open, look) {
+  const when = new Date(row.due_at).toLocaleString(document.documentElement.lang);
+  const said = [label("callback_states", row.state), row.result ? label("callback_results", row.result) : ""];
+  const dossier = make("button", { type: "button" },
+    make("span", {}, make("b", {}, label("topics", row.topic) || texts.no_topic), row.number ? ` ${row.number}` : ""),
+    make("span", { class: "small" }, `${label("queues", row.queue)} · ${when}`),
+    make("span", { class: "small" }, said.filter(Boolean).join(": ")),
+  );
+  dossier.addEventListener("click", () => open(row.dossier_id));
+  const acts = make("span", { class: "acts" });
+  if (row.state === "open" || row.state === "given_up") acts.append(act(row, "done", look));
+  if (row.state === "given_up") acts.append(act(row, "again", look));
+  return make("li", { class: ENDED.has(row.state) ? "ended" : null }, dossier, acts);
+}
+
+function act(row, action, look) {
+  const button = make("button", { type: "button", class: "button small" }, texts[`callback_${action}`]);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    await fetch(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ action }),
+    });
+    button.blur();
+    look();
+  });
+  return button;
+}
