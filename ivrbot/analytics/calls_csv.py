@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -54,12 +54,16 @@ class ReadCalls:
     header: str = ""
 
 
-def read_calls(lines: Iterable[str], unit_of: UnitOf) -> ReadCalls:
+def read_calls(
+    lines: Iterable[str], unit_of: UnitOf, *, branches: Collection[str] = (), latest: datetime | None = None
+) -> ReadCalls:
     """Read a whole file; the separator is a comma, or a semicolon if the first line has one.
 
     Args:
         lines: with their ends; the first is the header.
         unit_of: makes units of numbers.
+        branches: those that there are; a line of another one is refused. Empty: any.
+        latest: a call that started later than this, by its clock, is refused.
     """
     rows = iter(lines)
     first = next(rows, "").removeprefix("\ufeff")
@@ -84,7 +88,7 @@ def read_calls(lines: Iterable[str], unit_of: UnitOf) -> ReadCalls:
         if not any(field.strip() for field in fields):
             continue
         read += 1
-        note = _note(header, fields, unit_of)
+        note = _known(_note(header, fields, unit_of), branches, latest)
         if isinstance(note, str):
             rejected.append(RejectedLine(reader.line_num + 1, note))
         elif notes.get(note.call_id, note) != note:
@@ -93,6 +97,17 @@ def read_calls(lines: Iterable[str], unit_of: UnitOf) -> ReadCalls:
             duplicate += note.call_id in notes
             notes[note.call_id] = note
     return ReadCalls(tuple(notes.values()), tuple(rejected), duplicate, read)
+
+
+def _known(note: ContactNote | str, branches: Collection[str], latest: datetime | None) -> ContactNote | str:
+    """The note, or why it cannot belong here."""
+    if isinstance(note, str):
+        return note
+    if branches and note.branch not in branches:
+        return f"branch: there is no branch {note.branch}; allowed: {', '.join(sorted(branches))}"
+    if latest is not None and note.started_at > latest:
+        return "started_at: lies in the future"
+    return note
 
 
 def _wrong_header(header: list[str]) -> str:

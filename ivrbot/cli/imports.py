@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,6 +18,9 @@ from ivrbot.telephony.wire.queue_log import QueueLogParser
 
 PIECE_BYTES = 1 << 20
 PIECE_ROWS = 2_000
+NO_QUEUE = ("NONE", "")
+"""What Asterisk writes where a row belongs to no queue."""
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 @click.group("import")
@@ -57,6 +60,7 @@ async def queue_log(file: Path, branches: dict[str, str], as_json: bool) -> None
     parser, rejected = QueueLogParser(), list[RejectedLine]()
     read = new = stored = 0
     newest_us = 0
+    queues = set[str]()
     async with app.open_contacts(settings) as contacts:
         intake = app.queue_intake(contacts, settings, "import", branches)
         with file.open("rb") as stream:
@@ -71,10 +75,18 @@ async def queue_log(file: Path, branches: dict[str, str], as_json: bool) -> None
                     piece = parsed.rows[at : at + PIECE_ROWS]
                     new += await intake.take(piece)
                     stored += len(piece)
+                    queues.update(row.queue for row in piece)
                     newest_us = max(newest_us, *(row.at_us for row in piece))
         if newest_us:
             await _known_until(contacts, QueueRow(newest_us, "", "", "", "").at)
         await _fold(contacts, settings)
+    strangers = sorted(queues - {*known, *branches, *NO_QUEUE})
+    if strangers:
+        click.echo(
+            f"queues that are no branch, their calls count for none: {', '.join(strangers)}; "
+            "--map QUEUE=BRANCH when a file is read for the first time",
+            err=True,
+        )
     _show(read, new, stored - new, rejected, as_json)
 
 
@@ -88,7 +100,9 @@ async def calls(file: Path, as_json: bool) -> None:
     unit_of = app.unit_of_number(settings)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            found = read_calls(stream, unit_of)
+            found = read_calls(
+                stream, unit_of, branches=app.branch_names(settings), latest=app.utc_now() + CLOCK_SKEW
+            )
     except UnicodeDecodeError:
         fail(INVALID, f"{file} is not UTF-8")
     if found.header:
@@ -105,6 +119,8 @@ async def calls(file: Path, as_json: bool) -> None:
 
 async def _known_until(contacts: ContactBook, newest: datetime) -> None:
     """The operators' data is complete up to the newest call that a file has brought."""
+    # Never beyond now: one row of a clock that stood wrong would make the data look fresh for years.
+    newest = min(newest, app.utc_now())
     held = await contacts.log_position("import")
     if held is None or held.read_at is None or held.read_at < newest:
         await contacts.add_queue_rows((), "import", LogPosition(read_at=newest))

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from ivrbot import app
 from ivrbot.cli.main import COMMANDS, main
+from ivrbot.model.queue import LogPosition
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.rollout.control import adopt
 from ivrbot.storage.contacts import ContactBook
@@ -355,6 +357,38 @@ def test_import_queue_log(own_folder: Path) -> None:
             return [(one.branch, one.outcome.value) for one in await ContactBook(store).of_call("queue:17.1")]
 
     assert asyncio.run(contacts()) == [("balance", "resolved")]
+
+
+def test_import_queue_log_names_queues_that_are_no_branch(own_folder: Path) -> None:
+    (own_folder / "queue_log").write_text(QUEUE_LOG)
+    result = run("import", "queue-log", "queue_log")
+    assert result.exit_code == 0
+    assert "queues that are no branch, their calls count for none: bal;" in result.stderr
+    assert "no branch" not in run("import", "queue-log", "queue_log", "--map", "bal=balance").stderr
+
+
+def test_a_row_of_the_future_does_not_make_the_data_look_fresh(own_folder: Path) -> None:
+    (own_folder / "queue_log").write_text("4102444800|17.1|balance|NONE|ENTERQUEUE||+79990000001|1\n")
+    assert run("import", "queue-log", "queue_log").exit_code == 0
+
+    async def position() -> LogPosition | None:
+        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+            return await ContactBook(store).log_position("import")
+
+    held = asyncio.run(position())
+    assert held is not None and held.read_at is not None
+    assert held.read_at <= datetime.now(UTC)
+
+
+def test_import_calls_refuses_unknown_branches_and_the_future(own_folder: Path) -> None:
+    (own_folder / "calls.csv").write_text(
+        "call_id,started_at,branch\na,2026-09-01T10:00:00Z,balanse\nb,2199-09-01T10:00:00Z,balance\n"
+    )
+    found = document("import", "calls", "calls.csv")
+    assert (found["read"], found["new"]) == (2, 0)
+    why = [line["why"] for line in found["rejected"]]
+    assert why[0].startswith("branch: there is no branch balanse; allowed: balance,")
+    assert why[1] == "started_at: lies in the future"
 
 
 def test_import_queue_log_with_a_wrong_map(own_folder: Path) -> None:
