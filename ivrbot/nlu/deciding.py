@@ -57,6 +57,17 @@ def _surely(name: str, scores: Mapping[str, float], refused: float) -> bool:
     return emergency >= EMERGENCY_AT_LEAST * (1.0 - refused)
 
 
+def with_scope_of(rest: Mapping[str, float], whole: Mapping[str, float]) -> dict[str, float]:
+    """The whole turn's shares, with the share of out_of_scope that the rest without the refusal has.
+
+    A refusal by itself is out of scope, so that a turn that holds one looks so; whether the wish beside it is in
+    scope, only the rest can say.
+    """
+    inside = 1.0 - whole.get(OUT_OF_SCOPE, 0.0)
+    scale = (1.0 - rest.get(OUT_OF_SCOPE, 0.0)) / max(inside, 1e-9)
+    return {name: rest.get(name, 0.0) if name == OUT_OF_SCOPE else share * scale for name, share in whole.items()}
+
+
 def together(readings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Geometric mean of several rankings of one turn: what all of them hold likely, likeliest first.
 

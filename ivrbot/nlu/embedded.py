@@ -17,7 +17,7 @@ from ivrbot.model.speech import OUT_OF_SCOPE, IntentScore, Language, NluResult
 from ivrbot.nlu.cache import cache_key, load_classifier, store_classifier
 from ivrbot.nlu.classifier import NOISE_COPIES, TextClassifier
 from ivrbot.nlu.data import Example, TrainingData, load_training_data
-from ivrbot.nlu.deciding import decide_intent, together
+from ivrbot.nlu.deciding import decide_intent, together, with_scope_of
 from ivrbot.nlu.encoder import SentenceEncoder
 from ivrbot.nlu.guard import asserted_part
 from ivrbot.nlu.text import normalise
@@ -134,7 +134,8 @@ class EmbeddedNlu:
         # What is refused is heard like what is asked for; so what is left without it is read as well.
         left = asserted_part(text, language)
         if left and left != words:
-            scores = together((scores, self._classifier.scores(left)))
+            rest = self._classifier.scores(left)
+            scores = together((with_scope_of(rest, scores), rest))
         ranking = tuple(IntentScore(name, score) for name, score in scores.items())
         intent, confidence = decide_intent(text, language, scores, self._reject_below)
         return NluResult(text, intent, confidence, ranking, engine=self.name)

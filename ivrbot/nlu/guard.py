@@ -89,11 +89,11 @@ def _gone(words: Sequence[str], everything: Cues, grammar: Grammar) -> set[int]:
         return set()
     gone: set[int] = set()
     for span in _refusals(words, grammar):
-        if any(words[index].startswith(everything.requests) for index in span):
+        if any(_names(words[index], everything.requests, grammar) for index in span):
             gone |= span
     for index, word in enumerate(words):
         negator = None
-        if word.startswith(everything.requests) and not _is_statement(words, index, grammar):
+        if _names(word, everything.requests, grammar) and not _is_statement(words, index, grammar):
             negator = _negator_before(words, index, grammar)
         if negator is None and word.startswith(everything.events):
             reach = range(max(0, index - grammar.event_reach), index)
@@ -107,7 +107,11 @@ def _with_objects(words: Sequence[str], start: int, end: int, grammar: Grammar) 
     """What is denied takes along who and what: "карту я не теряла", "I haven't lost my card"."""
     while start > 0 and words[start - 1] in grammar.objects | grammar.speakers:
         start -= 1
+    refused = end
     while end + 1 < len(words) and words[end + 1] in grammar.objects:
+        end += 1
+    # "Don't raise the limit": the thing itself, after its article.
+    if refused < end < len(words) - 1 and _topics([words[end + 1]], grammar):
         end += 1
     return range(start, end + 1)
 
@@ -118,7 +122,7 @@ def _requests(words: Sequence[str], cues: Cues, grammar: Grammar) -> list[bool]:
     found = []
     reproach = bool(grammar.questions & set(words))
     for index, word in enumerate(words):
-        if not word.startswith(cues.requests):
+        if not _names(word, cues.requests, grammar):
             continue
         direct = _negator_before(words, index, grammar) is not None
         if direct and (reproach or _is_statement(words, index, grammar)):
@@ -193,11 +197,16 @@ def _topics(words: Sequence[str], grammar: Grammar) -> frozenset[str]:
     """Intents that the first of the words to name any names."""
     for word in words:
         named = frozenset(
-            name for name, cues in grammar.cues.items() if word.startswith(cues.requests + cues.events)
+            name for name, cues in grammar.cues.items() if _names(word, cues.requests + cues.events, grammar)
         )
         if named:
             return named
     return frozenset()
+
+
+def _names(word: str, stems: tuple[str, ...], grammar: Grammar) -> bool:
+    """Whether a word has one of the stems; "меня" (me) is no form of "менять" (change)."""
+    return word.startswith(stems) and word not in grammar.speakers
 
 
 def _is_imperative(word: str, grammar: Grammar) -> bool:

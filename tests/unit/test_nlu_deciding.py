@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ivrbot.nlu.deciding import EMERGENCY_AT_LEAST, decide_intent, together
+from ivrbot.nlu.deciding import EMERGENCY_AT_LEAST, decide_intent, together, with_scope_of
 
 
 def test_blocking_needs_more_than_the_first_place() -> None:
@@ -31,3 +31,9 @@ def test_together_keeps_what_all_readings_hold_likely() -> None:
     assert sum(found.values()) == pytest.approx(1.0)
     same = {"a": 0.7, "b": 0.3}
     assert together((same, same)) == pytest.approx(same)
+
+
+def test_the_rest_says_whether_it_is_in_scope() -> None:
+    whole, rest = {"out_of_scope": 0.8, "a": 0.15, "b": 0.05}, {"out_of_scope": 0.1, "a": 0.5, "b": 0.4}
+    assert with_scope_of(rest, whole) == pytest.approx({"out_of_scope": 0.1, "a": 0.675, "b": 0.225})
+    assert with_scope_of(rest, {"out_of_scope": 1.0, "a": 0.0, "b": 0.0})["out_of_scope"] == 0.1
