@@ -1,0 +1,123 @@
+"""A call that ends with a promise to call back: kept before it is spoken, else the caller is transferred."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ivrbot import app
+from ivrbot.call.channel import Keyed
+from ivrbot.call.dossier_context import DossierContext, gather_context
+from ivrbot.errors import BankUnavailable, StorageUnavailable
+from ivrbot.model.bank import BankOperation, BankRequest
+from ivrbot.model.call import CallRegistration, Disposition, Dossier, EscalationReason
+from ivrbot.model.events import EventType
+from ivrbot.model.operators import CallbackAsked, QueueState
+from ivrbot.operators.desk import OperatorDesk
+from ivrbot.storage.callbacks import CallbackBook
+from tests.fakes.calls import ScriptedCaller
+from tests.unit.test_call_session import ANNA, LOST, Line, escalated, line
+
+__all__ = ["line"]
+
+BUSY = QueueState("other", 5, 2, 0, 60.0, 185.0, app.utc_now())
+
+
+class BusyDesk(OperatorDesk):
+    """The real desk behind a queue that is busy; `lost` makes promises fail."""
+
+    lost = False
+
+    async def state(self, queue: str) -> QueueState | None:
+        return replace(BUSY, queue=queue)
+
+    async def promise_callback(
+        self, registration: CallRegistration, dossier: Dossier, asked: CallbackAsked
+    ) -> None:
+        if self.lost:
+            raise StorageUnavailable("away")
+        await super().promise_callback(registration, dossier, asked)
+
+
+@pytest.fixture
+def desk(line: Line) -> BusyDesk:
+    made = BusyDesk(line.core.store, callbacks=CallbackBook(line.core.store), now=app.utc_now)
+    line.parts = replace(line.parts, operators=made)
+    return made
+
+
+async def test_who_will_not_wait_is_promised_a_call_back(line: Line, desk: BusyDesk) -> None:
+    caller = ScriptedCaller(["оператора", Keyed("1"), ""])
+    end = await line.call(caller)
+    assert (end.disposition, end.reason, end.escalated_to) == (Disposition.ESCALATED, "callback", "")
+    assert any("Примерное ожидание: 3" in text or "Примерное ожидание: три" in text for text in caller.said)
+    assert "перезвоним" in caller.said[-1]
+    ((kept, number),) = await CallbackBook(line.core.store).listed(5)
+    assert (kept.call_id, number) == (line.call_id, ANNA)
+    assert end.dossier is not None and kept.dossier_id == end.dossier.dossier_id
+    outcome = await line.core.store.outcome(line.call_id)
+    assert outcome is not None and outcome.action == "callback"
+    (asked,) = line.of(EventType.CALLBACK_ASKED)
+    assert asked["dossier"] == kept.dossier_id
+    assert not line.of(EventType.ESCALATED)
+    assert ANNA not in str(line.events)
+
+
+async def test_who_waits_is_transferred_with_what_he_said(line: Line, desk: BusyDesk) -> None:
+    dossier = escalated(await line.call(["оператора", "я подожду"]), EscalationReason.CALLER_ASKED)
+    assert dossier.last_words == "я подожду"
+    (told,) = line.of(EventType.WAIT_TOLD)
+    assert (told["choice"], told["waiting"]) == ("wait", 5)
+
+
+async def test_a_promise_that_cannot_be_kept_is_not_made(line: Line, desk: BusyDesk) -> None:
+    desk.lost = True
+    caller = ScriptedCaller(["оператора", Keyed("1"), ""])
+    escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
+    assert not any("перезвоним. Ни кодов" in text for text in caller.said)
+    assert not line.of(EventType.CALLBACK_ASKED)
+
+
+async def test_an_emergency_is_never_asked(line: Line, desk: BusyDesk) -> None:
+    caller = ScriptedCaller([LOST, "оператора"])
+    dossier = escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
+    assert dossier.queue == "block_card"
+    assert not line.of(EventType.WAIT_TOLD)
+
+
+async def test_hanging_up_at_the_question_is_a_call_given_up(line: Line, desk: BusyDesk) -> None:
+    end = await line.call(["оператора"])
+    assert end.disposition is Disposition.ABANDONED
+    assert await CallbackBook(line.core.store).listed(5) == ()
+
+
+async def test_open_claims_are_for_callers_who_are_known_surely_enough(line: Line) -> None:
+    customer = await line.bank.find_customer(ANNA)
+    assert customer is not None
+    listed = await line.bank.execute(BankRequest(BankOperation.LIST_OPERATIONS, customer.customer_id))
+    rows: Any = listed.values["operations"]
+    entry = next(row["entry"] for row in rows if row["amount_minor"] < 0)
+    claim = await line.bank.execute(
+        BankRequest(BankOperation.REGISTER_CLAIM, customer.customer_id, {"entry": entry}, idempotency_key="k")
+    )
+    registration = CallRegistration(line.call_id, caller=ANNA)
+    known = await gather_context(line.bank, None, registration, customer.customer_id)
+    assert [found.reference for found in known.claims] == [claim.reference]
+    assert known.claims[0].amount_minor > 0
+    assert (await gather_context(line.bank, None, registration, "")).claims == ()
+    dossier = escalated(await line.call(["оператора"]), EscalationReason.CALLER_ASKED)
+    assert dossier.claims == (), "only the number is known"
+
+
+async def test_a_bank_that_is_away_costs_the_dossier_its_claims_only(line: Line) -> None:
+    line.bank.failures["list_claims"] = [BankUnavailable("down")]
+    registration = CallRegistration(line.call_id, caller=ANNA)
+    assert await gather_context(line.bank, None, registration, "c-1") == DossierContext()
+
+
+async def test_a_slot_that_was_keyed_is_sure(line: Line) -> None:
+    dossier = escalated(await line.call([LOST, "4271", "оператора"]), EscalationReason.CALLER_ASKED)
+    assert dossier.confidence and all(0 <= sure <= 1 for sure in dossier.confidence.values())
+    assert dossier.confidence.keys() == dossier.slots.keys()
