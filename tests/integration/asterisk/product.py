@@ -18,6 +18,7 @@ READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 COMMAND_TIMEOUT_S = 120.0
 AMI_SECRET = "test-secret"
+TRAINED = REPOSITORY / ".cache" / "nlu"
 
 
 class Product:
@@ -136,6 +137,7 @@ class Product:
     async def _start(self) -> None:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._secret.write_text(AMI_SECRET)
+        self._share_training()
         with self.log_path.open("wb") as log:
             process = self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "ivrbot", "serve", *(["--demo"] if self._demo else [])),
@@ -150,6 +152,13 @@ class Product:
         await until(lambda: "ready" in lines().splitlines() or process.returncode is not None, READY_TIMEOUT_S)
         if process.returncode is not None:
             raise RuntimeError(f"serve ended with {process.returncode}:\n{lines()[-3000:]}")
+
+    def _share_training(self) -> None:
+        """Classifiers are kept under a hash of all that they depend on: trained once, not by every process."""
+        TRAINED.mkdir(parents=True, exist_ok=True)
+        kept = self.data_dir / "nlu"
+        if not kept.exists():
+            kept.symlink_to(TRAINED, target_is_directory=True)
 
     @property
     def _secret(self) -> Path:
