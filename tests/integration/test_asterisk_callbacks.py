@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
 from ivrbot.telephony.asterisk_queues import KEPT_S, AsteriskQueues
 from ivrbot.web.server import WebServer
+from tests.contract.operator_queue import OperatorLine, keeps_its_promises
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.server import AsteriskServer, Site, free_port
 from tests.integration.asterisk.sip import Caller, OperatorPhone
@@ -133,29 +134,53 @@ async def ended(task: asyncio.Task[None]) -> None:
     await task
 
 
-async def test_a_busy_queue_tells_how_it_stands(exchange: Callable[..., Any]) -> None:
+class PbxLine(OperatorLine):
+    """One operator's telephone in every queue, callers by SIPp; who rings is queued, since there is no bot."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.queue = exchange.desk
+
+    @asynccontextmanager
+    async def talking(self) -> AsyncIterator[None]:
+        async with Caller(self.exchange.installation, self.exchange.server.site.sip_port):
+            await self.exchange.operator.talking()
+            yield
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        port = self.exchange.server.site.sip_port
+        async with Caller(self.exchange.installation, port, number="+79990000001") as caller:
+            await caller.answered()
+            yield
+
+    async def settled(self) -> None:
+        """An answer is kept for a while, and queues are entered a moment after the answer."""
+        await asyncio.sleep(KEPT_S + 1.0)
+
+
+async def test_asterisks_queue_keeps_the_promises_of_a_queue(exchange: Callable[..., Any]) -> None:
     line: Exchange = await exchange()
-    quiet = await line.desk.state("other")
-    assert quiet is not None
-    assert (quiet.operators, quiet.free, quiet.waiting, quiet.expected_wait_s) == (1, 1, 0, 0.0)
     assert await line.desk.state("no_such_queue") is None
+    await keeps_its_promises(PbxLine(line))
+
+
+async def test_a_time_is_told_once_talks_have_shown_how_long_they_are(exchange: Callable[..., Any]) -> None:
+    line: Exchange = await exchange()
     sip_port = line.server.site.sip_port
     async with Caller(line.installation, sip_port) as first:
         await line.operator.talking()
         async with Caller(line.installation, sip_port, number="+79990000001"):
-            await asyncio.sleep(KEPT_S + 1.0)
-            busy = await line.desk.state("other")
-            assert busy is not None
-            # nobody has been served yet, so no time can be told
-            assert (busy.free, busy.waiting, busy.expected_wait_s) == (0, 1, None)
-            loans = await line.desk.state("loans")
-            assert loans is not None and (loans.waiting, loans.free) == (0, 0)
+            await asyncio.sleep(KEPT_S)
             await first.hang_up()
             await until(lambda: len(line.operator.rings()) == 2, 10)
             await asyncio.sleep(KEPT_S)
-            served = await line.desk.state("other")
-            assert served is not None and served.waiting == 0
-            assert served.expected_wait_s is not None and served.expected_wait_s > 0
+            busy = await line.desk.state("other")
+            assert busy is not None and (busy.free, busy.waiting) == (0, 0)
+            assert busy.expected_wait_s is not None and busy.expected_wait_s > 0
+            # the same operator serves every queue
+            loans = await line.desk.state("loans")
+            assert loans is not None and loans.expected_wait_s == busy.expected_wait_s
 
 
 async def test_a_call_back_connects_an_operator_and_then_the_caller(exchange: Callable[..., Any]) -> None:
