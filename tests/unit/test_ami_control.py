@@ -178,3 +178,43 @@ async def test_another_protocol_behind_the_port_is_not_talked_to() -> None:
 
 def test_the_secret_is_not_shown() -> None:
     assert SECRET not in repr(AmiAccount("127.0.0.1", 5038, "ivrbot", SECRET))
+
+
+def listing(action: dict[str, str], *, whole: bool = True) -> str | None:
+    """Accepts everything; a QueueStatus gets two events, and the end of the list if it is whole."""
+    answer = agree(action)
+    if action["Action"] != "QueueStatus" or answer is None:
+        return answer
+    tag = f"ActionID: {action['ActionID']}\r\n"
+    events = [f"Event: {kind}\r\n{tag}Queue: loans\r\n\r\n" for kind in ("QueueParams", "QueueMember")]
+    stranger = "Event: QueueEntry\r\nActionID: another\r\nQueue: loans\r\n\r\n"
+    end = f"Event: QueueStatusComplete\r\n{tag}EventList: Complete\r\n\r\n" if whole else ""
+    return "".join([answer, events[0], stranger, events[1], end])
+
+
+async def test_a_list_is_whole_and_holds_nobody_elses_events() -> None:
+    async with connected(listing) as (ami, _):
+        events = await ami.ask_list("QueueStatus")
+        assert events is not None
+        assert [event.get("Event") for event in events] == ["QueueParams", "QueueMember"]
+        await ami.set_variable("PJSIP/trunk-1", "BOT_TOPIC", "x")
+        assert not ami.failures
+
+
+async def test_half_a_list_is_none() -> None:
+    async with connected(lambda action: listing(action, whole=False)) as (ami, _):
+        assert await ami.ask_list("QueueStatus") is None
+        assert ami.failures["timeout"] == 1
+
+
+async def test_an_action_that_is_refused_was_not_done() -> None:
+    def refuse(action: dict[str, str]) -> str | None:
+        answer = agree(action)
+        refused = action["Action"] == "Originate" and answer is not None
+        return answer.replace("Success", "Error") if refused and answer else answer
+
+    async with connected(refuse) as (ami, server):
+        assert not await ami.act("Originate", (("Channel", "Local/loans@x"),))
+        assert await ami.act("Setvar", (("Channel", "x"), ("Variable", "Y"), ("Value", "z")))
+        assert ami.failures == {"rejected": 1}
+    assert server.actions[1]["Channel"] == "Local/loans@x"
