@@ -152,7 +152,7 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "models": (_models, "Run `ivrbot models pull`."),
     "speech recognition": (_recognition, "Run `ivrbot models pull`."),
     "understanding": (_understanding, "Run `ivrbot nlu train`."),
-    "Rasa": (_rasa, "Optional: run `make rasa` and set nlu.engine = \"rasa\"."),
+    "Rasa": (_rasa, 'Optional: run `make rasa` and set nlu.engine = "rasa".'),
     "live voice": (_voice, "Optional: install Debian's librhvoice5 with a voice."),
     "recorded prompts": (_prompts, "Run `ivrbot prompts render`."),
     "database": (_database, "Check that the data folder can be written (IVRBOT_DATA_DIR)."),

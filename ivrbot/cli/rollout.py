@@ -1,147 +1,49 @@
-"""`ivrbot rollout`: the plan, what is in force, and changes to it."""
+"""`ivrbot rollout`: the plan, what is in force, what the evidence says, and changes to it."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Final
 
 import click
 
-from ivrbot import app
-from ivrbot.call.router import FRONT_BRANCH
-from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
-from ivrbot.cli.rollout_analyze import analyze_command
-from ivrbot.cli.rollout_audit import audit_group, certificate_command, verify_command
-from ivrbot.cli.rollout_changes import COMMANDS
-from ivrbot.cli.rollout_parts import open_store, read_plan
-from ivrbot.cli.rollout_simulate import forecast_command, simulate_command
-from ivrbot.dialogue.loader import load_flows
-from ivrbot.errors import ConfigError
-from ivrbot.rollout import rows
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.check import check_plan
-from ivrbot.rollout.plan import Plan
-from ivrbot.web.rollout_status import RolloutStatus
+from ivrbot.cli.lazy import Entry, LazyGroup
 
-NO_PLAN = Plan("", "", "UTC", {}, {}, 0, "")
-"""Stands for a file that cannot be read: states are shown all the same."""
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "analyze": Entry(
+        "rollout_analyze", "analyze_command", "Evidence, verdict and decision from a CSV file of exposures."
+    ),
+    "approve": Entry("rollout_changes", "approve", "Approve a proposal."),
+    "audit": Entry("rollout_audit", "audit_group", "Export the audit."),
+    "certificate": Entry(
+        "rollout_audit", "certificate_command", "The page that a product owner files for a promotion."
+    ),
+    "check": Entry("rollout_state", "check", "Validate a plan: every problem at once, with its line."),
+    "decide": Entry("rollout_state", "decide", "Where a call would go now; nothing is stored."),
+    "exclude": Entry("rollout_changes", "exclude", "Keep a caller out of the draw."),
+    "exclusions": Entry("rollout_changes", "exclusions", "Who is kept out of the draw."),
+    "forecast": Entry("rollout_simulate", "forecast_command", "How long the plan will take, branch by branch."),
+    "history": Entry("rollout_state", "history", "Every change: who, when, from, to, why."),
+    "include": Entry("rollout_changes", "include", "Take an exclusion back."),
+    "kill": Entry(
+        "rollout_changes", "kill", "Send every caller of a branch (or of all) to operators from the next call on."
+    ),
+    "proposals": Entry("rollout_changes", "list_proposals", "What waits for a second person."),
+    "propose": Entry("rollout_changes", "propose", "Propose the next rung, or another share."),
+    "reject": Entry("rollout_changes", "reject", "Reject a proposal."),
+    "resume": Entry("rollout_changes", "resume", "Take a kill back."),
+    "rollback": Entry("rollout_changes", "rollback", "Back to share 0."),
+    "set": Entry("rollout_changes", "set_share", "Set a branch to a share of its ladder, up one rung at a time."),
+    "simulate": Entry(
+        "rollout_simulate", "simulate_command", "What the plan would do to a bot whose truth is known."
+    ),
+    "status": Entry("rollout_state", "status", "What is in force in each branch."),
+    "verify": Entry(
+        "rollout_audit", "verify_command", "Recompute the audit's chain and derive its decisions again."
+    ),
+}
 
 
-@click.group()
+@click.group(cls=LazyGroup, entries=COMMANDS)
 def rollout() -> None:
-    """Check the plan; see and change what is in force."""
-
-
-@rollout.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@json_option
-@guarded
-def check(file: Path | None, as_json: bool) -> None:
-    """Validate a plan: every problem at once, with its line."""
-    settings = quiet_settings()
-    branches = load_flows(settings.flows_dir).branches.branches
-    emergencies = [name for name, branch in branches.items() if branch.emergency]
-    problems, warnings = check_plan(
-        file or settings.rollout.plan, {*branches, FRONT_BRANCH}, emergencies=emergencies
-    )
-    if as_json:
-        print_json(
-            [
-                {
-                    "file": p.file,
-                    "line": p.line,
-                    "path": p.path,
-                    "value": p.value,
-                    "message": p.message,
-                    "allowed": p.allowed,
-                }
-                for p in problems
-            ]
-        )
-    else:
-        for warning in warnings:
-            click.echo(f"warning: {warning}", err=True)
-        for problem in problems:
-            click.echo(str(problem), err=True)
-    sys.exit(INVALID if problems else 0)
-
-
-@rollout.command()
-@json_option
-@run_async
-async def status(as_json: bool) -> None:
-    """What is in force in each branch."""
-    settings = quiet_settings()
-    broken = ""
-    try:
-        plan = read_plan(settings)
-    except ConfigError as error:
-        plan, broken = NO_PLAN, str(error)
-        click.echo(broken, err=True)
-    async with open_store(settings) as store:
-        table = await RolloutStatus(store, app.utc_now).rows(plan, broken)
-    if as_json:
-        print_json(table)
-        return
-    for row in table:
-        click.echo(f"{row['branch']:<12} {row['stage'] or '-':<10} {row['share']:>5.0%}{_notes(row)}")
-
-
-def _notes(row: rows.Row) -> str:
-    asked = row["proposal"]
-    notes = [
-        "KILLED" if row["killed"] else "",
-        "complete" if row["complete"] else "",
-        "by override" if row["override"] else "",
-        f"since {str(row['since'])[:10]}" if row["since"] and row["started"] else "",
-        f"{row['callers_needed']} callers needed" if row["callers_needed"] else "",
-        f"decision from {row['earliest_day']}" if row["earliest_day"] else "",
-        f"proposal {asked['id']} to {asked['to_stage']}" if isinstance(asked, dict) else "",
-    ]
-    return "".join(f"  {note}" for note in notes if note)
-
-
-@rollout.command()
-@click.argument("branch")
-@click.option("--caller", default="", help="Calling number; empty is a withheld one.")
-@click.option("--call-id", default="", help="Stands for the caller when the number is withheld.")
-@json_option
-@run_async
-async def decide(branch: str, caller: str, call_id: str, as_json: bool) -> None:
-    """Where a call would go now; nothing is stored."""
-    settings = quiet_settings()
-    flow_set = load_flows(settings.flows_dir)
-    plan = app.load_rollout(settings.rollout.plan, flow_set)
-    known = {*flow_set.branches.branches, FRONT_BRANCH}
-    if branch not in known:
-        fail(INVALID, f"no branch {branch!r}; allowed: {', '.join(sorted(known))}")
-    async with open_store(settings) as store:
-        own = await store.own_states()
-    row = rows.decide(
-        plan, own, branch, number=caller, call_id=call_id, caller_key=load_caller_key(settings.data_dir)
-    )
-    if as_json:
-        print_json(row)
-    else:
-        click.echo(f"{row['route']} ({row['reason']})")
-
-
-@rollout.command()
-@click.argument("branch", required=False)
-@json_option
-@run_async
-async def history(branch: str | None, as_json: bool) -> None:
-    """Every change: who, when, from, to, why."""
-    async with open_store(quiet_settings()) as store:
-        table = [rows.history_row(row) for row in await store.history(branch)]
-    if as_json:
-        print_json(table)
-        return
-    for row in table:
-        click.echo(f"{row['at']}  {row['who']:<20} {row['action']:<10} {row['branch']:<12} {row['why']}")
-
-
-for _command in (*COMMANDS, verify_command, audit_group, certificate_command):
-    rollout.add_command(_command)
-for _other in (analyze_command, simulate_command, forecast_command):
-    rollout.add_command(_other)
+    """Check the plan; see what is in force and what the evidence says; change it."""

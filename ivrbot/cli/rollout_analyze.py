@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from ivrbot import app
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Metric
 from ivrbot.rollout.analyze import Analysis, analysis_row, analyze_file
+from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.sentences import shown
 
 
@@ -39,9 +39,9 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 def analyze_command(file: Path, plan_file: Path | None, now: datetime | None, as_json: bool) -> None:
     """Evidence, verdict and decision per branch from a CSV file of exposures."""
     settings = quiet_settings()
-    plan = app.load_rollout(plan_file or settings.rollout.plan, load_flows(settings.flows_dir))
+    plan = load_plan(plan_file or settings.rollout.plan, load_flows(settings.flows_dir).branches.branches)
     try:
-        found, problems = analyze_file(file, plan, now or app.utc_now())
+        found, problems = analyze_file(file, plan, now or datetime.now(UTC))
     except OSError as error:
         fail(INVALID, str(Problem(str(file), None, "", "", f"cannot be read: {error.strerror}")))
     if as_json:

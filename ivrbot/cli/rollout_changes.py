@@ -231,18 +231,3 @@ def _unit(settings: Settings, caller: str) -> str:
     if number is None:
         fail(INVALID, "--caller is not a telephone number")
     return unit_of(number, "", load_caller_key(settings.data_dir))
-
-
-COMMANDS = (
-    set_share,
-    propose,
-    approve,
-    reject,
-    list_proposals,
-    rollback,
-    kill,
-    resume,
-    exclude,
-    include,
-    exclusions,
-)

@@ -7,17 +7,17 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ivrbot import app
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.forecast import Assumptions, BranchForecast, forecast
 from ivrbot.rollout.plan import BranchPlan, Plan, Primary
 from ivrbot.rollout.simulation import Summary, simulate, summarise
@@ -47,7 +47,7 @@ def _pairs(text: str) -> Callable[[click.Context, click.Parameter, Sequence[str]
 
 
 def _plan(settings: Settings, plan_file: Path | None) -> Plan:
-    return app.load_rollout(plan_file or settings.rollout.plan, load_flows(settings.flows_dir))
+    return load_plan(plan_file or settings.rollout.plan, load_flows(settings.flows_dir).branches.branches)
 
 
 # --- simulate ---------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ async def forecast_command(
     daily = _read_volumes(volumes, calls_per_caller, plan) if volumes else await _stored_volumes(settings)
     assumed = Assumptions(base, {kpi: values[0] for kpi, values in spreads}, power, approval_days)
     rows = forecast(plan, daily, assumed)
-    first: date = begins.date() if begins else app.utc_now().date()
+    first: date = begins.date() if begins else datetime.now(UTC).date()
     if as_json:
         print_json([_row(row, first) for row in rows])
     else:
@@ -292,7 +292,7 @@ async def _stored_volumes(settings: Settings) -> Mapping[str, float]:
     file = settings.data_dir / "ivrbot.sqlite"
     if not file.exists():
         return {}
-    now = app.utc_now()
+    now = datetime.now(UTC)
     async with SqliteStore(file) as store:
         return await callers_per_day(store, now - timedelta(days=VOLUME_DAYS), now)
 
