@@ -26,7 +26,18 @@ from ivrbot.nlu.encoder import SentenceEncoder
 log = logging.getLogger(__name__)
 
 KEPT_FILES: Final = 4
-_CODE: Final = ("classifier.py", "data.py", "encoder.py", "features.py", "noise.py", "regression.py", "text.py")
+_CODE: Final = (
+    "classifier.py",
+    "data.py",
+    "embedded.py",
+    "encoder.py",
+    "features.py",
+    "guard.py",
+    "guard_words.py",
+    "noise.py",
+    "regression.py",
+    "text.py",
+)
 _PREFIX: Final = "classifier-"
 
 

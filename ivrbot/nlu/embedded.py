@@ -26,6 +26,8 @@ from ivrbot.nlu.text import normalise
 # that saves more wrong topics than it costs right ones; without the encoder confidences are lower throughout.
 REJECT_BELOW: Final = 0.3
 REJECT_BELOW_WITHOUT_ENCODER: Final = 0.25
+REFUSED: Final = 0.95
+"""Confidence that nothing is asked for where everything said is a refusal."""
 
 
 class EmbeddedNlu:
@@ -133,12 +135,17 @@ class EmbeddedNlu:
         scores = self._classifier.scores(words)
         # What is refused is heard like what is asked for; so what is left without it is read as well.
         left = asserted_part(text, language)
-        if left and left != words:
+        if not left:
+            return NluResult(text, OUT_OF_SCOPE, REFUSED, self._ranking(scores), engine=self.name)
+        if left != words:
             rest = self._classifier.scores(left)
             scores = together((with_scope_of(rest, scores), rest))
-        ranking = tuple(IntentScore(name, score) for name, score in scores.items())
         intent, confidence = decide_intent(text, language, scores, self._reject_below)
-        return NluResult(text, intent, confidence, ranking, engine=self.name)
+        return NluResult(text, intent, confidence, self._ranking(scores), engine=self.name)
+
+    @staticmethod
+    def _ranking(scores: Mapping[str, float]) -> tuple[IntentScore, ...]:
+        return tuple(IntentScore(name, score) for name, score in scores.items())
 
     async def close(self) -> None:
         """Frees the own thread; a given executor is left alone."""
@@ -162,10 +169,18 @@ def train_classifier(
 ) -> TextClassifier:
     """Trains one classifier on the examples of every language."""
     classifier = TextClassifier(encoder)
-    classifier.fit({language: columns(own.examples) for language, own in data.items()}, copies)
+    classifier.fit({language: columns(teaching(own.examples, language)) for language, own in data.items()}, copies)
     return classifier
 
 
 def columns(examples: Collection[Example]) -> tuple[list[str], list[str]]:
     """Normalised texts and labels, side by side."""
     return [normalise(example.text) for example in examples], [example.intent for example in examples]
+
+
+def teaching(examples: Collection[Example], language: Language) -> list[Example]:
+    """The examples that the classifier learns from: bare refusals ("баланс не нужен") are left out.
+
+    The guard knows them by rule, and to a bag of words they teach that "баланс нужен" is out of scope.
+    """
+    return [one for one in examples if one.intent != OUT_OF_SCOPE or asserted_part(one.text, language)]

@@ -17,7 +17,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.speech import OUT_OF_SCOPE, Language
 from ivrbot.nlu.classifier import NOISE_COPIES, TextClassifier
 from ivrbot.nlu.data import Example, TrainingData
-from ivrbot.nlu.embedded import EmbeddedNlu, columns
+from ivrbot.nlu.embedded import EmbeddedNlu, columns, teaching
 from ivrbot.nlu.encoder import SentenceEncoder
 from ivrbot.nlu.text import normalise
 from ivrbot.ports import NluEngine
@@ -204,7 +204,7 @@ def cross_validate(
     found: dict[Language, list[str]] = defaultdict(list)
     for fold in range(folds):
         training = {
-            language: columns([example for example, part in own if part != fold])
+            language: columns(teaching([example for example, part in own if part != fold], language))
             for language, own in parts.items()
         }
         classifier = TextClassifier(encoder)
