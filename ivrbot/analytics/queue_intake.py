@@ -6,7 +6,7 @@ Takes rows as the PBX wrote them, gives rows in which a caller is a keyed hash; 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -35,9 +35,16 @@ class QueueStore(Protocol):
     """Where rows are kept."""
 
     async def add_queue_rows(
-        self, rows: Sequence[tuple[QueueRow, str]], source: str, position: LogPosition | None = None
+        self,
+        rows: Sequence[tuple[QueueRow, str]],
+        source: str,
+        position: LogPosition | None = None,
+        mapped: Collection[str] = (),
     ) -> int:
-        """Store rows with their branches and how far the log was read; gives how many were new."""
+        """Store rows with their branches and how far the log was read; gives how many were new or moved.
+
+        Rows known already go to the branch given if their queue is among `mapped`.
+        """
         ...
 
 
@@ -60,13 +67,13 @@ class QueueIntake:
         self._branches = branches or {}
 
     async def take(self, rows: Sequence[QueueRow], position: LogPosition | None = None) -> int:
-        """Store rows; those known already change nothing. Gives how many were new.
+        """Store rows; gives how many were new, or known already but of a queue that is now mapped elsewhere.
 
         Raises:
             StorageError: neither rows nor position are stored.
         """
         prepared = [(self._without_number(row), self._branches.get(row.queue, row.queue)) for row in rows]
-        return await self._store.add_queue_rows(prepared, self._source, position)
+        return await self._store.add_queue_rows(prepared, self._source, position, self._branches.keys())
 
     def _without_number(self, row: QueueRow) -> QueueRow:
         data = row.data

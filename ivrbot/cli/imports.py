@@ -51,7 +51,7 @@ def _mapping(_context: click.Context, _parameter: click.Parameter, pairs: tuple[
 @json_option
 @run_async
 async def queue_log(file: Path, branches: dict[str, str], as_json: bool) -> None:
-    """Read Asterisk's queue_log; lines known already change nothing."""
+    """Read Asterisk's queue_log; lines known already change nothing, unless --map names another branch."""
     settings = quiet_settings()
     known = app.branch_names(settings)
     wrong = sorted({branch for branch in branches.values() if branch not in known})
@@ -84,7 +84,7 @@ async def queue_log(file: Path, branches: dict[str, str], as_json: bool) -> None
     if strangers:
         click.echo(
             f"queues that are no branch, their calls count for none: {', '.join(strangers)}; "
-            "--map QUEUE=BRANCH when a file is read for the first time",
+            "read the file again with --map QUEUE=BRANCH",
             err=True,
         )
     _show(read, new, stored - new, rejected, as_json)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from ivrbot.model.call import CallId
 from ivrbot.model.contact import CallMaterial, Contact, ContactNote
@@ -221,30 +221,41 @@ def add_queue_rows(
     rows: Sequence[tuple[QueueRow, str]],
     source: str,
     position: LogPosition | None,
+    mapped: Collection[str] = (),
 ) -> int:
-    """Store rows that are new, how far their log was read, and mark their calls; gives how many were new.
+    """Store rows that are new, how far their log was read, and mark their calls.
 
     Args:
         conn: inside a writing transaction.
         rows: each with the branch of its queue; callers' numbers already hashed.
         source: name of the log.
         position: None leaves the stored one as it is.
+        mapped: queues whose branch somebody named; their rows are moved when they are stored under another one.
+            What was mapped before and is not named now stays where it is.
+
+    Returns:
+        How many were new or moved.
     """
-    new = {row.key: (row, branch) for row, branch in rows}
-    known: set[str] = set()
-    keys = list(new)
+    told = {row.key: (row, branch) for row, branch in rows}
+    known: dict[str, str] = {}
+    keys = list(told)
     for at in range(0, len(keys), 500):
-        part = keys[at : at + 500]
-        known |= set(conn.execute(select(queue_rows.c.key).where(queue_rows.c.key.in_(part))).scalars())
-    fresh = [_row_values(key, *new[key]) for key in keys if key not in known]
+        held = select(queue_rows.c.key, queue_rows.c.branch).where(queue_rows.c.key.in_(keys[at : at + 500]))
+        known |= {row.key: row.branch for row in conn.execute(held)}
+    fresh = [_row_values(key, *told[key]) for key in keys if key not in known]
+    moved = [key for key, branch in known.items() if told[key][0].queue in mapped and told[key][1] != branch]
     if fresh:
         conn.execute(insert(queue_rows), fresh)
-        mark_due(conn, (row["callid"] for row in fresh if row["callid"] != "NONE"))
+    if moved:
+        move = update(queue_rows).where(queue_rows.c.key == bindparam("moved")).values(branch=bindparam("to"))
+        conn.execute(move, [{"moved": key, "to": told[key][1]} for key in moved])
+    callids = {told[key][0].callid for key in (*moved, *(row["key"] for row in fresh))}
+    mark_due(conn, callids - {"NONE"})
     if position is not None:
         values = asdict(position) | {"source": source}
         upsert = upserting(conn, log_positions).values(values)
         conn.execute(upsert.on_conflict_do_update(index_elements=["source"], set_=values))
-    return len(fresh)
+    return len(fresh) + len(moved)
 
 
 def _row_values(key: str, row: QueueRow, branch: str) -> dict[str, Any]:

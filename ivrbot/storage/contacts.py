@@ -5,7 +5,7 @@ Takes an open `SqliteStore`, gives `ContactBook`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -77,11 +77,19 @@ class ContactBook:
     # --- what people's side delivers ------------------------------------------------------------------
 
     async def add_queue_rows(
-        self, rows: Sequence[tuple[QueueRow, str]], source: str, position: LogPosition | None = None
+        self,
+        rows: Sequence[tuple[QueueRow, str]],
+        source: str,
+        position: LogPosition | None = None,
+        mapped: Collection[str] = (),
     ) -> int:
-        """Store rows (each with its branch) and how far their log was read; gives how many were new."""
+        """Store rows (each with its branch) and how far their log was read; gives how many were new or moved.
+
+        Rows known already are moved to the branch given if their queue is among `mapped`.
+        """
+        told, queues = tuple(rows), frozenset(mapped)
         return await self._store.write(
-            partial(statements.add_queue_rows, rows=tuple(rows), source=source, position=position)
+            partial(statements.add_queue_rows, rows=told, source=source, position=position, mapped=queues)
         )
 
     async def add_notes(self, notes: Sequence[ContactNote]) -> int:
