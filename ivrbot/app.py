@@ -31,7 +31,7 @@ from ivrbot.call.authentication import CustomerLocks
 from ivrbot.call.banking import BankDeadlines
 from ivrbot.call.router import FRONT_BRANCH, Router
 from ivrbot.call.session import CallParts
-from ivrbot.config import PROJECT_ROOT, Settings
+from ivrbot.config import PROJECT_ROOT, Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import FlowSet
@@ -202,9 +202,10 @@ async def open_core(
 
     Raises:
         ConfigError: every problem of flows, assurance policy, plan or training data.
+        MissingError: the data folder cannot be made.
         StorageUnavailable: the database cannot be opened.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(settings.data_dir)
     flow_set, policy, plan = _load_files(settings, plan_file)
     caller_key = load_caller_key(settings.data_dir)
     async with AsyncExitStack() as stack:
@@ -322,8 +323,7 @@ def branch_names(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def open_contacts(settings: Settings) -> AsyncIterator[ContactBook]:
     """The contacts of telephone calls."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with SqliteStore(settings.data_dir / MAIN_DATABASE) as store:
+    async with SqliteStore(make_data_dir(settings.data_dir) / MAIN_DATABASE) as store:
         yield ContactBook(store)
 
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ivrbot.errors import ConfigError, Problem
+from ivrbot.errors import ConfigError, MissingError, Problem
 from ivrbot.model.opening import WeeklyHours, parse_hours
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -194,6 +194,20 @@ class Settings(Section):
     def models_dir(self) -> Path:
         """Folder that holds the models."""
         return self.models.dir or self.data_dir / "models"
+
+
+def make_data_dir(path: Path) -> Path:
+    """The data folder, made where there is none.
+
+    Raises:
+        MissingError: it cannot be made; names it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fix = "Set data_dir (IVRBOT_DATA_DIR) to a folder that may be written."
+        raise MissingError(f"the data folder {path} cannot be made: {error.strerror}", fix) from error
+    return path
 
 
 def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Settings:

@@ -22,7 +22,7 @@ from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import DRAINING
-from ivrbot.config import Settings
+from ivrbot.config import Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
@@ -47,10 +47,10 @@ def load_api_token(data_dir: Path) -> str:
 
     Raises:
         ConfigError: the file cannot be read or made.
+        MissingError: the folder cannot be made.
     """
-    path = data_dir / "api.token"
+    path = make_data_dir(data_dir) / "api.token"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             draft = path.with_name(f"api.token.{secrets.token_hex(4)}")
             draft.touch(0o600)

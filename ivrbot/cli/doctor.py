@@ -14,7 +14,7 @@ from ivrbot import app
 from ivrbot.asr.choose import choose_engine
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.prompts import spoken_texts
-from ivrbot.config import Settings
+from ivrbot.config import Settings, make_data_dir
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, EngineError, IvrbotError, MissingError
 from ivrbot.identity.policy import load_policy
@@ -105,8 +105,7 @@ async def _prompts(settings: Settings) -> str:
 
 
 async def _database(settings: Settings) -> str:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with SqliteStore(settings.data_dir / app.MAIN_DATABASE) as opened:
+    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as opened:
         await opened.own_states()
     return f"SQLite in {settings.data_dir}"
 

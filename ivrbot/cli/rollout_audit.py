@@ -13,7 +13,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import FAILED, fail, json_option, language_option, print_json, quiet_settings, run_async
-from ivrbot.config import Settings
+from ivrbot.config import Settings, make_data_dir
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.rollout import AuditRow
@@ -109,8 +109,7 @@ def _timezone(settings: Settings) -> str:
 
 
 def _open(settings: Settings) -> SqliteStore:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return SqliteStore(settings.data_dir / app.MAIN_DATABASE)
+    return SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE)
 
 
 def _write(out: Path | None, parts: Iterable[str]) -> None:

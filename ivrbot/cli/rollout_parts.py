@@ -11,7 +11,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import print_json
-from ivrbot.config import Settings
+from ivrbot.config import Settings, make_data_dir
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.rollout import StateChange
 from ivrbot.rollout import rows
@@ -24,8 +24,7 @@ why_option = click.option("--why", required=True, help="Reason, kept in the audi
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[SqliteStore]:
     """The database of the data folder, made where there is none."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with SqliteStore(settings.data_dir / app.MAIN_DATABASE) as store:
+    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
         yield store
 
 

@@ -19,7 +19,7 @@ from ivrbot.asr.transcribe import read_utterance
 from ivrbot.call.door import canonical_call_id
 from ivrbot.call.opening import MAX_TURNS, Opening, hear_opening
 from ivrbot.cli.console import INVALID, fail, json_option, language_option, print_json, quiet_settings, run_async
-from ivrbot.config import Settings
+from ivrbot.config import Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import Branches, FlowSet
@@ -278,8 +278,7 @@ def _call(
 
 @asynccontextmanager
 async def _book(settings: Settings) -> AsyncIterator[ShadowBook]:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    async with SqliteStore(settings.data_dir / app.MAIN_DATABASE) as store:
+    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
         yield ShadowBook(store)
 
 

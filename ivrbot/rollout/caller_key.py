@@ -10,6 +10,7 @@ import os
 import secrets
 from pathlib import Path
 
+from ivrbot.config import make_data_dir
 from ivrbot.errors import ConfigError, Problem
 
 KEY_BYTES = 32
@@ -20,10 +21,10 @@ def load_caller_key(data_dir: Path) -> bytes:
 
     Raises:
         ConfigError: unreadable, or not 64 hex characters.
+        MissingError: the folder cannot be made.
     """
-    path = data_dir / "caller.key"
+    path = make_data_dir(data_dir) / "caller.key"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
         _create(path)
         key = bytes.fromhex(path.read_text("ascii").strip())
     except OSError as error:

@@ -114,7 +114,7 @@ def test_bank_show() -> None:
         "currency": "RUB",
     } in [
         {key: card[key] for key in ("last4", "kind", "status", "balance_minor", "currency")}
-        for card in anna["cards"]
+        for card in anna["loans"]
     ]
     assert len(document("bank", "show")) == 3
     assert document("bank", "show", "--caller", "+70000000000") == []
@@ -318,6 +318,35 @@ def test_what_is_missing_says_how_to_get_it(own_folder: Path) -> None:
     assert "ivrbot models pull" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["rollout", "status"],
+        ["rollout", "history"],
+        ["rollout", "verify"],
+        ["rollout", "kill", "--why", "x"],
+        ["rollout", "decide", "balance"],
+        ["rollout", "exclude", "--caller", ANNA, "--kind", "vip", "--why", "x"],
+        ["import", "queue-log", "queue_log"],
+        ["shadow", "--json"],
+        ["bank", "show"],
+        ["call", "--text"],
+        ["events", "export", "0f8fad5b-d9cb-469f-a165-70867728950e"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("folder", ["/proc/nope", "queue_log/below"])
+def test_a_data_folder_that_cannot_be_made(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch, folder: str, command: list[str]
+) -> None:
+    (own_folder / "queue_log").touch()
+    monkeypatch.setenv("IVRBOT_DATA_DIR", folder)
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (3, "")
+    (line,) = result.stderr.splitlines()
+    assert folder in line and "IVRBOT_DATA_DIR" in line
+
+
 @pytest.mark.parametrize("call_id", ["x", "../x"])
 def test_events_of_no_call_id(call_id: str) -> None:
     assert run("events", "export", call_id).exit_code == 2
@@ -365,6 +394,27 @@ def test_import_queue_log_names_queues_that_are_no_branch(own_folder: Path) -> N
     assert result.exit_code == 0
     assert "queues that are no branch, their calls count for none: bal;" in result.stderr
     assert "no branch" not in run("import", "queue-log", "queue_log", "--map", "bal=balance").stderr
+
+
+def test_import_queue_log_again_with_a_map_moves_the_calls(own_folder: Path) -> None:
+    (own_folder / "queue_log").write_text(QUEUE_LOG)
+    arguments = ("import", "queue-log", "queue_log")
+
+    async def branches() -> list[str]:
+        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+            book = ContactBook(store)
+            assert await book.due(1) == ()
+            return [one.branch for one in await book.of_call("queue:17.1")]
+
+    document(*arguments)
+    assert asyncio.run(branches()) == ["bal"]
+    found = document(*arguments, "--map", "bal=balance")
+    assert (found["new"], found["duplicate"]) == (3, 2)  # QUEUESTART and the line that stands twice
+    assert asyncio.run(branches()) == ["balance"]
+    assert document(*arguments)["new"] == 0, "who names no branch takes none back"
+    assert asyncio.run(branches()) == ["balance"]
+    assert document(*arguments, "--map", "bal=loans")["new"] == 3
+    assert asyncio.run(branches()) == ["loans"]
 
 
 def test_a_row_of_the_future_does_not_make_the_data_look_fresh(own_folder: Path) -> None:

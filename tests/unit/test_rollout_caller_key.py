@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.errors import ConfigError
+from ivrbot.errors import ConfigError, MissingError
 from ivrbot.rollout.caller_key import load_caller_key
 
 
@@ -35,5 +35,5 @@ def test_a_damaged_key_is_never_replaced(tmp_path: Path, content: str) -> None:
 
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="file"):
+    with pytest.raises(MissingError, match="file"):
         load_caller_key(tmp_path / "file")
