@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings
-from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Metric
 from ivrbot.rollout.analyze import Analysis, analysis_row, analyze_file
@@ -39,7 +38,8 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 def analyze_command(file: Path, plan_file: Path | None, now: datetime | None, as_json: bool) -> None:
     """Evidence, verdict and decision per branch from a CSV file of exposures."""
     settings = quiet_settings()
-    plan = load_plan(plan_file or settings.rollout.plan, load_flows(settings.flows_dir).branches.branches)
+    # Rows are judged by the plan alone: the menu's files, which may be broken, have no say in it.
+    plan = load_plan(plan_file or settings.rollout.plan, None)
     try:
         found, problems = analyze_file(file, plan, now or datetime.now(UTC))
     except OSError as error:

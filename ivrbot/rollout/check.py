@@ -29,12 +29,12 @@ EMERGENCIES = frozenset({"block_card"})
 Field = tuple[str | int, ...]
 
 
-def load_plan(path: Path, branches: Collection[str]) -> Plan:
+def load_plan(path: Path, branches: Collection[str] | None) -> Plan:
     """Read a plan.
 
     Args:
         path: rollout.yaml.
-        branches: names of flows/branches.yml ("front" is always known).
+        branches: names of flows/branches.yml ("front" is always known); None: any name will do.
 
     Raises:
         ConfigError: all problems at once.
@@ -66,7 +66,7 @@ def check_plan(
     return problems, [] if problems else list(_warnings(file, plain, emergencies))
 
 
-def _problems(file: YamlFile, plain: Any, branches: Collection[str]) -> list[Problem]:
+def _problems(file: YamlFile, plain: Any, branches: Collection[str] | None) -> list[Problem]:
     if not isinstance(plain, dict):
         return [file.problem((), "must be a map of settings", allowed="version, goal, salt, ...")]
     found: list[Problem] = []
@@ -76,7 +76,8 @@ def _problems(file: YamlFile, plain: Any, branches: Collection[str]) -> list[Pro
         found += [_schema_problem(file, item) for item in error.errors()]
     for rule in (_zones, _overrides, _ladders, _kpis, _starts):
         found += rule(file, plain)
-    found += _names(file, plain, frozenset(branches) | {FRONT})
+    if branches is not None:
+        found += _names(file, plain, frozenset(branches) | {FRONT})
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.line or 0, problem.path))
 
 

@@ -511,6 +511,17 @@ def test_command_prints_json_and_nothing_else(tmp_path: Path) -> None:
     assert metric["lower"] < metric["difference"] < metric["upper"]
 
 
+def test_command_judges_although_the_flow_files_are_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "branches.yml").write_text("branches: [")
+    monkeypatch.setenv("IVRBOT_FLOWS_DIR", str(tmp_path / "flows"))
+    result = run(tmp_path, rows_of(World(steps=(("half", 2),), per_day=10)), "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [row["branch"] for row in json.loads(result.stdout)] == ["balance"]
+
+
 def test_command_tells_problems_and_prints_the_json_all_the_same(tmp_path: Path) -> None:
     rows = rows_of(World(steps=(("half", 2),), per_day=10))
     result = run(tmp_path, [*rows, rows[0] | {"propensity": "0.4"}], "--json")
