@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import click
 
 from ivrbot import app
@@ -11,6 +13,7 @@ from ivrbot.cli.rollout_parts import open_store, read_plan, show_changes, who_as
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
+from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Exclusion
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
@@ -141,15 +144,22 @@ async def rollback(branch: str, why: str, as_json: bool) -> None:
 @run_async
 async def kill(branch: str | None, why: str, as_json: bool) -> None:
     """Send every caller of a branch (or of all) to operators from the next call on."""
-    settings = quiet_settings()
+    settings, branch = quiet_settings(), _one(branch)
     known = _menu(settings, branch) if branch else ()
     async with open_store(settings) as store:
         changes = await control.kill(store, branch, who=who_asks(), why=why, at=app.utc_now(), known=known)
     show_changes(changes, as_json)
+    if not changes:
+        click.echo(f"{branch or 'everything'} is killed already; nothing was changed", err=True)
+
+
+def _one(branch: str | None) -> str | None:
+    """A branch, or None for all."""
+    return None if branch == ALL_BRANCHES else branch
 
 
 def _menu(settings: Settings, branch: str) -> tuple[str, ...]:
-    """Branches of the menu; when its files are broken, whatever was named: a kill must not need them."""
+    """Branches of the menu; when its files are broken, whatever was named: going to operators must not need them."""
     try:
         return (*load_flows(settings.flows_dir).branches.branches, FRONT_BRANCH)
     except ConfigError:
@@ -164,17 +174,31 @@ def _menu(settings: Settings, branch: str) -> tuple[str, ...]:
 @run_async
 async def resume(branch: str | None, why: str, as_json: bool) -> None:
     """Take a kill back; a proposal where the plan asks for two persons."""
-    settings = quiet_settings()
+    settings, branch = quiet_settings(), _one(branch)
     plan = read_plan(settings)
     async with open_store(settings) as store:
         desk = proposals.Desk(plan, store, RolloutBook(store))
         done = await proposals.resume(desk, branch, who=who_asks(), why=why, at=app.utc_now())
+        own = await store.own_states()
     if isinstance(done, list):
         show_changes(done, as_json)
+        for line in _still(branch, own, changed=bool(done)):
+            click.echo(line, err=True)
     elif as_json:
         print_json(rows.proposal_row(done))
     else:
         click.echo(f"proposal {done.proposal_id}: resume {done.branch}; another person approves it")
+
+
+def _still(branch: str | None, own: Mapping[str, BranchState], *, changed: bool) -> Iterator[str]:
+    """What a resume has not taken back."""
+    if not changed:
+        yield f"{branch or 'everything'} was not killed; nothing was changed"
+    killed = [name for name, state in own.items() if state.killed and name != ALL_BRANCHES]
+    if branch is None and killed:
+        yield f"killed by themselves, and still: {', '.join(killed)}"
+    if branch is not None and ALL_BRANCHES in own and own[ALL_BRANCHES].killed:
+        yield f"every branch is still killed, {branch} too: `ivrbot rollout resume` takes that back"
 
 
 caller_option = click.option("--caller", required=True, help="The caller's number; only its keyed hash is kept.")
@@ -191,25 +215,40 @@ branch_option = click.option("--branch", default=ALL_BRANCHES, help="Where it ho
 async def exclude(caller: str, branch: str, kind: str, why: str, as_json: bool) -> None:
     """Keep a caller with operators, in neither arm, from the next call on."""
     settings = quiet_settings()
-    made = Exclusion(_unit(settings, caller), kind, branch, who_asks(), why, app.utc_now())
+    control.require(why=why)
+    if branch != ALL_BRANCHES and branch not in (known := _menu(settings, branch)):
+        fail(INVALID, f"no branch {branch!r}; allowed: {', '.join(sorted(known))}, or none for all")
+    made = Exclusion(_unit(settings, caller), kind, branch, who_asks(), why.strip(), app.utc_now())
     async with open_store(settings) as store:
         await RolloutBook(store).exclude(made)
     if as_json:
         print_json(rows.exclusion_row(made))
+    else:
+        click.echo(f"{made.unit[:12]} stays with operators {_where(branch)} ({kind})")
+
+
+def _where(branch: str) -> str:
+    return "everywhere" if branch == ALL_BRANCHES else f"in {branch}"
 
 
 @click.command()
 @caller_option
 @branch_option
 @why_option
+@json_option
 @run_async
-async def include(caller: str, branch: str, why: str) -> None:
+async def include(caller: str, branch: str, why: str, as_json: bool) -> None:
     """Let a caller in again who was kept out."""
     settings = quiet_settings()
+    control.require(why=why)
     unit, who, at = _unit(settings, caller), who_asks(), app.utc_now()
     async with open_store(settings) as store:
-        if not await RolloutBook(store).include(unit, branch, who=who, why=why, at=at):
+        if not await RolloutBook(store).include(unit, branch, who=who, why=why.strip(), at=at):
             fail(INVALID, "this caller is not kept out there")
+    if as_json:
+        print_json({"unit": unit, "branch": branch, "who": who, "why": why.strip(), "at": at.isoformat()})
+    else:
+        click.echo(f"{unit[:12]} is drawn again {_where(branch)}")
 
 
 @click.command()

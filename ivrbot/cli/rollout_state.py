@@ -11,12 +11,16 @@ from ivrbot import app
 from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.rollout_parts import open_store, read_plan
+from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
+from ivrbot.model.rollout import ALL_BRANCHES, treatment_bound
 from ivrbot.rollout import rows
+from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import check_plan
 from ivrbot.rollout.plan import Plan
+from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.rollout_status import RolloutStatus
 
 NO_PLAN = Plan("", "", "UTC", {}, {}, 0, "")
@@ -54,6 +58,8 @@ def check(file: Path | None, as_json: bool) -> None:
             click.echo(f"warning: {warning}", err=True)
         for problem in problems:
             click.echo(str(problem), err=True)
+        if not problems:
+            click.echo("no problems")
     sys.exit(INVALID if problems else 0)
 
 
@@ -75,7 +81,15 @@ async def status(as_json: bool) -> None:
         print_json(table)
         return
     for row in table:
-        click.echo(f"{row['branch']:<12} {row['stage'] or '-':<10} {row['share']:>5.0%}{_notes(row)}")
+        click.echo(f"{row['branch']:<12} {row['stage'] or '-':<10} {_bot_share(row)}{_notes(row)}")
+
+
+def _bot_share(row: rows.Row) -> str:
+    """Which part of the callers is drawn for the bot."""
+    share, holdback = float(str(row["share"])), float(str(row["holdback"]))
+    bound = treatment_bound(share, holdback)
+    held = f" ({holdback * 100:g} % held back)" if bound < share else ""
+    return f"{bound * 100:>3g} % with the bot{held}"
 
 
 def _notes(row: rows.Row) -> str:
@@ -106,11 +120,12 @@ async def decide(branch: str, caller: str, call_id: str, as_json: bool) -> None:
     known = {*flow_set.branches.branches, FRONT_BRANCH}
     if branch not in known:
         fail(INVALID, f"no branch {branch!r}; allowed: {', '.join(sorted(known))}")
+    key = load_caller_key(settings.data_dir)
     async with open_store(settings) as store:
         own = await store.own_states()
-    row = rows.decide(
-        plan, own, branch, number=caller, call_id=call_id, caller_key=load_caller_key(settings.data_dir)
-    )
+        unit = unit_of(normalise_caller(caller), call_id, key)
+        why_not = await RolloutBook(store).excluded(unit, branch)
+    row = rows.decide(plan, own, branch, number=caller, call_id=call_id, caller_key=key, why_not=why_not)
     if as_json:
         print_json(row)
     else:
@@ -123,10 +138,23 @@ async def decide(branch: str, caller: str, call_id: str, as_json: bool) -> None:
 @run_async
 async def history(branch: str | None, as_json: bool) -> None:
     """Every change: who, when, from, to, why."""
-    async with open_store(quiet_settings()) as store:
-        table = [rows.history_row(row) for row in await store.history(branch)]
+    settings = quiet_settings()
+    async with open_store(settings) as store:
+        found = await store.history(branch)
+        seen = {ALL_BRANCHES, *(row.branch for row in await store.history())} if branch and not found else set()
+    if branch and not found and branch not in (known := seen | _menu(settings)):
+        fail(INVALID, f"no branch {branch!r}; allowed: {', '.join(sorted(known))}")
+    table = [rows.history_row(row) for row in found]
     if as_json:
         print_json(table)
         return
     for row in table:
         click.echo(f"{row['at']}  {row['who']:<20} {row['action']:<10} {row['branch']:<12} {row['why']}")
+
+
+def _menu(settings: Settings) -> set[str]:
+    """Branches of the menu, none when its files are broken: what was changed is told all the same."""
+    try:
+        return {*load_flows(settings.flows_dir).branches.branches, FRONT_BRANCH}
+    except ConfigError:
+        return set()

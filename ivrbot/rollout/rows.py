@@ -43,6 +43,7 @@ def decide(
     call_id: str,
     caller_key: bytes,
     region: str = "RU",
+    why_not: str = "",
 ) -> Row:
     """Where a call would go now; nothing is stored.
 
@@ -54,11 +55,21 @@ def decide(
         call_id: stands for the caller when the number is withheld.
         caller_key: secret key of the units.
         region: country whose national numbers are assumed.
+        why_not: kind of the caller's exclusion, "" when he is not kept out.
     """
     states = effective_states({**initial_states(plan), **own})
     state = states.get(branch, states.get(ALL_BRANCHES))
-    caller = normalise_caller(number, region)
-    return assignment_row(assign(plan, state, branch, caller=caller, call_id=call_id, caller_key=caller_key))
+    assignment = assign(
+        plan,
+        state,
+        branch,
+        caller=normalise_caller(number, region),
+        call_id=call_id,
+        caller_key=caller_key,
+        eligible=not why_not,
+        why_not=why_not,
+    )
+    return assignment_row(assignment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,8 @@ def test_a_call_with_a_broken_plan(own_folder: Path) -> None:
 
 def test_rollout_check() -> None:
     assert document("rollout", "check") == []
-    assert run("rollout", "check").exit_code == 0
+    result = run("rollout", "check")
+    assert (result.exit_code, result.stdout) == (0, "no problems\n")
 
 
 def test_rollout_check_lists_all_problems(own_folder: Path) -> None:
@@ -261,6 +262,54 @@ def test_rollout_kill_is_kept_and_verified() -> None:
     assert document("rollout", "decide", "block_card", "--caller", ANNA)["route"] == "operator"
     assert [row["action"] for row in document("rollout", "history") if row["branch"] == "block_card"][-1] == "kill"
     assert document("rollout", "verify")["ok"] is True
+
+
+def test_rollout_kill_and_resume_of_everything_and_what_has_no_effect() -> None:
+    asyncio.run(in_force())
+    assert document("rollout", "kill", "*", "--why", "a test")[0]["to"]["branch"] == "*"
+    assert "everything is killed already" in run("rollout", "kill", "--why", "a test").stderr
+    assert document("rollout", "kill", "*", "--why", "a test") == []
+    document("rollout", "kill", "balance", "--why", "a test")
+    assert "every branch is still killed" in run("rollout", "resume", "balance", "--why", "a test").stderr
+    assert "balance was not killed" in run("rollout", "resume", "balance", "--why", "a test").stderr
+    document("rollout", "kill", "balance", "--why", "a test")
+    assert "balance is killed already" in run("rollout", "kill", "balance", "--why", "a test").stderr
+    assert run("rollout", "resume", "*", "--why", "a test").stderr.splitlines()[-1].endswith("still: balance")
+
+
+def test_rollout_exclude_and_include() -> None:
+    who = ("--caller", ANNA, "--why", "asked for it")
+    result = run("rollout", "exclude", *who, "--kind", "vip", "--branch", "nosuch")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "'nosuch'; allowed: balance, block_card" in result.stderr
+    for command in (("exclude", "--kind", "vip"), ("include",)):
+        assert run("rollout", *command, "--caller", ANNA, "--why", " ").exit_code == 2
+    unit = document("rollout", "exclude", *who, "--kind", "vip", "--branch", "balance")["unit"]
+    for branch, reason in (("balance", "vip"), ("loans", "not_started")):
+        row = document("rollout", "decide", branch, "--caller", ANNA)
+        assert (row["route"], row["arm"], row["reason"]) == ("operator", None, reason)
+    result = run("rollout", "exclude", *who, "--kind", "opt_out")
+    assert result.stdout == f"{unit[:12]} stays with operators everywhere (opt_out)\n"
+    assert document("rollout", "decide", "loans", "--caller", ANNA)["reason"] == "opt_out"
+    assert document("rollout", "include", *who)["unit"] == unit
+    assert (
+        run("rollout", "include", *who, "--branch", "balance").stdout == f"{unit[:12]} is drawn again in balance\n"
+    )
+    assert document("rollout", "exclusions") == []
+
+
+def test_rollout_history_of_an_unknown_branch() -> None:
+    result = run("rollout", "history", "nosuch")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "balance" in result.stderr
+    assert document("rollout", "history", "balance") == [], "nothing has happened to it yet"
+
+
+def test_rollout_status_says_who_is_held_back() -> None:
+    document("rollout", "set", "balance", "1", "--override", "--why", "a test")
+    lines = {line.split()[0]: line for line in run("rollout", "status").stdout.splitlines()}
+    assert "95 % with the bot (5 % held back)" in lines["balance"]
+    assert " 0 % with the bot" in lines["loans"] and "held" not in lines["loans"]
 
 
 def test_a_change_needs_a_reason() -> None:
