@@ -5,11 +5,16 @@ Takes plain YAML data, gives `PlanFile`; what fields mean together is checked in
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+MOST_DAYS: Final = 3_650
+MOST_CALLERS: Final = 100_000_000
+MOST_CALLS: Final = 100_000
+"""Beyond what any bank has; a number that is longer is a slip of the hand."""
+
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -22,8 +27,8 @@ class StageFile(_Strict):
 
     name: Text
     share: Share
-    min_days: int = Field(0, ge=0)
-    min_callers: int = Field(300, ge=1)
+    min_days: int = Field(0, ge=0, le=MOST_DAYS)
+    min_callers: int = Field(300, ge=1, le=MOST_CALLERS)
     min_topic_accuracy: Share = 0.0
     holdback: float = Field(0.0, ge=0, lt=1, allow_inf_nan=False)
 
@@ -101,10 +106,10 @@ class DefaultsFile(_Strict):
         ]
     )
     alpha: float = Field(0.05, gt=0, lt=0.5, allow_inf_nan=False)
-    t_opt: int = Field(10_000, ge=1)
+    t_opt: int = Field(10_000, ge=1, le=MOST_CALLERS)
     repeat_window_days: int = Field(7, ge=1, le=90)
     approval: Literal["manual", "automatic"] = "manual"
-    max_concurrent_bot_calls: int = Field(50, ge=1)
+    max_concurrent_bot_calls: int = Field(50, ge=1, le=MOST_CALLS)
     time_cap_s: float = Field(900.0, gt=0, le=7 * 86_400, allow_inf_nan=False)
     staffing: StaffingFile | None = None
 
@@ -119,10 +124,10 @@ class BranchFile(_Strict):
     primary: list[PrimaryFile] | None = Field(None, min_length=1)
     guardrails: list[GuardrailFile] | None = None
     alpha: float | None = Field(None, gt=0, lt=0.5, allow_inf_nan=False)
-    t_opt: int | None = Field(None, ge=1)
+    t_opt: int | None = Field(None, ge=1, le=MOST_CALLERS)
     repeat_window_days: int | None = Field(None, ge=1, le=90)
     approval: Literal["manual", "automatic"] | None = None
-    max_concurrent_bot_calls: int | None = Field(None, ge=1)
+    max_concurrent_bot_calls: int | None = Field(None, ge=1, le=MOST_CALLS)
     time_cap_s: float | None = Field(None, gt=0, le=7 * 86_400, allow_inf_nan=False)
     staffing: StaffingFile | None = None
 

@@ -166,6 +166,21 @@ def test_all_problems_are_named_with_their_lines(plan_file: Path) -> None:
     assert {problem.file for problem in found} == {str(plan_file)}
 
 
+@pytest.mark.parametrize(
+    ("defaults", "place"),
+    [
+        ("stages: [{name: a, share: 0.1, min_callers: 99999999999999999999999999999}]", "stages.0.min_callers"),
+        ("stages: [{name: a, share: 0.1, min_days: 3651}]", "stages.0.min_days"),
+        ("t_opt: 100000001", "t_opt"),
+        ("max_concurrent_bot_calls: 100001", "max_concurrent_bot_calls"),
+    ],
+)
+def test_whole_numbers_have_bounds(plan_file: Path, defaults: str, place: str) -> None:
+    text = f"goal: g\nsalt: s\ndefaults: {{{defaults}}}\nbranches: {{balance: {{start: a}}}}\n"
+    (found,) = [problem for problem in problems(plan_file, text) if problem.path == f"defaults.{place}"]
+    assert "<= " in found.allowed
+
+
 def test_load_raises_what_check_lists(plan_file: Path) -> None:
     found = problems(plan_file, BROKEN)
     with pytest.raises(ConfigError) as caught:
