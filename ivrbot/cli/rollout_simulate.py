@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,15 +14,17 @@ from typing import Any
 
 import click
 
+from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings, run_async
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.evidence import kpis_of
 from ivrbot.rollout.forecast import Assumptions, BranchForecast, forecast
 from ivrbot.rollout.plan import BranchPlan, Plan, Primary
 from ivrbot.rollout.simulation import Summary, simulate, summarise
-from ivrbot.rollout.synthetic import Rate, World
+from ivrbot.rollout.synthetic import RESOLUTION, TIME, Rate, World
 from ivrbot.storage.sqlite import SqliteStore
 from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
 
@@ -103,8 +106,8 @@ def simulate_command(
 ) -> None:
     """Chance of promotion and rollback, and days to a decision, with synthetic callers of a known truth."""
     days_of_steps = tuple((_day(day), change[0]) for day, change in steps)
-    true_rates = {kpi: _rate(values) for kpi, values in rates}
     branch = _branch(_plan(quiet_settings(), plan_file), name, rung, margin)
+    true_rates = {_rated(kpi, branch): _rate(values) for kpi, values in rates}
     truth = World(
         calls_per_day,
         base,
@@ -141,8 +144,8 @@ def _branch(plan: Plan, name: str | None, rung: str | None, margin: float | None
             fail(INVALID, f"no rung {rung!r}; allowed: {', '.join(stage.name for stage in branch.stages)}")
         branch = replace(branch, start=rung)
     if margin is not None:
-        if margin <= 0:
-            fail(INVALID, "--margin must be above 0")
+        if not 0 < margin < math.inf:
+            fail(INVALID, "--margin must be a number above 0")
         primary = tuple(
             Primary(item.kpi, margin) if item.kpi == "true_resolution" else item for item in branch.primary
         )
@@ -155,6 +158,16 @@ def _day(text: str) -> float:
         return float(text)
     except ValueError:
         fail(INVALID, f"--step: {text!r} is not a day; allowed: DAY=CHANGE, like 14=-0.06")
+
+
+def _rated(kpi: str, branch: BranchPlan) -> str:
+    """A KPI of the branch that a rate can be told of."""
+    allowed = [name for name in kpis_of(branch) if name not in (RESOLUTION, TIME)]
+    if kpi in (RESOLUTION, TIME):
+        fail(INVALID, f"--rate: {kpi} follows from --base and --effect")
+    if kpi not in allowed:
+        fail(INVALID, f"--rate: {branch.name} has no KPI {kpi!r}; allowed: {', '.join(allowed) or 'none'}")
+    return kpi
 
 
 def _rate(values: list[float]) -> Rate:
@@ -228,6 +241,13 @@ async def forecast_command(
     as_json: bool,
 ) -> None:
     """A calendar for all branches, from their volumes."""
+    told = {"--base": base, "--calls-per-caller": calls_per_caller, "--power": power}
+    told |= {f"--spread {kpi}": values[0] for kpi, values in spreads}
+    for option, value in told.items():
+        if not 0 <= value < math.inf:
+            fail(INVALID, f"{option}: {value} is not a number from 0 on")
+    if unknown := [kpi for kpi, _ in spreads if kpi not in KPIS]:
+        fail(INVALID, f"--spread: no KPI {unknown[0]!r}; allowed: {', '.join(KPIS)}")
     settings = quiet_settings()
     plan = _plan(settings, plan_file)
     daily = _read_volumes(volumes, calls_per_caller, plan) if volumes else await _stored_volumes(settings)
@@ -246,42 +266,44 @@ def _read_volumes(file: Path, calls_per_caller: float, plan: Plan) -> dict[str, 
     Raises:
         ConfigError: every line that cannot be used.
     """
+    try:
+        text = file.read_text("utf-8-sig")
+        head = text.partition("\n")[0]
+        # Spreadsheets of many countries write semicolons.
+        separator = ";" if head.count(";") > head.count(",") else ","
+        lines = [*csv.reader(io.StringIO(text, newline=""), delimiter=separator)]
+    except OSError as error:
+        raise ConfigError([Problem(str(file), None, "", "", f"cannot be read: {error.strerror}")]) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError([Problem(str(file), None, "", "", f"not a CSV file in UTF-8: {error}")]) from error
+    header = [name.strip() for name in lines[0]] if lines else []
+    column = next((name for name in ("callers_per_day", "calls_per_day") if name in header), "")
+    if "branch" not in header or not column:
+        allowed = "branch and callers_per_day (or calls_per_day)"
+        raise ConfigError([Problem(str(file), 1, "header", ", ".join(header), "lacks a column", allowed)])
     daily: dict[str, float] = {}
     problems: list[Problem] = []
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            columns = set(reader.fieldnames or ())
-            column = next((name for name in ("callers_per_day", "calls_per_day") if name in columns), "")
-            if "branch" not in columns or not column:
-                allowed = "branch and callers_per_day (or calls_per_day)"
-                found = ", ".join(reader.fieldnames or ())
-                raise ConfigError([Problem(str(file), 1, "header", found, "lacks a column", allowed)])
-            for line, row in enumerate(reader, start=2):
-                name = (row["branch"] or "").strip()
-                if name not in plan.branches:
-                    allowed = ", ".join(plan.branches)
-                    problems.append(Problem(str(file), line, "branch", name, "is not in the plan", allowed))
-                    continue
-                volume = _volume(row[column])
-                if volume is None:
-                    problems.append(
-                        Problem(str(file), line, column, str(row[column]), "is not a number from 0 on")
-                    )
-                else:
-                    daily[name] = volume
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(file), None, "", "", f"cannot be read: {error}")]) from error
+    for line, values in enumerate(lines[1:], start=2):
+        row = dict(zip(header, values, strict=False))
+        name, told = row.get("branch", "").strip(), row.get(column, "")
+        volume = _volume(told)
+        if not values:
+            continue
+        if name not in plan.branches:
+            allowed = ", ".join(plan.branches)
+            problems.append(Problem(str(file), line, "branch", name, "is not in the plan", allowed))
+        elif volume is None:
+            problems.append(Problem(str(file), line, column, told, "is not a number from 0 on"))
+        else:
+            daily[name] = volume if column == "callers_per_day" else volume / calls_per_caller
     if problems:
         raise ConfigError(problems)
-    return {
-        name: value if column == "callers_per_day" else value / calls_per_caller for name, value in daily.items()
-    }
+    return daily
 
 
-def _volume(text: str | None) -> float | None:
+def _volume(text: str) -> float | None:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return value if math.isfinite(value) and value >= 0 else None

@@ -8,8 +8,8 @@ when is drawn once, and the ladder only decides what each contact becomes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ DAY_US = 86_400_000_000
 _WARM_UP_DAYS = 40
 _OPEN, _CLOSED = 8.0, 22.0
 """Hours between which people call."""
+
+MOST_CONTACTS = 20_000_000
+"""Of one simulated rollout: their columns are held in memory, about two gigabytes of them."""
 
 RESOLUTION = "true_resolution"
 TIME = "time_to_solution_s"
@@ -161,7 +164,7 @@ class Contacts:
 
 
 def check_world(world: World, days: int, kpis: Sequence[str]) -> list[Problem]:
-    """What cannot be simulated: an unknown KPI, or a rate that leaves 0..1 on some day.
+    """What cannot be simulated: an unknown KPI, a number that is none, a rate that leaves 0..1 on some day.
 
     A rate is never cut off at 0 or 1: the effect would then no longer be what was asked for.
     """
@@ -170,6 +173,9 @@ def check_world(world: World, days: int, kpis: Sequence[str]) -> list[Problem]:
         if kpi not in (RESOLUTION, TIME) and world.rate(kpi) is None:
             allowed = ", ".join((RESOLUTION, TIME, *RATES))
             found.append(Problem("", None, kpi, "", "is not simulated", allowed))
+    found += _unfit_numbers(world, days)
+    if found:
+        return found
     easy = world.hard_drop * world.hard_share
     level = world.base_at(np.arange(days, dtype=np.float64))
     low = float(level.min()) - (world.hard_drop - easy) * (world.hard_share > 0) - world.bad_day_drop
@@ -177,9 +183,25 @@ def check_world(world: World, days: int, kpis: Sequence[str]) -> list[Problem]:
     if low + min(world.effect, 0.0) < 0 or high + max(world.effect, 0.0) > 1:
         text = f"{low:.3f} to {high:.3f} with effect {world.effect:+g}"
         found.append(Problem("", None, "base", text, "leaves 0..1 within the days simulated"))
-    if world.calls_per_day <= 0 or world.contacts_per_caller < 1:
-        found.append(Problem("", None, "calls_per_day", str(world.calls_per_day), "needs callers"))
     return found
+
+
+def _unfit_numbers(world: World, days: int) -> Iterator[Problem]:
+    """Numbers that no world can have."""
+    told = {name: value for name, value in asdict(world).items() if isinstance(value, int | float)}
+    changes = {f"step of day {day:g}": change for day, change in world.steps}
+    for name, value in {**told, **changes}.items():
+        if not math.isfinite(value):
+            yield Problem("", None, name, f"{value}", "is not a number", "a finite one")
+    for name in ("base", "hard_share", "bad_day_share"):
+        if not 0 <= told[name] <= 1:
+            yield Problem("", None, name, f"{told[name]:g}", "is not a share", "0 to 1")
+    if world.contacts_per_caller < 1:
+        yield Problem("", None, "contacts_per_caller", f"{world.contacts_per_caller:g}", "is too low", ">= 1")
+    if not 0 < world.calls_per_day <= MOST_CONTACTS / days:
+        message = f"is not possible over {days} days"
+        allowed = f"> 0, <= {MOST_CONTACTS / days:,.0f}"
+        yield Problem("", None, "calls_per_day", f"{world.calls_per_day:,.0f}", message, allowed)
 
 
 def contacts(

@@ -92,6 +92,16 @@ def test_drift_and_faults_are_taken_from_the_options() -> None:
         (("--step", "3=much"), "DAY=CHANGE"),
         (("--rate", "engine_failure=2"), "between 0 and 1"),
         (("--rate", "engine_failure=0.1:0.1:0.1"), "between 0 and 1"),
+        (("--rate", "engine_fialure=0.1"), "no KPI 'engine_fialure'; allowed: abandonment_mid_task"),
+        (("--rate", "true_resolution=0.5"), "--base"),
+        (("--base", "nan"), "base: is not a number (found nan)"),
+        (("--base", "7"), "base: is not a share (found 7); allowed: 0 to 1"),
+        (("--time-effect", "inf"), "time_effect_s: is not a number"),
+        (("--step", "3=nan"), "step of day 3: is not a number"),
+        (("--margin", "nan"), "--margin"),
+        (("--hard-share", "2"), "hard_share: is not a share"),
+        (("--contacts-per-caller", "0.5"), "contacts_per_caller"),
+        (("--calls-per-day", "99999999999"), "calls_per_day: is not possible over 30 days"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_by_name(options: tuple[str, ...], complaint: str) -> None:
@@ -148,6 +158,24 @@ def test_every_bad_line_of_the_volumes_is_told_at_once() -> None:
     assert result.exit_code == 2
     assert [line.split(":")[1] for line in result.stderr.splitlines()] == ["2", "3", "4", "5"]
     assert "callers_per_day" in run("forecast", "--volumes", volumes("branch;calls\n")).stderr
+
+
+@pytest.mark.parametrize(
+    "option", [("--base", "nan"), ("--calls-per-caller", "inf"), ("--spread", "repeat_7d=-1"), ("--spread", "x=1")]
+)
+def test_assumptions_that_cannot_be_are_refused_by_name(option: tuple[str, str]) -> None:
+    result = run("forecast", *option)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(option[0])
+
+
+def test_volumes_with_semicolons_and_a_file_that_is_not_there() -> None:
+    file = volumes("branch;calls_per_day;note\nbalance;2000;a, b\n\n")
+    rows = {row["branch"]: row for row in told("forecast", "--volumes", file)}
+    assert rows["balance"]["callers_per_day"] == 2000 / 1.25
+    result = run("forecast", "--volumes", "none.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "none.csv: cannot be read: No such file or directory\n"
 
 
 def test_without_a_file_the_contacts_of_the_last_weeks_count(own_folder: Path) -> None:
