@@ -13,13 +13,19 @@ from ivrbot.cli.rollout_parts import open_store, read_plan, show_changes, who_as
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
+from ivrbot.model.evidence import ShadowEvidence
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Exclusion
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
+from ivrbot.rollout.decide import shadow_lacks
+from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.standing import standings
 from ivrbot.storage.rollout_book import RolloutBook
+from ivrbot.storage.shadow import ShadowBook
+from ivrbot.storage.sqlite import SqliteStore
 
 override_option = click.option(
     "--override", is_flag=True, help="Set rungs, order or hours aside; stamped on report and certificate."
@@ -39,10 +45,25 @@ async def set_share(branch: str, share: float, override: bool, why: str, as_json
     plan, who = read_plan(settings), who_asks()
     async with open_store(settings) as store:
         await control.adopt(plan, store, who, app.utc_now())
+        lacking = await _lacking(plan, store, branch) if share > 0 else ()
         change = await control.set_share(
-            plan, store, branch, share, who=who, why=why, at=app.utc_now(), override=override
+            plan, store, branch, share, who=who, why=why, at=app.utc_now(), override=override, early=bool(lacking)
         )
     show_changes([change], as_json)
+    for sentence in lacking:
+        click.echo(f"warning: {branch} leaves shadow early: {sentence}", err=True)
+
+
+async def _lacking(plan: Plan, store: SqliteStore, branch: str) -> tuple[str, ...]:
+    """What the shadow rung of a branch has not shown yet; nothing for a branch elsewhere."""
+    ladder, held = plan.branches.get(branch), (await store.own_states()).get(branch)
+    stage = ladder.stage(held.stage) if ladder and held else None
+    if ladder is None or held is None or stage is None or stage.share > 0:
+        return ()
+    standing = standings(await store.history()).get(branch)
+    since = standing.since if standing is not None else None
+    shadow = await ShadowBook(store).evidence(branch, since) if since is not None else ShadowEvidence()
+    return shadow_lacks(ladder, held, shadow, since, app.utc_now())
 
 
 @click.command()
@@ -159,7 +180,7 @@ def _one(branch: str | None) -> str | None:
 
 
 def _menu(settings: Settings, branch: str) -> tuple[str, ...]:
-    """Branches of the menu; when its files are broken, whatever was named: going to operators must not need them."""
+    """Branches of the menu; when its files are broken, what was named: going to operators must not need them."""
     try:
         return (*load_flows(settings.flows_dir).branches.branches, FRONT_BRANCH)
     except ConfigError:

@@ -197,6 +197,7 @@ async def set_share(
     why: str,
     at: datetime,
     override: bool = False,
+    early: bool = False,
 ) -> StateChange:
     """Put a branch on the rung with that share.
 
@@ -210,6 +211,8 @@ async def set_share(
         at: aware time.
         override: climb more than one rung, start before `after` is complete, or rise outside working hours;
             recorded with the reason.
+        early: the shadow rung has not shown all that the plan asks for (`decide.shadow_lacks`); allowed to a
+            person, and kept in the audit's detail.
 
     Raises:
         ConfigError: unknown branch or share, a rung too far, killed, nothing to change, no reason given, or the
@@ -226,7 +229,8 @@ async def set_share(
             allowed = "propose it, and let another person approve"
             raise refusal("share", "a rise needs two persons by the plan", value=stage.share, allowed=allowed)
         check_step(plan, ladder, held, stage, standing, at, override=override)
-        return [StateChange(held, on_rung(plan, ladder, held, stage), "set", override, plan_facts(plan, branch))]
+        detail = plan_facts(plan, branch) | ({"early": True} if early else {})
+        return [StateChange(held, on_rung(plan, ladder, held, stage), "set", override, detail)]
 
     return (await change_states(store, decide, who, why, at))[0]
 

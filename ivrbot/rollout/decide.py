@@ -166,6 +166,29 @@ def accuracy_interval(shadow: ShadowEvidence, alpha: float) -> tuple[float, floa
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def shadow_lacks(
+    plan: BranchPlan, state: BranchState, shadow: ShadowEvidence, since: datetime | None, now: datetime
+) -> tuple[str, ...]:
+    """What a branch on its shadow rung has not shown yet, as sentences; a person may take it on all the same.
+
+    Args:
+        plan: the branch's plan.
+        state: what is in force.
+        shadow: real calls since then.
+        since: when it entered the rung; None: not known.
+        now: aware time.
+
+    Returns:
+        Nothing when everything is shown, or on any other rung.
+    """
+    stage = plan.stage(state.stage)
+    if stage is None or stage.share > 0.0:
+        return ()
+    found = _shadow_finding(plan, stage, shadow)
+    lacking = (_days_left(stage, since, now), "" if found.verdict is Verdict.PASS else found.sentence)
+    return tuple(sentence for sentence in lacking if sentence)
+
+
 def _in_shadow(plan: BranchPlan, state: BranchState, stage: Stage, evidence: Evidence, now: datetime) -> Decision:
     found = _shadow_finding(plan, stage, evidence.shadow or ShadowEvidence())
     step, to_stage = Step.HOLD, state.stage

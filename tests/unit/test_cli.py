@@ -305,6 +305,19 @@ def test_rollout_history_of_an_unknown_branch() -> None:
     assert document("rollout", "history", "balance") == [], "nothing has happened to it yet"
 
 
+def test_rollout_set_out_of_shadow_early_is_warned_of_and_kept() -> None:
+    result = run("rollout", "set", "balance", "0.1", "--why", "a test", "--json")
+    assert result.exit_code == 0 and len(json.loads(result.stdout)) == 1
+    days, accuracy = result.stderr.splitlines()
+    assert days == "warning: balance leaves shadow early: The stage has lasted 0.0 of at least 3 days."
+    assert accuracy.endswith("0 real calls were predicted and labelled; 50 are needed.")
+    result = run("rollout", "set", "balance", "0.2", "--why", "a test")
+    assert result.exit_code == 0 and "warning" not in result.stderr
+    rows = [json.loads(line) for line in run("rollout", "audit", "export").stdout.splitlines()]
+    assert [row["detail"].get("early") for row in rows if row["action"] == "set"] == [True, None]
+    assert document("rollout", "verify")["ok"] is True
+
+
 def test_rollout_status_says_who_is_held_back() -> None:
     document("rollout", "set", "balance", "1", "--override", "--why", "a test")
     lines = {line.split()[0]: line for line in run("rollout", "status").stdout.splitlines()}
