@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,20 @@ async def test_rows_of_the_queue_are_joined_and_fold_the_call_again(store: Sqlit
     assert contact.closed and contact.human is not None and contact.human.talk_s == 60
     assert await intake(book).take(SERVED) == 0
     assert await book.due(10) == ()
+
+
+async def test_a_queue_that_is_mapped_later_moves_its_rows_and_calls(store: SqliteStore) -> None:
+    book = ContactBook(store)
+    told = [replace(one, queue="q-1") for one in SERVED]
+    assert await intake(book).take(told) == 3
+    await folded(book)
+    assert await intake(book, other="loans").take(told) == 0, "nobody speaks of this queue"
+    assert await book.due(10) == ()
+    assert await intake(book, **{"q-1": "balance"}).take(told) == 3
+    assert [key for _, key in await book.due(10)] == ["17.1"]
+    await folded(book)
+    assert (await the(book, "queue:17.1")).branch == "balance"
+    assert await intake(book, **{"q-1": "balance"}).take(told) == 0
 
 
 async def test_rows_that_come_before_the_call_are_known_to_be_its_own_later(store: SqliteStore) -> None:
