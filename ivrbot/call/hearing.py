@@ -219,6 +219,9 @@ class Hearing:
         if turn.decoding is not None:
             turn.decoding.cancel()
         turn.decoding = self._group.create_task(self._read(turn, early=True))
+        if self._expect is Expect.OPEN and self._completes is not None:
+            # People breathe in the middle of what they tell: unfinished, unless the reading says that was all.
+            self._endpointer.expect(self._expect, Completeness.UNFINISHED)
 
     async def _read(self, turn: _Turn, *, early: bool) -> Transcript | EngineError:
         try:
@@ -242,6 +245,8 @@ class Hearing:
                 answered = completes is not None and await completes(text)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             log.info("an early reading was not understood: %s", _engine_error(error).code)
+            if turn is self._turn:
+                self._endpointer.expect(self._expect)
             return
         if answered and turn is self._turn:
             self._endpointer.expect(self._expect, Completeness.ANSWERED)

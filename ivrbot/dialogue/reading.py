@@ -41,7 +41,7 @@ MAX_NOTE_CHARS = 1000
 _OPERATOR: dict[Language, str] = {"ru": "оператор", "en": "operator"}
 _REFUSALS = frozenset({"не", "нет", "no", "not", "don't"})
 
-EARLY_TOPIC_CONFIDENCE = 0.7
+EARLY_TOPIC_CONFIDENCE = 0.8
 """Least confidence at which a topic ends the caller's turn after the shortest pause."""
 
 _ANY_DAY = date(2026, 1, 1)

@@ -58,11 +58,11 @@ async def test_a_topic_that_is_not_served_reaches_its_queue_at_once(line: Stage)
     for voice in voices:
         async with line.call(KIM) as call:
             await call.asked("utter_ask_topic")
-            await call.say("банкомат не выдал мне деньги", voice)
+            await call.say("мне нужно заменить карту на новую", voice)
             ring = await line.ring_for(call)
             took_s.append(ring.at_s - wall_clock_s(call.spoke_s))
-            assert ring.headers["x-bot-topic"] == "atm_problem"
-            assert await line.queue_of(call) == "other"
+            assert ring.headers["x-bot-topic"] == "card_reissue"
+            assert await line.queue_of(call) == "block_card"
             asked = [event["response"] for event in call.story.of("bot_said")]
             assert asked[3:] in ([], ["utter_transfer"]), call.story
     shown = ", ".join(f"{seconds:.2f}" for seconds in took_s)

@@ -180,6 +180,32 @@ async def test_going_on_after_a_pause_makes_a_new_reading_of_everything(room: Ro
 
 
 @in_a_room()
+async def test_who_breathes_in_the_middle_of_an_open_answer_is_waited_for(room: Room) -> None:
+    async def says_nothing_yet(_text: str) -> bool:
+        return False
+
+    room.hearing.prepare("ru", Expect.OPEN, says_nothing_yet)
+    await room.loud(400)
+    await room.silence(900)
+    assert room.readings == [], "nothing in these words ends the turn, and they may go on"
+    await room.loud(400)
+    await room.silence(1400)
+    (reading,) = room.readings
+    assert reading.ended_ms - reading.began_ms > 1500
+
+
+@in_a_room()
+async def test_an_open_answer_that_is_all_ends_the_turn_at_once(room: Room) -> None:
+    async def says_all(_text: str) -> bool:
+        return True
+
+    room.hearing.prepare("ru", Expect.OPEN, says_all)
+    await room.loud(400)
+    await room.silence(400)
+    assert len(room.readings) == 1
+
+
+@in_a_room()
 async def test_a_monologue_is_read_to_its_limit_and_not_only_its_beginning(room: Room) -> None:
     await room.loud(1400)
     room.hearing.read_now()
