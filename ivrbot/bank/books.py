@@ -90,9 +90,9 @@ class Books:
         return (self.clock() + _MOSCOW_OFFSET).date()
 
     def new_reference(self) -> str:
-        """Six digits, no leading zero, never given before: short enough to be read aloud and written down."""
+        """Six digits, never given before: short enough to be read aloud and written down."""
         while True:
-            reference = str(100_000 + secrets.randbelow(900_000))
+            reference = _dictatable()
             try:
                 self.put("issued_references", reference)
             except sqlite3.IntegrityError:
@@ -110,3 +110,11 @@ class Books:
                 self.put("transactions", *row)
             for operation, facts in customer.products:
                 self.put("products", who, operation, json.dumps(dict(facts)))
+
+
+def _dictatable() -> str:
+    """Six digits, the first no zero, none twice in a row: of two like digits one is easily missed by ear."""
+    digits = str(1 + secrets.randbelow(9))
+    while len(digits) < 6:
+        digits += secrets.choice([digit for digit in "0123456789" if digit != digits[-1]])
+    return digits
