@@ -24,6 +24,7 @@ from ivrbot.language.verbalise import (
     say_digits,
     say_money,
     say_number,
+    say_percent,
 )
 from ivrbot.model.speech import LANGUAGES, Language
 
@@ -202,6 +203,8 @@ def test_the_inventory_holds_nothing_that_is_never_said(language: Language) -> N
             said.update(say_money(number * 100 + number % 100, currency, language))
             said.update(say_money(number * 1_000_000 * 100 % MAX_MINOR, currency, language))
             said.update(say_money(number * 1_000 * 100, currency, language))
+    for basis_points in (*range(500), 100_000 - 1):
+        said.update(say_percent(basis_points, language))
     for offset in range(73_049):
         day = date(1900, 1, 1) + timedelta(days=offset)
         if day.day < 4 or day.year in (1999, 2000):

@@ -114,7 +114,7 @@ def test_bank_show() -> None:
         "currency": "RUB",
     } in [
         {key: card[key] for key in ("last4", "kind", "status", "balance_minor", "currency")}
-        for card in anna["loans"]
+        for card in anna["cards"]
     ]
     assert len(document("bank", "show")) == 3
     assert document("bank", "show", "--caller", "+70000000000") == []
