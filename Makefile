@@ -40,6 +40,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/ivrbot flows check
+	$(BIN)/ivrbot nlu parity > /dev/null
 	$(BIN)/ivrbot rollout check
 	$(BIN)/ivrbot rollout check deploy/demo-rollout.yaml
 

@@ -184,10 +184,9 @@ def main() -> int:
         f'nlu.rasa_token_file = "{token_file().relative_to(ROOT)}"',
         file=sys.stderr,
     )
-    os.environ.update(QUIET)
-    os.chdir(CACHE)
-    command = server_command(program, model, options.host, options.port)
-    os.execv(command[0], command)
+    return subprocess.call(
+        server_command(program, model, options.host, options.port), cwd=CACHE, env={**os.environ, **QUIET}
+    )
 
 
 if __name__ == "__main__":
