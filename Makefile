@@ -51,7 +51,7 @@ format: setup
 test-integration: setup models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
 	$(BIN)/python tools/integration_parts.py
-	$(BIN)/python -m pytest -m "integration or models"
+	$(BIN)/python -m pytest -m "(integration or models) and not bench"
 
 bench: setup models
 	$(BIN)/python -m benchmarks.media
@@ -61,6 +61,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_why
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
+	$(BIN)/python -m pytest -m bench
 
 # A labelled history of simulated calls, then the demo server.
 demo: $(VENV)/.runtime models

@@ -20,6 +20,8 @@ from ivrbot.model.call import (
     CallRegistration,
     Dossier,
     EscalationReason,
+    OpenClaim,
+    PastContact,
     QueueName,
     TranscriptLine,
 )
@@ -67,6 +69,9 @@ def full_dossier() -> Dossier:
         tried=("bank_block_card:unknown",),
         transcript=(TranscriptLine("bot", "Ё?", 0), TranscriptLine("caller", "[fact]", 1500)),
         suggestion="suggest_check_outcome",
+        confidence={"card": 0.8, "confirm_block": 1.0},
+        contacts=(PastContact(AT, "check_balance", "resolved", "bot"),),
+        claims=(OpenClaim("200287", 500_000, "RUB", "2026-08-30", "Ёлка"),),
     )
 
 
@@ -116,4 +121,4 @@ async def test_dossiers(store: SqliteStore) -> None:
 
 
 def test_a_dossiers_json_tells_every_field() -> None:
-    assert set(as_json(full_dossier())) == {field.name for field in fields(Dossier)}
+    assert set(as_json(full_dossier())) == {field.name for field in fields(Dossier)} | {"last_words"}
