@@ -25,6 +25,7 @@ from ivrbot.errors import BankError, BankRejected, BankUnavailable
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, Fact, FactHashes, fact_hash
 from ivrbot.model.dialogue import Value
+from ivrbot.sqlitefile import use_write_ahead_log
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class DemoLedger:
             raise BankUnavailable(f"demo bank cannot be opened: {type(error).__name__}") from error
         try:
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode=WAL")
+            use_write_ahead_log(self._db, BUSY_TIMEOUT_S)
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
             self._books = Books(self._db, clock)

@@ -253,6 +253,7 @@ class Hearing:
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None
+        self._endpointer.stop_listening()  # its reading is what is waited for now
         if self._group is not None:
             task = self._group.create_task(self._deliver(turn, ended_ms))
             self._delivering.add(task)

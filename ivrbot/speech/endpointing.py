@@ -9,6 +9,7 @@ synthesis can begin before the end is certain; speech after it cancels them.
     waiting --SpeechStarted--> speaking --SpeechPaused--> pausing --TurnEnded--> waiting
                                   ^------SpeechResumed------'
     waiting --NoInput--> waiting (once per `listen`);   speaking --MaxLength--> overlong --(a pause)--> waiting
+    overlong --NoInput--> overlong (likewise)
 """
 
 from __future__ import annotations
@@ -208,10 +209,13 @@ class Endpointer:
         self._completeness = completeness
 
     def listen(self, timeout_ms: int) -> None:
-        """Arm the no-input time-out (when the bot has finished speaking); speech disarms it."""
-        if not self.in_turn:
-            self._no_input_ms = timeout_ms
-            self._waited_ms = 0
+        """Arm the no-input time-out (when the bot has finished speaking); speech that begins disarms it.
+
+        Within a turn it begins to run when the turn is over, so that a turn of which nobody takes notice (its
+        recogniser failed) never leaves the caller without a clock.
+        """
+        self._no_input_ms = timeout_ms
+        self._waited_ms = 0
 
     def stop_listening(self) -> None:
         """Disarm the no-input time-out (the bot speaks again, a key was pressed)."""
@@ -233,8 +237,7 @@ class Endpointer:
             case _State.PAUSING:
                 return self._feed_pausing(is_speech, frame_ms)
             case _State.OVERLONG:
-                self._feed_overlong(is_speech, frame_ms)
-                return ()
+                return self._feed_overlong(is_speech, frame_ms)
 
     def _feed_waiting(self, frame_ms: int) -> tuple[SpeechEvent, ...]:
         if self._onset.began:
@@ -244,11 +247,14 @@ class Endpointer:
             self._completeness = Completeness.UNKNOWN
             self._no_input_ms = None
             return (SpeechStarted(self._onset.ago_ms),)
+        # Speech that is just beginning holds the time-out back for the few frames until it is believed or not.
+        return self._run_clock(frame_ms, held_back=self._onset.ago_ms > 0)
+
+    def _run_clock(self, frame_ms: int, *, held_back: bool) -> tuple[SpeechEvent, ...]:
         if self._no_input_ms is None:
             return ()
         self._waited_ms += frame_ms
-        # Speech that is just beginning holds the time-out back for the few frames until it is believed or not.
-        if self._waited_ms < self._no_input_ms or self._onset.ago_ms:
+        if self._waited_ms < self._no_input_ms or held_back:
             return ()
         self._no_input_ms = None
         return (NoInput(self._waited_ms),)
@@ -277,10 +283,12 @@ class Endpointer:
         # A word that is just beginning must not be cut off by the end of the wait.
         return () if is_speech else self._end_if_over()
 
-    def _feed_overlong(self, is_speech: bool, frame_ms: int) -> None:
+    def _feed_overlong(self, is_speech: bool, frame_ms: int) -> tuple[SpeechEvent, ...]:
+        """Sound that never pauses (music, a machine) is no answer: the clock runs on."""
         self._silence_ms = 0 if is_speech else self._silence_ms + frame_ms
         if self._silence_ms >= self._config.pause_ms:
             self._wait_again()
+        return self._run_clock(frame_ms, held_back=False)
 
     def _end_if_over(self) -> tuple[SpeechEvent, ...]:
         if self._silence_ms < self.wait_ms:

@@ -25,6 +25,7 @@ from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
+from ivrbot.sqlitefile import use_write_ahead_log
 from ivrbot.storage import schema, statements
 from ivrbot.storage.writer import GroupWriter, unavailable
 
@@ -233,7 +234,8 @@ def _engine(path: Path, *, pool_size: int, begin: str) -> Engine:
     def _connected(connection: Any, _record: object) -> None:
         # The driver's own transactions break savepoints: switched off, we say BEGIN (SQLAlchemy's documentation).
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        use_write_ahead_log(connection, BUSY_S)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

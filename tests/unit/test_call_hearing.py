@@ -273,3 +273,24 @@ async def test_stopping_while_a_reading_hangs_leaves_nothing(room: Room) -> None
     assert room.loop.time() == started
     await room.loud(400)
     assert len(room.engine.streams) == 1
+
+
+@in_a_room()
+async def test_a_turn_lost_by_its_recogniser_leaves_a_clock_running(room: Room) -> None:
+    room.engine.feed_failure = EngineBadOutput("garbage")
+    await room.loud(400)
+    assert [reading.error is not None for reading in room.readings] == [True]
+    room.hearing.wait_for_speech(2000)  # the question is asked again while the caller still speaks
+    await room.loud(400)
+    await room.silence(3500)
+    assert room.told[-1] == "no input"
+
+
+@in_a_room()
+async def test_a_turn_being_read_is_not_taken_for_silence(room: Room) -> None:
+    room.engine.hangs = True
+    await room.loud(400)
+    room.hearing.wait_for_speech(2000)
+    await room.loud(200)
+    await room.silence(6000)
+    assert "no input" not in room.told

@@ -139,11 +139,19 @@ def test_a_disarmed_timer_is_silent() -> None:
     assert run(endpointer, (False, 5000)) == []
 
 
-def test_listening_begins_after_a_turn_in_progress() -> None:
+def test_the_clock_armed_within_a_turn_runs_from_its_end() -> None:
     endpointer = Endpointer()
     run(endpointer, (True, 200))
     endpointer.listen(100)
-    assert [type(event) for _, event in run(endpointer, (True, 400), (False, 3000))] == [SpeechPaused, TurnEnded]
+    kinds = [type(event) for _, event in run(endpointer, (True, 400), (False, 3000))]
+    assert kinds == [SpeechPaused, TurnEnded, NoInput]
+
+
+def test_sound_that_never_pauses_does_not_hold_the_clock_back() -> None:
+    endpointer = Endpointer(EndpointConfig(max_ms=3000))
+    run(endpointer, (True, 4000))
+    endpointer.listen(1000)
+    assert run(endpointer, (True, 5000)) == [(1000, NoInput(1000))]
 
 
 def test_a_monologue_ends_once_and_starts_again_after_a_pause() -> None:
