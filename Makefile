@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 # Model folder shared by everything below; the product's own default.
 DATA_DIR ?= $(or $(IVRBOT_DATA_DIR),var)
 
+# Test processes beside each other; the integration tests run one by one, for they measure time on the line.
+TEST_PROCESSES ?= 2
+
 .PHONY: run setup models test check format test-integration bench demo rasa prompts lock clean
 
 run: $(VENV)/.runtime models
@@ -32,7 +35,7 @@ models: $(VENV)/.runtime
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull
 
 test: setup
-	$(BIN)/python -m pytest -m "not integration and not models"
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not integration and not models"
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -80,7 +83,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extr
 
 lock: $(BIN)/python
 	$(LOCK) -o requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra microphone -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra microphone --extra tracing -c requirements.lock -o requirements-dev.lock pyproject.toml
 	cd tests/stats/peers && $(abspath $(BIN))/python $(wordlist 2,99,$(LOCK)) -o requirements.lock requirements.in
 
 clean:

@@ -24,7 +24,7 @@ from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.routing import route_call
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 ROOT = Path(__file__).parent.parent
 BRANCHES = {"block_card", "balance", "disputes", "loans", "deposits", "other"}
@@ -47,7 +47,7 @@ def pure(plan: Plan, count: int = 20_000) -> tuple[float, float]:
 
 async def stored(plan: Plan, folder: Path) -> None:
     """Latency of routing with a stored exposure, alone and 50 at once; throughput of events."""
-    async with SqliteStore(folder / "bench.db") as store:
+    async with Store(folder / "bench.db") as store:
         await adopt(plan, store, "bench", NOW)
 
         async def one(number: int) -> float:

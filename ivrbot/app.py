@@ -59,7 +59,7 @@ from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.history import ContactHistory
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
 from ivrbot.telephony.asterisk_queues import AsteriskQueues
@@ -119,7 +119,7 @@ async def forget_failures(settings: Settings) -> None:
     """Forget failed authentications, in calls of every kind; goes with a reset of the demo bank."""
     for name in DATABASES:
         if (settings.data_dir / name).is_file():
-            async with SqliteStore(settings.data_dir / name) as store:
+            async with Store(settings.data_dir / name) as store:
                 await store.forget_failures()
 
 
@@ -180,7 +180,7 @@ class Core:
     settings: Settings
     plan_file: Path
     flow_set: FlowSet
-    store: SqliteStore
+    store: Store
     recorder: Recorder
     desk: OperatorDesk
     parts: CallParts
@@ -209,7 +209,7 @@ async def open_core(
     flow_set, policy, plan = _load_files(settings, plan_file)
     caller_key = load_caller_key(settings.data_dir)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(SqliteStore(settings.data_dir / database))
+        store = await stack.enter_async_context(Store(settings.data_dir / database))
         who = f"start:{getpass.getuser()}"
         await adopt(plan, store, who, utc_now())
         following = PlanFollower(
@@ -323,7 +323,7 @@ def branch_names(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def open_contacts(settings: Settings) -> AsyncIterator[ContactBook]:
     """The contacts of telephone calls."""
-    async with SqliteStore(make_data_dir(settings.data_dir) / MAIN_DATABASE) as store:
+    async with Store(make_data_dir(settings.data_dir) / MAIN_DATABASE) as store:
         yield ContactBook(store)
 
 

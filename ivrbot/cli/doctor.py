@@ -21,7 +21,7 @@ from ivrbot.identity.policy import load_policy
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.models import store as model_store
 from ivrbot.nlu.encoder import ENCODER_FILE
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.microphone import load_sounddevice
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.render import check as check_prompts
@@ -105,7 +105,7 @@ async def _prompts(settings: Settings) -> str:
 
 
 async def _database(settings: Settings) -> str:
-    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as opened:
+    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as opened:
         await opened.own_states()
     return f"SQLite in {settings.data_dir}"
 

@@ -23,7 +23,7 @@ from ivrbot.reports.certificate_page import certificate_html, certificate_json
 from ivrbot.rollout.audit import AuditReport, verify
 from ivrbot.rollout.certificate import certify, find
 from ivrbot.storage.audit_rows import stored_audit, whole_audit
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File; standard output by default."
@@ -108,8 +108,8 @@ def _timezone(settings: Settings) -> str:
         return "UTC"
 
 
-def _open(settings: Settings) -> SqliteStore:
-    return SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE)
+def _open(settings: Settings) -> Store:
+    return Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE)
 
 
 def _write(out: Path | None, parts: Iterable[str]) -> None:

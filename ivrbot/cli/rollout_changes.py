@@ -25,7 +25,7 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.standing import standings
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 override_option = click.option(
     "--override", is_flag=True, help="Set rungs, order or hours aside; stamped on report and certificate."
@@ -54,7 +54,7 @@ async def set_share(branch: str, share: float, override: bool, why: str, as_json
         click.echo(f"warning: {branch} leaves shadow early: {sentence}", err=True)
 
 
-async def _lacking(plan: Plan, store: SqliteStore, branch: str) -> tuple[str, ...]:
+async def _lacking(plan: Plan, store: Store, branch: str) -> tuple[str, ...]:
     """What the shadow rung of a branch has not shown yet; nothing for a branch elsewhere."""
     ladder, held = plan.branches.get(branch), (await store.own_states()).get(branch)
     stage = ladder.stage(held.stage) if ladder and held else None

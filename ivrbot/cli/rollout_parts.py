@@ -16,15 +16,15 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.rollout import StateChange
 from ivrbot.rollout import rows
 from ivrbot.rollout.plan import Plan
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 why_option = click.option("--why", required=True, help="Reason, kept in the audit.")
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[SqliteStore]:
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """The database of the data folder, made where there is none."""
-    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
+    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
         yield store
 
 

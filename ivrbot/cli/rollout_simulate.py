@@ -25,7 +25,7 @@ from ivrbot.rollout.forecast import Assumptions, BranchForecast, forecast
 from ivrbot.rollout.plan import BranchPlan, Plan, Primary
 from ivrbot.rollout.simulation import Summary, simulate, summarise
 from ivrbot.rollout.synthetic import RESOLUTION, TIME, Rate, World
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
 
 plan_option = click.option(
@@ -315,7 +315,7 @@ async def _stored_volumes(settings: Settings) -> Mapping[str, float]:
     if not file.exists():
         return {}
     now = datetime.now(UTC)
-    async with SqliteStore(file) as store:
+    async with Store(file) as store:
         return await callers_per_day(store, now - timedelta(days=VOLUME_DAYS), now)
 
 

@@ -39,7 +39,7 @@ from ivrbot.rollout.shadow import (
     shadow_report,
 )
 from ivrbot.storage.shadow import Added, ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 DEADLINE_MS: Final = 120_000
 """Nobody waits on a line for a recording, so a slow machine is no reason to give up."""
@@ -278,7 +278,7 @@ def _call(
 
 @asynccontextmanager
 async def _book(settings: Settings) -> AsyncIterator[ShadowBook]:
-    async with SqliteStore(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
+    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
         yield ShadowBook(store)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select, text
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import AuditRow
 from ivrbot.storage import schema, statements
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 COLUMNS = tuple(column.name for column in schema.audit.columns)
 WHOLE_DEADLINE_S = 60.0
@@ -39,7 +39,7 @@ class StoredRow:
     fault: str = ""
 
 
-async def stored_audit(store: SqliteStore) -> tuple[tuple[StoredRow, ...], dict[str, BranchState]]:
+async def stored_audit(store: Store) -> tuple[tuple[StoredRow, ...], dict[str, BranchState]]:
     """All audit rows, oldest first, and the states of the same moment as stored.
 
     Raises:
@@ -48,7 +48,7 @@ async def stored_audit(store: SqliteStore) -> tuple[tuple[StoredRow, ...], dict[
     return await store.read(lambda conn: (_stored(conn), statements.own_states(conn)), deadline_s=WHOLE_DEADLINE_S)
 
 
-async def whole_audit(store: SqliteStore) -> tuple[AuditRow, ...]:
+async def whole_audit(store: Store) -> tuple[AuditRow, ...]:
     """All audit rows with all details, oldest first; years of them take longer than a call may wait.
 
     Raises:
@@ -118,7 +118,7 @@ class AuditTrail:
         store: whose audit.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def own_states(self) -> dict[str, BranchState]:

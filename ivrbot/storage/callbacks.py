@@ -1,6 +1,6 @@
 """Callers who asked to be called back, and the attempts to reach them.
 
-Takes an open `SqliteStore`, gives `CallbackBook`, which stands behind `ivrbot.ports.CallbackStore`. An attempt is
+Takes an open `Store`, gives `CallbackBook`, which stands behind `ivrbot.ports.CallbackStore`. An attempt is
 claimed in the database before anything is dialled, so two processes, or one that was started again, dial once.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from ivrbot.model.call import CallId, QueueName
 from ivrbot.model.operators import Callback, CallbackId, CallbackResult, CallbackState
 from ivrbot.storage.callback_tables import callback_numbers, callbacks
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 _ENDED = (CallbackState.DONE.value, CallbackState.GIVEN_UP.value)
 
@@ -24,7 +24,7 @@ _ENDED = (CallbackState.DONE.value, CallbackState.GIVEN_UP.value)
 class CallbackBook:
     """Call-backs over one store."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def add(self, callback: Callback, number: str) -> None:

@@ -1,6 +1,6 @@
 """Contacts, the queue rows and notes that they are folded from, and the columns that decisions are made from.
 
-Takes an open `SqliteStore`, gives `ContactBook`.
+Takes an open `Store`, gives `ContactBook`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ivrbot.storage import schema
 from ivrbot.storage.contact_bodies import contact_from
 from ivrbot.storage.contact_tables import contact_bodies, contacts, log_positions, mark_due, queue_rows
 from ivrbot.storage.exposure_columns import first_exposures
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.storage.stranger_calls import strangers
 
 COLUMNS_DEADLINE_S: Final = 120.0
@@ -31,7 +31,7 @@ SILENT_AFTER: Final = timedelta(seconds=60)
 class ContactBook:
     """Contacts over one store."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     # --- folding --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a caller rang about before, for the operator who will talk to him.
 
-Takes an open `SqliteStore` and what makes units of numbers, gives `ContactHistory`. Callers are found by their
+Takes an open `Store` and what makes units of numbers, gives `ContactHistory`. Callers are found by their
 keyed hash; no number is looked up.
 """
 
@@ -16,7 +16,7 @@ from ivrbot.model.call import CallRegistration, PastContact
 from ivrbot.model.contact import Contact
 from ivrbot.storage.contact_bodies import contact_from
 from ivrbot.storage.contact_tables import contact_bodies, contacts
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 SHOWN: Final = 5
 
@@ -30,7 +30,7 @@ class ContactHistory:
         branches: of the menu; contacts without a branch are not shown.
     """
 
-    def __init__(self, store: SqliteStore, unit_of: Callable[[str, str], str], branches: Collection[str]) -> None:
+    def __init__(self, store: Store, unit_of: Callable[[str, str], str], branches: Collection[str]) -> None:
         self._store = store
         self._unit_of = unit_of
         self._branches = tuple(sorted(branches))

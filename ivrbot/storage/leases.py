@@ -18,7 +18,7 @@ from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import StateChange
 from ivrbot.storage import schema, statements
 from ivrbot.storage.rollout_book import close_proposal, store_proposal
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 leases = Table(
     "leases",
@@ -48,7 +48,7 @@ class Leadership:
         ttl_s: a leader that has not renewed for so long has lost it.
     """
 
-    def __init__(self, store: SqliteStore, name: str, holder: str, ttl_s: float) -> None:
+    def __init__(self, store: Store, name: str, holder: str, ttl_s: float) -> None:
         self._store = store
         self._name = name
         self._holder = holder

@@ -1,6 +1,6 @@
 """Tables beside branch states: proposals and callers kept out.
 
-Takes a SqliteStore, gives `RolloutBook`; each method is one transaction, audit rows included.
+Takes a Store, gives `RolloutBook`; each method is one transaction, audit rows included.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange
 from ivrbot.storage import schema, statements
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 proposals = Table(
     "proposals",
@@ -74,7 +74,7 @@ class RolloutBook:
     Every method raises StorageUnavailable when the database does not answer.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def proposals(self, *, open_only: bool = False) -> tuple[Proposal, ...]:

@@ -44,7 +44,7 @@ from ivrbot.model.shadow import (
 from ivrbot.storage import schema, statements
 from ivrbot.storage.contact_tables import mark_due
 from ivrbot.storage.schema import UtcDateTime, metadata
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 LATE: Final = timedelta(days=2)
 """How late events may reach the store (by the journal, after the database was away) and still be found."""
@@ -109,7 +109,7 @@ class DispositionBook:
         store: the database; open.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def add(self, disposition: CallDisposition) -> bool:
@@ -148,7 +148,7 @@ class ShadowBook:
         store: the database; open.
     """
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def add(self, call: ShadowCall) -> Added:

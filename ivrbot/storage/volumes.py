@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 
 from ivrbot.storage.contact_statements import microseconds
 from ivrbot.storage.contact_tables import contacts
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 VOLUME_DAYS: Final = 28
 """Days that a volume is the mean of: four of every weekday."""
@@ -21,7 +21,7 @@ VOLUME_DAYS: Final = 28
 _DAY_US: Final = timedelta(days=1) // timedelta(microseconds=1)
 
 
-async def callers_per_day(store: SqliteStore, since: datetime, until: datetime) -> dict[str, float]:
+async def callers_per_day(store: Store, since: datetime, until: datetime) -> dict[str, float]:
     """New callers per day of each branch that has any, operators' and bot's together.
 
     A caller counts once in the stretch, as he does in an epoch of that length. The days are counted from the first

@@ -16,8 +16,10 @@ from typing import Final
 
 from aiohttp import web
 
+from ivrbot.model.people import Person
 from ivrbot.telephony.softphone import is_own_origin
 from ivrbot.web.answers import Rejected, is_form
+from ivrbot.web.caller import LOCAL, MACHINE, PERSON
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -70,7 +72,9 @@ class Access:
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let a request through or refuse it; errors become answers without details."""
         try:
-            self._check(request)
+            person = self._check(request)
+            if person is not None:
+                request[PERSON] = person
             return await handler(request)
         except Rejected as error:
             return error.response(plain=is_form(request))
@@ -84,20 +88,21 @@ class Access:
             _log.exception("request failed: %s %s", request.method, request.match_info.route.resource)
             return Rejected(500, "internal").response(plain=is_form(request))
 
-    def _check(self, request: web.Request) -> None:
-        """Raises `Rejected` unless the request may come in."""
+    def _check(self, request: web.Request) -> Person | None:
+        """Who asks (None where anybody may); raises `Rejected` unless the request may come in."""
         if request.path in OPEN_TO_ALL:
-            return
+            return None
         if not is_own_origin(request):
             raise Rejected(403, "foreign_origin")
         if self.has_token(request):
-            return
+            return MACHINE
         if request.path.startswith(API):
             raise Rejected(401, "unauthorised", headers={"WWW-Authenticate": 'Bearer realm="ivrbot"'})
         if not self._is_own_host(request.host):
             raise Rejected(403, "foreign_host")
         if not is_local(request):
             raise Rejected(403, "not_local")
+        return LOCAL
 
     def has_token(self, request: web.BaseRequest) -> bool:
         """Whether the client shows the token; compared in constant time."""

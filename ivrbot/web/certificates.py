@@ -12,8 +12,8 @@ from ivrbot.reports.certificate_page import certificate_html, certificate_json, 
 from ivrbot.rollout.certificate import certify, find
 from ivrbot.storage.audit_rows import whole_audit
 from ivrbot.web.answers import Rejected, json_answer
-from ivrbot.web.pages import language_of
 from ivrbot.web.parts import WebParts
+from ivrbot.web.rendering import language_of
 
 
 class Certificates:

@@ -10,7 +10,7 @@ from ivrbot.call.router import Router
 from ivrbot.config import WebSettings
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
 
 
@@ -34,7 +34,7 @@ class WebParts:
     token: str
     calls: CallDesk
     softphone: SoftphoneGateway
-    store: SqliteStore
+    store: Store
     recorder: Recorder
     operators: OperatorDesk
     router: Router

@@ -23,7 +23,7 @@ from ivrbot.rollout.standing import Standing, standings
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
 
 KEPT: Final = timedelta(minutes=1)
@@ -41,7 +41,7 @@ class RolloutStatus:
         now: aware UTC clock.
     """
 
-    def __init__(self, store: SqliteStore, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
         self._kept: tuple[object, datetime, Found] | None = None
@@ -82,7 +82,7 @@ class RolloutStatus:
 
 
 async def _look(
-    store: SqliteStore,
+    store: Store,
     plan: Plan,
     own: Mapping[str, BranchState],
     known: Mapping[str, Standing],

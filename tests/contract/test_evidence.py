@@ -17,7 +17,7 @@ from ivrbot.model.experiment import Arm, BranchState, Exposure
 from ivrbot.model.queue import QueueRow
 from ivrbot.model.rollout import treatment_bound
 from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.contract.evidence import EPOCH, Call, EvidenceContract
 
 
@@ -30,7 +30,7 @@ class TestContactEvidence(EvidenceContract):
 
     @pytest.fixture(autouse=True)
     async def store(self, tmp_path: Path) -> AsyncIterator[None]:
-        async with SqliteStore(tmp_path / "ivrbot.db") as opened:
+        async with Store(tmp_path / "ivrbot.db") as opened:
             self.opened = opened
             yield
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.contract.store import StoreContract
 from tests.fakes.store import MemoryStore
 
@@ -18,8 +18,8 @@ class TestMemoryStore(StoreContract):
         return MemoryStore()
 
 
-class TestSqliteStore(StoreContract):
+class TestStore(StoreContract):
     @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-        async with SqliteStore(tmp_path / "ivrbot.db") as opened:
+    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
+        async with Store(tmp_path / "ivrbot.db") as opened:
             yield opened

@@ -21,7 +21,7 @@ from ivrbot.model.rollout import treatment_bound
 from ivrbot.storage import schema
 from ivrbot.storage.contact_tables import contacts
 from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ class Callers:
         a_day: how many ring a day, spread evenly over day and night.
     """
 
-    def __init__(self, store: SqliteStore, *, seed: int = 7, a_day: int = 600) -> None:
+    def __init__(self, store: Store, *, seed: int = 7, a_day: int = 600) -> None:
         self._store = store
         self._rng = np.random.default_rng(seed)
         self._a_day = a_day

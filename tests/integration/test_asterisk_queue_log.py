@@ -15,7 +15,7 @@ from ivrbot.model.contact import Contact, EndedBy, Unserved
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.shadow import Outcome
 from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
 from tests.integration.asterisk.wait import until
 from tests.integration.test_asterisk_dialplan import SetUp, Stage, set_up
@@ -35,7 +35,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def register(store: SqliteStore, form: dict[str, str]) -> CallId:
+async def register(store: Store, form: dict[str, str]) -> CallId:
     """What the product stores of a call that it hands over."""
     call_id = CallId(form["uuid"])
     registration = CallRegistration(
@@ -55,7 +55,7 @@ async def register(store: SqliteStore, form: dict[str, str]) -> CallId:
 async def contact_of(stage: Stage, folder: Path) -> Contact:
     """The contact of the stage's first call, from the log as it stands."""
     path = folder / "ivrbot.db"
-    async with SqliteStore(path) as store:
+    async with Store(path) as store:
         book = ContactBook(store)
         call_id = await register(store, dict(stage.api.registrations[0]))
         intake = QueueIntake(book, "queue_log", unit_of=unit_of)

@@ -35,7 +35,7 @@ from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.fakes.stored_calls import Callers, Served
 
 MONDAY = datetime(2026, 3, 2, 7, tzinfo=UTC)  # ten in the morning in Moscow
@@ -60,7 +60,7 @@ STORM_A_DAY = 3000
 class Office:
     """One bank: a database, a clock, a controller, and people."""
 
-    def __init__(self, store: SqliteStore, plan: Plan) -> None:
+    def __init__(self, store: Store, plan: Plan) -> None:
         self.store = store
         self.plan = plan
         self.now = MONDAY
@@ -115,7 +115,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
     file = tmp_path / "rollout.yaml"
     file.write_text(PLAN)
     plan = load_plan(file, {"balance"})
-    async with SqliteStore(tmp_path / "bank.sqlite") as store:
+    async with Store(tmp_path / "bank.sqlite") as store:
         await control.adopt(plan, store, "start:bank", MONDAY)
         yield Office(store, plan)
 

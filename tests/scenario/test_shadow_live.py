@@ -22,7 +22,7 @@ from ivrbot.model.shadow import CallDisposition, Expected, Outcome, ShadowCall
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.storage import schema
 from ivrbot.storage.shadow import DispositionBook, ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.unit.nlu_engines import classifier
 
 PLAN = "goal: g\nsalt: s\nbranches:\n  balance: {start: shadow}\n"
@@ -52,7 +52,7 @@ def call(*lines: str) -> dict[str, Any]:
 
 
 async def after_disposition(folder: Path, topic: str, branch: str) -> tuple[ShadowCall, ShadowEvidence]:
-    async with SqliteStore(folder / "var" / app.TEXT_DATABASE) as store:
+    async with Store(folder / "var" / app.TEXT_DATABASE) as store:
         stated = select(schema.events.c.call_id).where(schema.events.c.type == EventType.ASSIGNED.value)
         call_id = CallId(await store.read(lambda conn: conn.execute(stated).scalar_one()))
         said = CallDisposition(call_id, datetime.now(UTC), "desk", topic, branch, Outcome.RESOLVED)

@@ -19,7 +19,7 @@ from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, Callback
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import NO_OPERATOR_S, CallbackDialler, DiallerParts
 from ivrbot.storage.callbacks import CallbackBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk_callbacks import originate_fields
 from tests.unit.web_fixture import Site, a_dossier, open_site
 
@@ -39,7 +39,7 @@ class Line:
     """A dialler over a real store and a PBX that remembers."""
 
     book: CallbackBook
-    store: SqliteStore
+    store: Store
     now: datetime = NOON
     known: QueueState | None = field(default_factory=lambda: QueueState("loans", 0, 2, 1, None, 0.0, NOON))
     takes: bool = True
@@ -68,7 +68,7 @@ class Line:
 
 @pytest_asyncio.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    async with SqliteStore(tmp_path / "callbacks.sqlite") as store:
+    async with Store(tmp_path / "callbacks.sqlite") as store:
         yield Line(CallbackBook(store), store)
 
 

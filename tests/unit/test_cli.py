@@ -22,7 +22,7 @@ from ivrbot.model.queue import LogPosition
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.rollout.control import adopt
 from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.fakes.calls import product_files
 from tests.unit.nlu_engines import classifier
 
@@ -249,7 +249,7 @@ def test_rollout_decide_an_unknown_branch() -> None:
 async def in_force() -> None:
     """What `serve` does at its start."""
     plan = product_files()[2]
-    async with SqliteStore(Path("var") / app.MAIN_DATABASE) as store:
+    async with Store(Path("var") / app.MAIN_DATABASE) as store:
         await adopt(plan, store, "test", app.utc_now())
 
 
@@ -444,7 +444,7 @@ def test_import_queue_log(own_folder: Path) -> None:
     assert document(*arguments) == {"read": 7, "new": 0, "duplicate": 5, "rejected": rejected}
 
     async def contacts() -> list[tuple[str, str]]:
-        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+        async with Store(own_folder / "var" / "ivrbot.sqlite") as store:
             return [(one.branch, one.outcome.value) for one in await ContactBook(store).of_call("queue:17.1")]
 
     assert asyncio.run(contacts()) == [("balance", "resolved")]
@@ -463,7 +463,7 @@ def test_import_queue_log_again_with_a_map_moves_the_calls(own_folder: Path) -> 
     arguments = ("import", "queue-log", "queue_log")
 
     async def branches() -> list[str]:
-        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+        async with Store(own_folder / "var" / "ivrbot.sqlite") as store:
             book = ContactBook(store)
             assert await book.due(1) == ()
             return [one.branch for one in await book.of_call("queue:17.1")]
@@ -484,7 +484,7 @@ def test_a_row_of_the_future_does_not_make_the_data_look_fresh(own_folder: Path)
     assert run("import", "queue-log", "queue_log").exit_code == 0
 
     async def position() -> LogPosition | None:
-        async with SqliteStore(own_folder / "var" / "ivrbot.sqlite") as store:
+        async with Store(own_folder / "var" / "ivrbot.sqlite") as store:
             return await ContactBook(store).log_position("import")
 
     held = asyncio.run(position())

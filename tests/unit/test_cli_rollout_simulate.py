@@ -18,7 +18,7 @@ from ivrbot import app
 from ivrbot.cli.main import main
 from ivrbot.storage.contact_statements import microseconds
 from ivrbot.storage.contact_tables import contacts
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--calls-per-day", "400", "--days", "30", "--runs", "3", "--branch", "balance")
@@ -193,7 +193,7 @@ def test_without_a_file_the_contacts_of_the_last_weeks_count(own_folder: Path) -
     async def fill() -> None:
         folder = own_folder / "var"
         folder.mkdir()
-        async with SqliteStore(folder / "ivrbot.sqlite") as database:
+        async with Store(folder / "ivrbot.sqlite") as database:
             await database.write(store)
 
     asyncio.run(fill())

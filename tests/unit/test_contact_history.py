@@ -10,7 +10,7 @@ from ivrbot.model.contact import BotPart, CallMaterial, Contact, Diagnostics, Hu
 from ivrbot.model.shadow import Outcome
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.history import SHOWN, ContactHistory
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NUMBER = "+79161234567"
@@ -42,7 +42,7 @@ def contact(day: int, unit: str = unit_of(NUMBER, ""), *, person: bool = False, 
 
 
 async def test_the_last_ones_of_this_caller(tmp_path: Path) -> None:
-    async with SqliteStore(tmp_path / "history.sqlite") as store:
+    async with Store(tmp_path / "history.sqlite") as store:
         own = [contact(day, person=day == 6, branch="loans" if day % 2 else "balance") for day in range(7)]
         kept = [*own, contact(9, "unit-another"), contact(8, branch="")]
         await ContactBook(store).save([(CallMaterial(one.call_id), (one,)) for one in kept], ())

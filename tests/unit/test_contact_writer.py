@@ -21,7 +21,7 @@ from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.shadow import DispositionBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 AT = datetime(2026, 9, 1, 12, tzinfo=UTC)
 CALL = CallId("0b8f7f3e-1f6e-4d57-9d0e-3f6f0d9ac001")
@@ -33,8 +33,8 @@ def unit_of(number: str, call_id: str) -> str:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "ivrbot.db") as opened:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "ivrbot.db") as opened:
         yield opened
 
 
@@ -77,7 +77,7 @@ SERVED = [
 ]
 
 
-async def handed_call(store: SqliteStore, uniqueid: str = "17.1") -> ContactBook:
+async def handed_call(store: Store, uniqueid: str = "17.1") -> ContactBook:
     await store.register(CallRegistration(CALL, NUMBER, uniqueid=uniqueid, linkedid=uniqueid), AT)
     await store.append(events(*STARTED, *HANDED))
     return ContactBook(store)
@@ -94,9 +94,9 @@ def intake(book: ContactBook, **branches: str) -> QueueIntake:
 
 async def test_the_end_of_a_call_is_the_mark_and_outlives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "ivrbot.db"
-    async with SqliteStore(path) as first:
+    async with Store(path) as first:
         await handed_call(first)
-    async with SqliteStore(path) as second:
+    async with Store(path) as second:
         book = ContactBook(second)
         assert [key for _, key in await book.due(10)] == [CALL]
         await folded(book)
@@ -104,7 +104,7 @@ async def test_the_end_of_a_call_is_the_mark_and_outlives_the_process(tmp_path: 
         assert await book.due(10) == ()
 
 
-async def test_rows_of_the_queue_are_joined_and_fold_the_call_again(store: SqliteStore) -> None:
+async def test_rows_of_the_queue_are_joined_and_fold_the_call_again(store: Store) -> None:
     book = await handed_call(store)
     await folded(book)
     assert await intake(book).take(SERVED[:2]) == 2
@@ -119,7 +119,7 @@ async def test_rows_of_the_queue_are_joined_and_fold_the_call_again(store: Sqlit
     assert await book.due(10) == ()
 
 
-async def test_a_queue_that_is_mapped_later_moves_its_rows_and_calls(store: SqliteStore) -> None:
+async def test_a_queue_that_is_mapped_later_moves_its_rows_and_calls(store: Store) -> None:
     book = ContactBook(store)
     told = [replace(one, queue="q-1") for one in SERVED]
     assert await intake(book).take(told) == 3
@@ -133,7 +133,7 @@ async def test_a_queue_that_is_mapped_later_moves_its_rows_and_calls(store: Sqli
     assert await intake(book, **{"q-1": "balance"}).take(told) == 0
 
 
-async def test_rows_that_come_before_the_call_are_known_to_be_its_own_later(store: SqliteStore) -> None:
+async def test_rows_that_come_before_the_call_are_known_to_be_its_own_later(store: Store) -> None:
     book = ContactBook(store)
     await intake(book).take(SERVED)
     await folded(book)
@@ -144,7 +144,7 @@ async def test_rows_that_come_before_the_call_are_known_to_be_its_own_later(stor
     assert await book.of_call("queue:17.1") == ()
 
 
-async def test_the_dialplans_own_row_joins_a_channel_of_another_name(store: SqliteStore) -> None:
+async def test_the_dialplans_own_row_joins_a_channel_of_another_name(store: Store) -> None:
     book = await handed_call(store)
     told = [row(9, "BOTCTX", CALL, "check_balance", "control_arm", callid="99.9")]
     await intake(book).take([*told, *(row(10, one.event, *one.data, callid="99.9") for one in SERVED)])
@@ -153,7 +153,7 @@ async def test_the_dialplans_own_row_joins_a_channel_of_another_name(store: Sqli
     assert (await the(book)).outcome is Outcome.RESOLVED
 
 
-async def test_a_channel_that_came_back_to_the_bot_has_two_contacts(store: SqliteStore) -> None:
+async def test_a_channel_that_came_back_to_the_bot_has_two_contacts(store: Store) -> None:
     book = await handed_call(store)
     other = CallId("0b8f7f3e-1f6e-4d57-9d0e-3f6f0d9ac002")
     again = AT + timedelta(minutes=5)
@@ -168,7 +168,7 @@ async def test_a_channel_that_came_back_to_the_bot_has_two_contacts(store: Sqlit
     assert (await the(book, other)).outcome is Outcome.UNRESOLVED
 
 
-async def test_a_call_that_never_ended_is_found(store: SqliteStore) -> None:
+async def test_a_call_that_never_ended_is_found(store: Store) -> None:
     await store.register(CallRegistration(CALL, NUMBER, uniqueid="17.1"), AT)
     await store.append(events(*STARTED))
     book = ContactBook(store)
@@ -180,7 +180,7 @@ async def test_a_call_that_never_ended_is_found(store: SqliteStore) -> None:
     assert await writer_of(book, AT + timedelta(seconds=700)).sweep() == 0
 
 
-async def test_an_operators_word_folds_the_call_again(store: SqliteStore) -> None:
+async def test_an_operators_word_folds_the_call_again(store: Store) -> None:
     book = await handed_call(store)
     await intake(book).take(SERVED)
     await folded(book)
@@ -190,7 +190,7 @@ async def test_an_operators_word_folds_the_call_again(store: SqliteStore) -> Non
     assert (await the(book)).outcome is Outcome.UNRESOLVED
 
 
-async def test_a_caller_who_was_forgotten_keeps_his_unit(store: SqliteStore) -> None:
+async def test_a_caller_who_was_forgotten_keeps_his_unit(store: Store) -> None:
     book = await handed_call(store)
     await folded(book)
     before = (await the(book)).unit
@@ -200,7 +200,7 @@ async def test_a_caller_who_was_forgotten_keeps_his_unit(store: SqliteStore) -> 
     assert (await the(book)).unit == before == unit_of(NUMBER, "")
 
 
-async def test_no_number_reaches_the_store(store: SqliteStore) -> None:
+async def test_no_number_reaches_the_store(store: Store) -> None:
     transfer = row(90, "BLINDTRANSFER", "89990000002", "from-operators", "10", "60", "1")
     await intake(ContactBook(store)).take([*SERVED, transfer])
     await folded(ContactBook(store))
@@ -210,7 +210,7 @@ async def test_no_number_reaches_the_store(store: SqliteStore) -> None:
     assert unit_of(NUMBER, "").encode() in held
 
 
-async def test_one_damaged_call_holds_nobody_up(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+async def test_one_damaged_call_holds_nobody_up(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     book = await handed_call(store)
     broken = CallId("0b8f7f3e-1f6e-4d57-9d0e-3f6f0d9ac003")
     await store.append([CallEvent(broken, 0, EventType.CALL_ENDED, 0, AT, {"disposition": "eaten"})])
@@ -222,11 +222,11 @@ async def test_one_damaged_call_holds_nobody_up(store: SqliteStore, caplog: pyte
 # --- freshness ------------------------------------------------------------------------------------------
 
 
-async def test_nothing_delivers_the_operators_data(store: SqliteStore) -> None:
+async def test_nothing_delivers_the_operators_data(store: Store) -> None:
     assert await ContactBook(store).human_complete_at() is None
 
 
-async def test_a_quiet_night_is_fresh(store: SqliteStore) -> None:
+async def test_a_quiet_night_is_fresh(store: Store) -> None:
     book = ContactBook(store)
     await intake(book).take(SERVED, LogPosition(1, 100, "", AT))
     later = AT + timedelta(hours=8)
@@ -235,7 +235,7 @@ async def test_a_quiet_night_is_fresh(store: SqliteStore) -> None:
     assert await book.log_position("log") == LogPosition(1, 100, "", later)
 
 
-async def test_a_call_that_was_handed_over_and_does_not_show_makes_the_log_stale(store: SqliteStore) -> None:
+async def test_a_call_that_was_handed_over_and_does_not_show_makes_the_log_stale(store: Store) -> None:
     book = await handed_call(store)
     await folded(book)
     asked_at = AT + timedelta(seconds=2)
@@ -248,7 +248,7 @@ async def test_a_call_that_was_handed_over_and_does_not_show_makes_the_log_stale
     assert await book.human_complete_at() == AT + timedelta(hours=8)
 
 
-async def drawn(store: SqliteStore) -> ContactBook:
+async def drawn(store: Store) -> ContactBook:
     state = BranchState("balance", "half", 0.5, 0.0, 1, False, "r")
     await store.change_state(state, "test", "test", AT)
     await store.expose(Exposure(CALL, "u", "balance", Arm.CONTROL, 0.5, "half", 1, "r", AT))
@@ -260,7 +260,7 @@ async def values(book: ContactBook, name: str, now: datetime) -> list[float]:
     return [float(value) for value in rows.values[name]]
 
 
-async def test_handed_over_and_in_no_queue_although_the_log_is_complete(store: SqliteStore) -> None:
+async def test_handed_over_and_in_no_queue_although_the_log_is_complete(store: Store) -> None:
     book = await drawn(store)
     await folded(book)
     now = AT + timedelta(hours=3)
@@ -271,7 +271,7 @@ async def test_handed_over_and_in_no_queue_although_the_log_is_complete(store: S
     assert await values(book, "first_call_resolution", now) == [0.0]
 
 
-async def test_stale_operators_data_matures_nothing(store: SqliteStore) -> None:
+async def test_stale_operators_data_matures_nothing(store: Store) -> None:
     book = await drawn(store)
     await intake(book).take(SERVED, LogPosition(1, 9, "", AT + timedelta(days=6)))
     await folded(book)

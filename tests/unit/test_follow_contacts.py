@@ -15,7 +15,7 @@ from ivrbot import app
 from ivrbot.config import Settings
 from ivrbot.model.contact import Contact
 from ivrbot.storage.contacts import ContactBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 LOG = """1764000010|17.1|bal|NONE|ENTERQUEUE||+79990000001|1
 1764000020|17.1|bal|PJSIP/1|CONNECT|10|17.2|3
@@ -31,7 +31,7 @@ async def following(folder: Path) -> AsyncIterator[ContactBook]:
             "asterisk": {"queue_log": str(folder / "queue_log"), "queue_branches": {"bal": "balance"}},
         }
     )
-    async with SqliteStore(folder / "ivrbot.sqlite") as store:
+    async with Store(folder / "ivrbot.sqlite") as store:
         core: Any = SimpleNamespace(settings=settings, store=store)
         task = asyncio.create_task(app.follow_contacts(core))
         yield ContactBook(store)

@@ -33,7 +33,7 @@ from ivrbot.rollout.decide import decide
 from ivrbot.rollout.evidence import build_evidence
 from ivrbot.rollout.plan import Plan, state_at
 from ivrbot.storage.audit_rows import COLUMNS, stored_audit
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.fakes.evidence import MemoryEvidence, Truth
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -84,7 +84,7 @@ def change(plan: Plan, snapshot: Snapshot, held: BranchState) -> StateChange:
     return change_for(snapshot.decision, snapshot.plan, held, plan.revision, detail)
 
 
-async def written(store: SqliteStore, plan: Plan, snapshot: Snapshot, held: BranchState) -> None:
+async def written(store: Store, plan: Plan, snapshot: Snapshot, held: BranchState) -> None:
     """A start, a kill and its end, and a decision of the controller."""
     killed = replace(held, killed=True)
     await store.apply_changes([StateChange(None, held, "start")], "serve", "plan", START)
@@ -98,7 +98,7 @@ def original(tmp_path_factory: pytest.TempPathFactory, plan: Plan, passed: Snaps
     path = tmp_path_factory.mktemp("original") / "audit.sqlite"
 
     async def write() -> None:
-        async with SqliteStore(path) as store:
+        async with Store(path) as store:
             await written(store, plan, passed, held)
 
     asyncio.run(write())
@@ -111,7 +111,7 @@ def file(tmp_path: Path, original: Path) -> Path:
 
 
 async def report_of(file: Path, expect_hash: str = "") -> AuditReport:
-    async with SqliteStore(file) as store:
+    async with Store(file) as store:
         found, own = await stored_audit(store)
     return verify([(row.row, row.fault) for row in found], own, expect_hash=expect_hash)
 

@@ -27,7 +27,7 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.storage.audit_rows import AuditTrail, stored_audit
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.fakes.evidence import MemoryEvidence, Truth
 from tests.fakes.waiting import until
 
@@ -46,7 +46,7 @@ class World:
         now: what the clock says.
     """
 
-    def __init__(self, store: SqliteStore, plan: Plan) -> None:
+    def __init__(self, store: Store, plan: Plan) -> None:
         self.store = store
         self.plan = plan
         self.now = START
@@ -103,7 +103,7 @@ async def opened(folder: Path, text: str) -> AsyncIterator[World]:
     path = folder / "rollout.yaml"
     path.write_text(text)
     plan = load_plan(path, {"balance", "loans"})
-    async with SqliteStore(folder / "test.sqlite") as store:
+    async with Store(folder / "test.sqlite") as store:
         await control.adopt(plan, store, "serve", START)
         yield World(store, plan)
 
@@ -365,7 +365,7 @@ async def test_with_manual_approval_a_start_is_proposed(manual: World) -> None:
 
 async def test_two_controllers_on_one_file_make_one_decision(tmp_path: Path, world: World) -> None:
     world.calls(bot=Truth(true_resolution=0.55))
-    async with SqliteStore(world.store.path) as other_store:
+    async with Store(world.store.path) as other_store:
         other = World(other_store, world.plan)
         other.now, other.source = world.now, world.source
         await asyncio.gather(*(place.controller(name).look() for place, name in ((world, "a"), (other, "b"))))

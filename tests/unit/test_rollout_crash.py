@@ -18,7 +18,7 @@ from ivrbot.model.experiment import Arm
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt, kill
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
 CALL = CallId("c-1")
@@ -63,7 +63,7 @@ def router_over(folder: Path, store: object, book: object) -> Router:
 async def answer_one(folder: Path, fatal: int) -> None:
     """In the process that dies: draw, and say where the call goes."""
     steps = [0]
-    async with SqliteStore(folder / "ivrbot.sqlite") as store:
+    async with Store(folder / "ivrbot.sqlite") as store:
         book, mortal = Mortal(RolloutBook(store), fatal, steps), Mortal(store, fatal, steps)
         answer = await router_over(folder, mortal, book).assign("balance", caller="", call_id=CALL)
         mortal._step()
@@ -73,7 +73,7 @@ async def answer_one(folder: Path, fatal: int) -> None:
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
     (tmp_path / "rollout.yaml").write_text(PLAN)
-    async with SqliteStore(tmp_path / "ivrbot.sqlite") as store:
+    async with Store(tmp_path / "ivrbot.sqlite") as store:
         await adopt(load_plan(tmp_path / "rollout.yaml", {"balance"}), store, "serve", NOW)
     return tmp_path
 
@@ -88,7 +88,7 @@ def run(folder: Path, fatal: int) -> str:
 @pytest.mark.parametrize("fatal", range(1, STEPS + 2))
 async def test_no_call_is_with_the_bot_without_its_exposure(folder: Path, fatal: int) -> None:
     said = await asyncio.to_thread(run, folder, fatal)
-    async with SqliteStore(folder / "ivrbot.sqlite") as store:
+    async with Store(folder / "ivrbot.sqlite") as store:
         kept = await store.exposure(CALL, "balance")
         assert said == ("" if fatal <= STEPS else f"bot drawn {STEPS}")  # every step was met, and none after
         assert (kept is not None) >= bool(said)
@@ -101,8 +101,8 @@ async def test_no_call_is_with_the_bot_without_its_exposure(folder: Path, fatal:
 
 async def test_a_kill_by_another_process_holds_for_the_next_call(folder: Path) -> None:
     async with (
-        SqliteStore(folder / "ivrbot.sqlite") as serving,
-        SqliteStore(folder / "ivrbot.sqlite") as other,
+        Store(folder / "ivrbot.sqlite") as serving,
+        Store(folder / "ivrbot.sqlite") as other,
     ):
         router = router_over(folder, serving, RolloutBook(serving))
         assert (await router.assign("balance", caller="", call_id=CallId("a"))).reason == "drawn"

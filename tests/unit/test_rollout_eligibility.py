@@ -23,7 +23,7 @@ from ivrbot.rollout.control import adopt
 from ivrbot.rollout.eligibility import UNOPENED_S, Places
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.worker import what_ails
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)
@@ -77,14 +77,14 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, plan: Plan) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "ivrbot.sqlite") as opened:
+async def store(tmp_path: Path, plan: Plan) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "ivrbot.sqlite") as opened:
         await adopt(plan, opened, "serve", NOW)
         yield opened
 
 
 @pytest.fixture
-def router(plan: Plan, store: SqliteStore) -> Router:
+def router(plan: Plan, store: Store) -> Router:
     return Router(
         lambda: plan,
         load_flows(PROJECT_ROOT / "flows").branches,
@@ -96,9 +96,7 @@ def router(plan: Plan, store: SqliteStore) -> Router:
     )
 
 
-async def test_of_many_calls_at_once_no_more_are_taken_than_there_is_room(
-    router: Router, store: SqliteStore
-) -> None:
+async def test_of_many_calls_at_once_no_more_are_taken_than_there_is_room(router: Router, store: Store) -> None:
     calls = [CallId(f"c-{number}") for number in range(12)]
     answers = await asyncio.gather(*(router.assign("balance", caller="", call_id=call) for call in calls))
     assert sorted(answer.reason for answer in answers) == ["cap"] * 10 + ["drawn"] * 2
@@ -107,7 +105,7 @@ async def test_of_many_calls_at_once_no_more_are_taken_than_there_is_room(
     assert {answer.arm for answer in answers if answer.reason == "cap"} == {None}
 
 
-async def test_whoever_is_kept_out_is_in_neither_arm_and_takes_no_room(router: Router, store: SqliteStore) -> None:
+async def test_whoever_is_kept_out_is_in_neither_arm_and_takes_no_room(router: Router, store: Store) -> None:
     caller = "+79990000007"
     out = Exclusion(unit_of(caller, "", KEY), "vip", ALL_BRANCHES, "a", "w", NOW)
     await RolloutBook(store).exclude(out)
@@ -129,7 +127,7 @@ async def test_a_draining_process_takes_no_new_calls_but_finishes_its_own(router
 
 @pytest.mark.parametrize("code", ["asr_down", "storage_journal"])
 async def test_a_sick_process_draws_nobody_not_even_its_own_callers(
-    router: Router, store: SqliteStore, code: str
+    router: Router, store: Store, code: str
 ) -> None:
     router.watch(lambda: (), lambda: code)
     labels = {"branch": "loans", "reason": code}
@@ -149,7 +147,7 @@ def test_what_ails_a_process() -> None:
     assert what_ails(asr_down=True, storing=False, ready=False) == "asr_down"
 
 
-async def test_a_store_that_is_away_means_an_operator(router: Router, store: SqliteStore) -> None:
+async def test_a_store_that_is_away_means_an_operator(router: Router, store: Store) -> None:
     await store.close()
     answer = await router.assign("loans", caller="", call_id=CallId("c"))
     assert (answer.route, answer.arm, answer.reason) == (Route.OPERATOR, None, "storage_unavailable")

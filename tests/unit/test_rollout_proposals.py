@@ -23,7 +23,7 @@ from ivrbot.rollout.proposals import Desk, approve, current, propose, reject, re
 from ivrbot.rollout.standing import standings
 from ivrbot.storage.audit_rows import stored_audit
 from ivrbot.storage.rollout_book import RolloutBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)  # a Tuesday
 TEXT = "goal: g\nsalt: s\nbranches: {balance: {start: shadow}, loans: {after: balance}}\n"
@@ -41,8 +41,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Planner:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "ivrbot.sqlite") as opened:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "ivrbot.sqlite") as opened:
         yield opened
 
 
@@ -51,7 +51,7 @@ class Room:
     """A plan in force, and people who want something of it."""
 
     desk: Desk
-    store: SqliteStore
+    store: Store
     book: RolloutBook
 
     async def propose(self, share: float | None = None, who: str = "anna", branch: str = "balance") -> str:
@@ -65,14 +65,14 @@ class Room:
         return [item.state for item in await current(self.store, self.book, NOW)]
 
 
-async def room_of(plan: Plan, store: SqliteStore) -> Room:
+async def room_of(plan: Plan, store: Store) -> Room:
     await adopt(plan, store, "serve", NOW)
     book = RolloutBook(store)
     return Room(Desk(plan, store, book), store, book)
 
 
 @pytest.fixture
-async def room(planned: Planner, store: SqliteStore) -> Room:
+async def room(planned: Planner, store: Store) -> Room:
     return await room_of(planned("two_person: true\n" + TEXT), store)
 
 
@@ -106,7 +106,7 @@ async def test_the_proposer_cannot_approve_nor_raise_alone_but_may_go_down(room:
     await kill(held, "balance", who="anna", why="w", at=NOW)
 
 
-async def test_without_the_rule_one_person_may_do_both(planned: Planner, store: SqliteStore) -> None:
+async def test_without_the_rule_one_person_may_do_both(planned: Planner, store: Store) -> None:
     room = await room_of(planned(TEXT), store)
     assert (await room.approve(await room.propose(), who="anna")).after.share == 0.1
 
@@ -159,7 +159,7 @@ async def test_an_unknown_id_names_those_that_are_open(room: Room) -> None:
 # --- hours and order --------------------------------------------------------------------------------------
 
 
-async def test_shares_rise_within_hours_and_fall_at_any(planned: Planner, store: SqliteStore) -> None:
+async def test_shares_rise_within_hours_and_fall_at_any(planned: Planner, store: Store) -> None:
     hours = 'timezone: Europe/Moscow\nworking_hours: {days: mon-fri, from: "09:00", to: "18:00"}\n'
     room = await room_of(planned(hours + TEXT), store)
     night = NOW.replace(hour=15)  # 18:00 in Moscow
@@ -172,7 +172,7 @@ async def test_shares_rise_within_hours_and_fall_at_any(planned: Planner, store:
     await rollback(room.desk.plan, store, "balance", who="a", why="w", at=night)
 
 
-async def test_a_branch_waits_until_the_one_before_is_complete(planned: Planner, store: SqliteStore) -> None:
+async def test_a_branch_waits_until_the_one_before_is_complete(planned: Planner, store: Store) -> None:
     room = await room_of(planned(TEXT), store)
     with pytest.raises(ConfigError, match="starts after balance is complete"):
         await room.propose(branch="loans")
@@ -181,7 +181,7 @@ async def test_a_branch_waits_until_the_one_before_is_complete(planned: Planner,
     assert (await room.approve(await room.propose(branch="loans"))).after.stage == "shadow"
 
 
-async def test_an_override_stays_stamped_while_its_epoch_lasts(planned: Planner, store: SqliteStore) -> None:
+async def test_an_override_stays_stamped_while_its_epoch_lasts(planned: Planner, store: Store) -> None:
     plan = planned(TEXT)
     await adopt(plan, store, "serve", NOW)
     for share, override in ((0.2, True), (0.5, False)):
@@ -194,7 +194,7 @@ async def test_an_override_stays_stamped_while_its_epoch_lasts(planned: Planner,
 # --- rolling back, killing ------------------------------------------------------------------------------------
 
 
-async def test_rolling_back_goes_to_shadow_and_ends_the_epoch(planned: Planner, store: SqliteStore) -> None:
+async def test_rolling_back_goes_to_shadow_and_ends_the_epoch(planned: Planner, store: Store) -> None:
     plan = planned(TEXT)
     await adopt(plan, store, "serve", NOW)
     await set_share(plan, store, "balance", 0.5, who="a", why="w", at=NOW, override=True)
@@ -207,7 +207,7 @@ async def test_rolling_back_goes_to_shadow_and_ends_the_epoch(planned: Planner, 
     assert (unread.after.stage, unread.after.share, unread.after.epoch) == ("", 0.0, 3)
 
 
-async def test_a_branch_killed_before_anything_started_starts_killed(planned: Planner, store: SqliteStore) -> None:
+async def test_a_branch_killed_before_anything_started_starts_killed(planned: Planner, store: Store) -> None:
     await kill(store, "balance", who="a", why="w", at=NOW, known=["balance"])
     await adopt(planned(TEXT), store, "serve", NOW)
     held = (await store.own_states())["balance"]
@@ -217,7 +217,7 @@ async def test_a_branch_killed_before_anything_started_starts_killed(planned: Pl
 # --- experiments ----------------------------------------------------------------------------------------------
 
 
-async def exposed(store: SqliteStore, plan: Plan) -> None:
+async def exposed(store: Store, plan: Plan) -> None:
     await set_share(plan, store, "balance", 0.1, who="a", why="w", at=NOW)
     await store.expose(
         Exposure(CallId("c"), "u", "balance", Arm.CONTROL, 0.1, "tenth", 1, plan.revision, NOW, "100", "+7916")
@@ -238,7 +238,7 @@ async def exposed(store: SqliteStore, plan: Plan) -> None:
     ids=["goal", "alpha", "primary", "window"],
 )
 async def test_what_is_frozen_opens_a_new_experiment(
-    planned: Planner, store: SqliteStore, edit: tuple[str, str], changed: list[str]
+    planned: Planner, store: Store, edit: tuple[str, str], changed: list[str]
 ) -> None:
     plan = planned(TEXT)
     await adopt(plan, store, "serve", NOW)
@@ -251,7 +251,7 @@ async def test_what_is_frozen_opens_a_new_experiment(
     assert (await store.history("loans"))[-1].action == "adopt"  # nobody was drawn there
 
 
-async def test_what_is_not_frozen_keeps_the_epoch(planned: Planner, store: SqliteStore) -> None:
+async def test_what_is_not_frozen_keeps_the_epoch(planned: Planner, store: Store) -> None:
     plan = planned(TEXT)
     await adopt(plan, store, "serve", NOW)
     await exposed(store, plan)
@@ -263,7 +263,7 @@ async def test_what_is_not_frozen_keeps_the_epoch(planned: Planner, store: Sqlit
 # --- standings ------------------------------------------------------------------------------------------------
 
 
-async def test_standings_tell_since_when_and_whether_complete(planned: Planner, store: SqliteStore) -> None:
+async def test_standings_tell_since_when_and_whether_complete(planned: Planner, store: Store) -> None:
     plan = planned(TEXT)
     await adopt(plan, store, "serve", NOW)
     day = [NOW + timedelta(days=number) for number in range(7)]
@@ -283,7 +283,7 @@ async def test_standings_tell_since_when_and_whether_complete(planned: Planner, 
 # --- callers kept out -------------------------------------------------------------------------------------------
 
 
-async def test_exclusions_hold_everywhere_or_in_a_branch(store: SqliteStore) -> None:
+async def test_exclusions_hold_everywhere_or_in_a_branch(store: Store) -> None:
     book = RolloutBook(store)
     everywhere = Exclusion("unit-a", "vip", ALL_BRANCHES, "a", "w", NOW)
     await book.exclude(everywhere)
@@ -299,7 +299,7 @@ async def test_exclusions_hold_everywhere_or_in_a_branch(store: SqliteStore) -> 
 
 @pytest.mark.parametrize("started", [False, True], ids=["first", "after_a_kill"])
 async def test_exclusions_stand_in_the_audit_by_their_hash_and_move_nothing(
-    planned: Planner, store: SqliteStore, started: bool
+    planned: Planner, store: Store, started: bool
 ) -> None:
     await adopt(planned(TEXT), store, "serve", NOW)
     if started:

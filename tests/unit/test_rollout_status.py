@@ -17,7 +17,7 @@ from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.rollout.control import adopt, kill, set_share
 from ivrbot.rollout.plan import Plan
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.web import rollout_status
 from ivrbot.web.rollout_status import KEPT, RolloutStatus
 
@@ -33,13 +33,13 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, plan: Plan) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / app.MAIN_DATABASE) as opened:
+async def store(tmp_path: Path, plan: Plan) -> AsyncIterator[Store]:
+    async with Store(tmp_path / app.MAIN_DATABASE) as opened:
         await adopt(plan, opened, "serve", NOW)
         yield opened
 
 
-async def test_it_tells_what_every_branch_still_lacks(store: SqliteStore, plan: Plan) -> None:
+async def test_it_tells_what_every_branch_still_lacks(store: Store, plan: Plan) -> None:
     balance, loans, deposits = await RolloutStatus(store, lambda: NOW).rows(plan)
     needed = balance["callers_needed"]
     assert isinstance(needed, int)
@@ -50,7 +50,7 @@ async def test_it_tells_what_every_branch_still_lacks(store: SqliteStore, plan: 
 
 
 async def test_of_many_questions_one_looks_until_a_branch_moves_or_a_minute_has_passed(
-    store: SqliteStore, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[datetime] = []
     look, clock = rollout_status._look, [NOW]
@@ -79,7 +79,7 @@ async def test_of_many_questions_one_looks_until_a_branch_moves_or_a_minute_has_
 
 
 async def test_the_command_line_tells_the_same(
-    store: SqliteStore, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IVRBOT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("IVRBOT_ROLLOUT__PLAN", str(tmp_path / "rollout.yaml"))

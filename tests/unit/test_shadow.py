@@ -40,7 +40,7 @@ from ivrbot.rollout.shadow import (
     wilson,
 )
 from ivrbot.storage.shadow import Added, DispositionBook, ShadowBook
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LONG_AGO = AT - timedelta(days=30)
@@ -290,8 +290,8 @@ def test_branches_without_calls_are_left_out() -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "test.sqlite") as store:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "test.sqlite") as store:
         yield store
 
 
@@ -301,14 +301,12 @@ def said(
     return CallDisposition(CallId(call_id), AT + timedelta(minutes=minute), "desk", topic, branch, outcome)
 
 
-async def live_call(
-    store: SqliteStore, call_id: str, reason: str = "shadow", gateway: str = "audiosocket"
-) -> None:
+async def live_call(store: Store, call_id: str, reason: str = "shadow", gateway: str = "audiosocket") -> None:
     await store.register(CallRegistration(CallId(call_id), gateway=gateway), AT)
     await store.append(story(*stated("check_balance", "balance", reason), call_id=call_id))
 
 
-async def test_the_last_disposition_counts_and_the_others_stay(store: SqliteStore) -> None:
+async def test_the_last_disposition_counts_and_the_others_stay(store: Store) -> None:
     book = DispositionBook(store)
     first = said("c", "check_balance", "balance")
     assert await book.add(first)
@@ -326,7 +324,7 @@ async def test_the_last_disposition_counts_and_the_others_stay(store: SqliteStor
     assert await book.latest(CallId("d")) is None
 
 
-async def test_a_live_call_counts_once_its_operator_has_spoken(store: SqliteStore) -> None:
+async def test_a_live_call_counts_once_its_operator_has_spoken(store: Store) -> None:
     await live_call(store, "c")
     shadow, book = ShadowBook(store), DispositionBook(store)
     assert await shadow.evidence("balance", LONG_AGO) == ShadowEvidence()
@@ -340,7 +338,7 @@ async def test_a_live_call_counts_once_its_operator_has_spoken(store: SqliteStor
     assert await shadow.evidence("balance", AT + timedelta(hours=1)) == ShadowEvidence()
 
 
-async def test_events_that_come_after_the_disposition_are_found(store: SqliteStore) -> None:
+async def test_events_that_come_after_the_disposition_are_found(store: Store) -> None:
     await DispositionBook(store).add(said("c", "check_balance", "balance"))
     shadow = ShadowBook(store)
     assert (await shadow.evidence("balance", LONG_AGO)).n == 0
@@ -348,20 +346,20 @@ async def test_events_that_come_after_the_disposition_are_found(store: SqliteSto
     assert (await shadow.evidence("balance", LONG_AGO)).n == 1
 
 
-async def test_calls_that_the_draw_sent_to_operators_are_no_shadow_calls(store: SqliteStore) -> None:
+async def test_calls_that_the_draw_sent_to_operators_are_no_shadow_calls(store: Store) -> None:
     await live_call(store, "c", "control")
     await DispositionBook(store).add(said("c", "check_balance", "balance"))
     assert await ShadowBook(store).calls(LONG_AGO) == ()
 
 
 @pytest.mark.parametrize("gateway", ["softphone", "microphone", "text", "demo"])
-async def test_calls_that_no_telephone_carried_are_synthetic(store: SqliteStore, gateway: str) -> None:
+async def test_calls_that_no_telephone_carried_are_synthetic(store: Store, gateway: str) -> None:
     await live_call(store, "c", gateway=gateway)
     await DispositionBook(store).add(said("c", "check_balance", "balance"))
     assert await ShadowBook(store).evidence("balance", LONG_AGO) == ShadowEvidence(synthetic=1)
 
 
-async def test_a_recording_is_stored_once(store: SqliteStore) -> None:
+async def test_a_recording_is_stored_once(store: Store) -> None:
     shadow = ShadowBook(store)
     first = a_call("a", "loan_info", "check_balance")
     assert await shadow.add(first) is Added.NEW
@@ -376,7 +374,7 @@ async def test_a_recording_is_stored_once(store: SqliteStore) -> None:
     assert {call.call_id for call in await shadow.calls(LONG_AGO)} == {"a", "c"}
 
 
-async def test_the_desks_word_stands_above_the_files(store: SqliteStore) -> None:
+async def test_the_desks_word_stands_above_the_files(store: Store) -> None:
     shadow = ShadowBook(store)
     await shadow.add(a_call("a", "check_balance", "check_balance"))
     await DispositionBook(store).add(said("a", "deposit_info", "deposits", Outcome.UNRESOLVED))

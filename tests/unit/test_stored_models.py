@@ -26,7 +26,7 @@ from ivrbot.model.call import (
     TranscriptLine,
 )
 from ivrbot.model.events import CallEvent, EventType
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 
 AT = datetime(2026, 3, 5, 10, 20, 30, 123000, tzinfo=UTC)
 DATA: dict[str, Any] = {
@@ -45,8 +45,8 @@ def new_id() -> CallId:
 
 
 @pytest_asyncio.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(tmp_path / "x.sqlite") as opened:
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with Store(tmp_path / "x.sqlite") as opened:
         yield opened
 
 
@@ -93,19 +93,19 @@ def test_the_examples_leave_no_field_at_its_default(made: Any) -> None:
 
 
 @pytest.mark.parametrize("type_", list(EventType))
-async def test_every_type_of_event(store: SqliteStore, type_: EventType) -> None:
+async def test_every_type_of_event(store: Store, type_: EventType) -> None:
     event = CallEvent(new_id(), 0, type_, 1500, AT, DATA)
     await store.append([event])
     assert await store.of_call(event.call_id) == (event,)
 
 
-async def test_registrations(store: SqliteStore) -> None:
+async def test_registrations(store: Store) -> None:
     made = full_registration()
     await store.register(made, AT)
     assert await store.registration(made.call_id) == made
 
 
-async def test_outcomes(store: SqliteStore) -> None:
+async def test_outcomes(store: Store) -> None:
     registration = full_registration()
     await store.register(registration, AT)
     outcome = CallOutcome("transfer", "loans", "loan_info", "d", 10)
@@ -113,7 +113,7 @@ async def test_outcomes(store: SqliteStore) -> None:
     assert await store.outcome(registration.call_id) == outcome
 
 
-async def test_dossiers(store: SqliteStore) -> None:
+async def test_dossiers(store: Store) -> None:
     made = full_dossier()
     await store.register(CallRegistration(made.call_id), AT)
     await store.save_dossier(made)

@@ -22,7 +22,7 @@ from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason,
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.server import WebParts, WebServer
@@ -63,7 +63,7 @@ class Site:
 async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) -> AsyncIterator[Site]:
     plan = load_plan(PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH})
     async with (
-        SqliteStore(folder / "test.sqlite") as store,
+        Store(folder / "test.sqlite") as store,
         Recorder(store, folder / "journal.jsonl", lambda: AT) as recorder,
         asyncio.TaskGroup() as group,
     ):

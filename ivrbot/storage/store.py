@@ -1,6 +1,6 @@
 """The default store: one SQLite file in WAL mode, synchronous FULL.
 
-Takes a path, gives `SqliteStore`, which stands behind EventStore, CallStore, RolloutStore and AttemptStore. One
+Takes a path, gives `Store`, which stands behind EventStore, CallStore, RolloutStore and AttemptStore. One
 thread writes (group commit), two read; the event loop never waits for the disk.
 """
 
@@ -35,7 +35,7 @@ READERS = 2
 BUSY_S = 1.5
 
 
-class SqliteStore:
+class Store:
     """All stores over one file.
 
     Every method gives up after `deadline_s` with StorageUnavailable. A write that had begun by then may still be
@@ -61,7 +61,7 @@ class SqliteStore:
         """Finish queued writes and close the file. Idempotent."""
         await asyncio.to_thread(self._close)
 
-    async def __aenter__(self) -> SqliteStore:
+    async def __aenter__(self) -> Store:
         await self.start()
         return self
 

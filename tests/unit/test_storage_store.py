@@ -23,14 +23,14 @@ from ivrbot.errors import StorageConflict, StorageUnavailable
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout.control import kill
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.contract.store import CALL, NOW, TENTH, dossier, event, exposure
 
 CRASHER = """
 import asyncio, sys
 from pathlib import Path
 from ivrbot.model.call import CallId
-from ivrbot.storage.sqlite import SqliteStore
+from ivrbot.storage.store import Store
 from tests.contract.store import event
 
 async def one(store, number):
@@ -39,7 +39,7 @@ async def one(store, number):
         print(number, seq, flush=True)
 
 async def main():
-    async with SqliteStore(Path(sys.argv[1])) as store:
+    async with Store(Path(sys.argv[1])) as store:
         await asyncio.gather(*(one(store, number) for number in range(20)))
 
 asyncio.run(main())
@@ -52,8 +52,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    async with SqliteStore(path) as opened:
+async def store(path: Path) -> AsyncIterator[Store]:
+    async with Store(path) as opened:
         yield opened
 
 
@@ -62,7 +62,7 @@ def rows(path: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-async def test_the_file_is_durable_and_private(store: SqliteStore, path: Path) -> None:
+async def test_the_file_is_durable_and_private(store: Store, path: Path) -> None:
     await store.append([event(0)])
     assert rows(path, "PRAGMA journal_mode") == [("wal",)]
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
@@ -74,7 +74,7 @@ async def test_the_file_is_durable_and_private(store: SqliteStore, path: Path) -
     assert synchronous == 2  # FULL
 
 
-async def test_what_arrives_during_a_commit_goes_together(store: SqliteStore) -> None:
+async def test_what_arrives_during_a_commit_goes_together(store: Store) -> None:
     writer = store._writer
     assert writer is not None
     gate = threading.Event()
@@ -87,7 +87,7 @@ async def test_what_arrives_during_a_commit_goes_together(store: SqliteStore) ->
     assert writer.groups - before <= 2
 
 
-async def test_one_refused_write_takes_no_other_with_it(store: SqliteStore) -> None:
+async def test_one_refused_write_takes_no_other_with_it(store: Store) -> None:
     await store.register(CallRegistration(CALL), NOW)
     answers = await asyncio.gather(
         store.append([event(0)]),
@@ -99,7 +99,7 @@ async def test_one_refused_write_takes_no_other_with_it(store: SqliteStore) -> N
     assert len(await store.of_call(CALL)) == 2
 
 
-async def test_a_write_that_breaks_leaves_the_writer_alive(store: SqliteStore) -> None:
+async def test_a_write_that_breaks_leaves_the_writer_alive(store: Store) -> None:
     with pytest.raises(ValueError, match="aware"):
         await store.append([replace(event(0), at=NOW.replace(tzinfo=None))])
     await store.append([event(0)])
@@ -107,10 +107,10 @@ async def test_a_write_that_breaks_leaves_the_writer_alive(store: SqliteStore) -
 
 
 async def test_reopened_it_has_everything(path: Path) -> None:
-    async with SqliteStore(path) as store:
+    async with Store(path) as store:
         await store.append([event(0)])
         await store.change_state(TENTH, "a", "b", NOW)
-    async with SqliteStore(path) as store:
+    async with Store(path) as store:
         assert await store.of_call(CALL) == (event(0),)
         assert await store.states() == {"balance": TENTH}
 
@@ -126,7 +126,7 @@ async def test_after_kill_9_every_acknowledged_event_is_there(path: Path) -> Non
         told += process.stdout.readlines()
     acknowledged = {tuple(map(int, line.split())) for line in told if line.endswith("\n")}
     assert process.returncode == -signal.SIGKILL
-    async with SqliteStore(path) as store:
+    async with Store(path) as store:
         stored = {
             (number, item.seq) for number in range(20) for item in await store.of_call(CallId(f"call-{number}"))
         }
@@ -136,14 +136,14 @@ async def test_after_kill_9_every_acknowledged_event_is_there(path: Path) -> Non
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_error_texts_hold_no_values(store: SqliteStore) -> None:
+async def test_error_texts_hold_no_values(store: Store) -> None:
     number = dossier().caller
     with pytest.raises(StorageUnavailable, match="nowhere") as caught:
         await store.read(lambda conn: conn.exec_driver_sql("SELECT ? FROM nowhere", (number,)))
     assert number not in f"{caught.value}{caught.value.__cause__}"
 
 
-async def test_a_full_disk_is_an_error_and_then_over(store: SqliteStore) -> None:
+async def test_a_full_disk_is_an_error_and_then_over(store: Store) -> None:
     writer = store._writer
     assert writer is not None
 
@@ -163,9 +163,9 @@ async def test_a_full_disk_is_an_error_and_then_over(store: SqliteStore) -> None
     assert [item.seq for item in await store.of_call(CALL)] == [0, 1]
 
 
-async def test_a_kill_from_another_process_meets_the_next_call(store: SqliteStore, path: Path) -> None:
+async def test_a_kill_from_another_process_meets_the_next_call(store: Store, path: Path) -> None:
     await store.change_state(TENTH, "a", "b", NOW)
-    async with SqliteStore(path) as command_line:
+    async with Store(path) as command_line:
         await kill(command_line, None, who="owner", why="wrong balances", at=NOW)
     state = await store.expose(exposure())
     assert state is not None
@@ -175,19 +175,19 @@ async def test_a_kill_from_another_process_meets_the_next_call(store: SqliteStor
 
 
 async def test_a_database_locked_by_others_is_unavailable_and_then_works(path: Path) -> None:
-    async with SqliteStore(path, deadline_s=0.05) as store:
+    async with Store(path, deadline_s=0.05) as store:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(StorageUnavailable, match="did not answer"):
                 await store.append([event(0)])
             assert await store.of_call(CALL) == ()  # readers are not held up
             other.execute("ROLLBACK")
-    async with SqliteStore(path) as store:
+    async with Store(path) as store:
         await store.append([event(0)])
         assert len(await store.of_call(CALL)) == 1
 
 
-async def test_callers_numbers_stand_in_the_calls_table_only(store: SqliteStore, path: Path) -> None:
+async def test_callers_numbers_stand_in_the_calls_table_only(store: Store, path: Path) -> None:
     number = dossier().caller
     await store.register(CallRegistration(CALL, number), NOW)
     await store.save_dossier(dossier())
@@ -203,28 +203,28 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Pa
     path = tmp_path / "notes.txt"
     path.write_bytes(b"not a database, really not one at all" * 50)
     with pytest.raises(StorageUnavailable, match=r"notes\.txt"):
-        await SqliteStore(path).start()
+        await Store(path).start()
     assert path.read_bytes().startswith(b"not a database")
 
 
 async def test_a_newer_schema_is_refused(path: Path) -> None:
-    async with SqliteStore(path):
+    async with Store(path):
         pass
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE schema_version SET version = 99")
         connection.commit()
     with pytest.raises(StorageUnavailable, match="newer"):
-        await SqliteStore(path).start()
+        await Store(path).start()
 
 
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailable, match="file"):
-        await SqliteStore(tmp_path / "file" / "ivrbot.db").start()
+        await Store(tmp_path / "file" / "ivrbot.db").start()
 
 
 async def test_closed_or_never_opened_it_is_unavailable(path: Path) -> None:
-    store = SqliteStore(path)
+    store = Store(path)
     with pytest.raises(StorageUnavailable, match="not open"):
         await store.append([event(0)])
     await store.start()
@@ -235,7 +235,7 @@ async def test_closed_or_never_opened_it_is_unavailable(path: Path) -> None:
 
 
 async def test_a_file_of_the_first_schema_is_brought_up_to_date(path: Path) -> None:
-    async with SqliteStore(path):
+    async with Store(path):
         pass
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("ALTER TABLE exposures DROP COLUMN trunk")
@@ -247,7 +247,7 @@ async def test_a_file_of_the_first_schema_is_brought_up_to_date(path: Path) -> N
         connection.execute("UPDATE schema_version SET version = 1")
         connection.commit()
     for _ in range(2):  # the second time there is nothing left to do
-        async with SqliteStore(path) as store:
+        async with Store(path) as store:
             kept = await store.exposure(CallId("c"), "balance")
     assert kept is not None
     assert (kept.stage, kept.trunk, kept.prefix) == ("tenth", "", "")
