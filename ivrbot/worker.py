@@ -27,6 +27,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.rollout.workload import staffing_outlook
+from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
@@ -135,6 +136,7 @@ async def _answer_calls(
                 recorder=core.recorder,
                 operators=core.desk,
                 router=core.parts.router,
+                activity=ActivityLog(core.store, app.utc_now),
                 dialler=dialler,
             )
         )

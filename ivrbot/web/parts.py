@@ -10,6 +10,7 @@ from ivrbot.call.router import Router
 from ivrbot.config import WebSettings
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
+from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
 
@@ -27,6 +28,7 @@ class WebParts:
         recorder: live events.
         operators: dossiers of this process.
         router: draws calls.
+        activity: who did and saw what; every change by a person and every view of a call is noted there.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -38,4 +40,5 @@ class WebParts:
     recorder: Recorder
     operators: OperatorDesk
     router: Router
+    activity: ActivityLog
     dialler: CallbackDialler | None = None

@@ -22,6 +22,7 @@ from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason,
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
+from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
@@ -88,6 +89,7 @@ async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) 
             recorder=recorder,
             operators=OperatorDesk(store),
             router=Router(lambda: plan, FLOWS.branches, store, b"k" * 32, lambda: AT),
+            activity=ActivityLog(store, lambda: AT),
         )
         site = Site(parts, WebServer(parts), door)
         site.url = f"http://127.0.0.1:{await site.server.start()}"
