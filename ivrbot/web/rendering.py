@@ -7,6 +7,8 @@ files (the content security policy refuses anything else).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +23,9 @@ from ivrbot.web.texts import LABELS, TEXTS
 FOLDER: Final = Path(__file__).parent
 COOKIE: Final = "lang"
 COOKIE_S: Final = 365 * 24 * 3600
+
+SERVER_ONLY: Final = frozenset({"terms", "glossary"})
+"""Kinds of labels that no script asks for."""
 
 NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/", "nav_live", Right.CALLS_SEE),
@@ -43,17 +48,18 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     """Render a page for whoever asks.
 
     Templates get `t` (texts by key), `labels` (names for codes by kind, then code), `language`, `path`, `person`,
-    `navigation` and the values given.
+    `navigation`, `other_language_href` (this page, as it is, in the other language) and the values given.
     """
     language = language_of(request)
-    texts = {key: text[language] for key, text in TEXTS.items()}
-    labels = {kind: {key: text[language] for key, text in table.items()} for kind, table in LABELS.items()}
+    texts, labels, texts_json = _words(language)
     person = person_of(request)
+    other: Language = "en" if language == "ru" else "ru"
     html = _TEMPLATES.get_template(template).render(
         t=texts,
         labels=labels,
-        texts_json=json.dumps({**texts, "labels": labels}, ensure_ascii=False),
+        texts_json=texts_json,
         language=language,
+        other_language_href=str(request.rel_url.update_query(lang=other)),
         path=request.path,
         person=person,
         navigation=[(href, key) for href, key, right in NAVIGATION if right is None or person.may(right)],
@@ -63,6 +69,15 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     if request.query.get("lang") == language:
         response.set_cookie(COOKIE, language, max_age=COOKIE_S, httponly=True, samesite="Strict")
     return response
+
+
+@cache
+def _words(language: Language) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]], str]:
+    """Texts and labels of a language, and what scripts get of them as JSON."""
+    texts = {key: text[language] for key, text in TEXTS.items()}
+    labels = {kind: {key: text[language] for key, text in table.items()} for kind, table in LABELS.items()}
+    for_scripts = {kind: table for kind, table in labels.items() if kind not in SERVER_ONLY}
+    return texts, labels, json.dumps({**texts, "labels": for_scripts}, ensure_ascii=False)
 
 
 def language_of(request: web.Request) -> Language:

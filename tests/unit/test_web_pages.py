@@ -96,22 +96,26 @@ def _luminance(colour: str) -> float:
 
 
 def test_colours_have_enough_contrast() -> None:
-    """WCAG 2.2, criterion 1.4.3: at least 4.5:1."""
+    """WCAG 2.2: criteria 1.4.3 (text, 4.5:1) and 1.4.11 (edges of controls and graphics, 3:1)."""
     style = (FOLDER / "static" / "style.css").read_text("utf-8")
-    palettes = [
-        dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{([^}]*)\}", style)
-    ]
-    pairs = [
-        *((ink, ground) for ink in ("ink", "soft", "accent") for ground in ("ground", "panel", "tint")),
+    blocks = re.findall(r":root \{([^}]*)\}", style)
+    palettes = [dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in blocks]
+    light, dark = (palette for palette in palettes if "focus" in palette)
+    grounds = ("ground", "panel", "tint")
+    texts = [
+        *((ink, ground) for ink in ("ink", "soft", "accent") for ground in grounds),
+        *((ink, ground) for ink in ("bad", "warn", "info") for ground in ("panel", f"{ink}-tint")),
         ("accent-ink", "accent"),
-        ("bad", "bad-tint"),
-        ("warn", "warn-tint"),
+        ("on-colour", "go"),
+        ("on-colour", "stop"),
     ]
-    assert len(palettes) == 2
-    for palette in palettes:
-        for front, back in pairs:
-            dark, light = sorted((_luminance(palette[front]), _luminance(palette[back])))
-            assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, back, palette[front], palette[back])
+    shapes = [(shape, ground) for shape in ("edge", "focus", "bot", "human") for ground in ("ground", "panel")]
+    assert light.keys() == dark.keys()
+    for palette in (light, dark):
+        for least, pairs in ((4.5, texts), (3.0, shapes)):
+            for front, back in pairs:
+                dim, bright = sorted((_luminance(palette[front]), _luminance(palette[back])))
+                assert (bright + 0.05) / (dim + 0.05) >= least, (front, back, palette[front], palette[back])
 
 
 # --- pages ------------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ivrbot.web.texts import common
+from ivrbot.web.texts import common, glossary
 from ivrbot.web.texts.both import Text
 
-MODULES: Final = (common,)
+MODULES: Final = (common, glossary)
 
 
 def _merged() -> tuple[dict[str, Text], dict[str, Mapping[str, Text]]]:
