@@ -5,8 +5,10 @@ Takes nothing, gives frozen data. A role is a bundle of rights; a token of a mac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -60,11 +62,12 @@ class Person:
     """Who asks.
 
     Attributes:
-        name: log-in name, or a token's name; written into the audit.
+        name: log-in name, or "token:" and a token's name; written into the audit.
         rights: what he may do.
         branches: whose calls, dossiers and reports he may open; None: all.
         roles: of a person; empty for a machine.
         is_machine: shows a token instead of a session.
+        made_by: of a machine: the person who made its token; "" for the installation's own.
     """
 
     name: str
@@ -72,12 +75,117 @@ class Person:
     branches: frozenset[str] | None = None
     roles: frozenset[Role] = field(default_factory=frozenset)
     is_machine: bool = False
+    made_by: str = ""
 
     def may(self, right: Right, branch: str | None = None) -> bool:
         """Whether he may do that, in that branch (None: in any)."""
         return right in self.rights and (branch is None or self.branches is None or branch in self.branches)
 
+    def sees(self, branches: frozenset[str]) -> bool:
+        """Whether something that belongs to these branches is his to open; of no branch: to nobody with bounds."""
+        return self.branches is None or not self.branches.isdisjoint(branches)
+
 
 def rights_of(roles: frozenset[Role]) -> frozenset[Right]:
     """All rights of several roles."""
     return frozenset().union(*(RIGHTS_OF_ROLE[role] for role in roles)) if roles else frozenset()
+
+
+# --- accounts ---------------------------------------------------------------------------------------------
+
+NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?")
+"""A log-in name or a token's name; no colon, so that nobody can sign as a token."""
+FIRST_ADMIN: Final = "admin"
+TOKEN_PREFIX: Final = "token:"
+
+
+def is_name(text: str) -> bool:
+    """Whether a person or a token may be called so."""
+    return NAME.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who may log in.
+
+    Attributes:
+        name: see `NAME`.
+        roles: one or more.
+        branches: whose things he may open; None: all.
+        password_hash: in the form of argon2 ("$argon2id$..."), "" while none is set.
+        must_change: somebody else knows the password: nothing but a change of it is possible.
+        is_disabled: may not log in, and is logged out.
+        created_at: aware UTC.
+        created_by: who added him.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    branches: frozenset[str] | None
+    password_hash: str
+    must_change: bool
+    is_disabled: bool
+    created_at: datetime
+    created_by: str
+
+    @property
+    def person(self) -> Person:
+        """Who asks, once he has logged in."""
+        return Person(self.name, rights_of(self.roles), self.branches, self.roles)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is logged in, in one browser.
+
+    Attributes:
+        token_hash: hex SHA-256 of what the browser's cookie holds.
+        name: of the account.
+        created_at: log-in.
+        seen_at: of the last request, to the minute.
+    """
+
+    token_hash: str
+    name: str
+    created_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A machine's way in.
+
+    Attributes:
+        token_id: names it in lists; not a secret.
+        name: see `NAME`.
+        token_hash: hex SHA-256 of the token itself, which nobody has kept.
+        scopes: what it may do.
+        branches: for whose things; None: all.
+        created_at: aware UTC.
+        created_by: the person who made it, and answers for it.
+        expires_at: None: never.
+        last_used_on: the day, in UTC; None: never used.
+        is_revoked: for good.
+    """
+
+    token_id: str
+    name: str
+    token_hash: str
+    scopes: frozenset[Right]
+    branches: frozenset[str] | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None = None
+    last_used_on: date | None = None
+    is_revoked: bool = False
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it still opens anything."""
+        return not self.is_revoked and (self.expires_at is None or now < self.expires_at)
+
+    @property
+    def person(self) -> Person:
+        """Who asks, when it is shown."""
+        return Person(
+            TOKEN_PREFIX + self.name, self.scopes, self.branches, is_machine=True, made_by=self.created_by
+        )
