@@ -23,6 +23,7 @@ from ivrbot.model.experiment import Arm, Exposure
 from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.storage import schema, statements
+from ivrbot.storage.call_list import save_lines
 from ivrbot.storage.contact_bodies import contact_body, note_body, note_from
 from ivrbot.storage.contact_tables import (
     contact_bodies,
@@ -33,6 +34,7 @@ from ivrbot.storage.contact_tables import (
     mark_due,
     queue_rows,
 )
+from ivrbot.storage.rollups import mark_days
 from ivrbot.storage.shadow import dispositions
 from ivrbot.storage.stranger_calls import STRANGER
 
@@ -181,8 +183,11 @@ def _stored_unit(conn: Connection, call_id: CallId) -> str:
 def save_contacts(conn: Connection, gathered: CallMaterial, folded: Sequence[Contact]) -> None:
     """Replace the contacts of a call."""
     strangers = {f"{STRANGER}{name}" for name in (gathered.key, *(row.callid for row in gathered.rows))}
+    names = {gathered.key, *strangers}
+    before = conn.execute(select(contacts.c.started_us).where(contacts.c.call_id.in_(names))).scalars().all()
+    mark_days(conn, (*before, *(microseconds(contact.started_at) for contact in folded)))
     for table in (contacts, contact_bodies):
-        conn.execute(delete(table).where(table.c.call_id.in_({gathered.key, *strangers})))
+        conn.execute(delete(table).where(table.c.call_id.in_(names)))
     if folded:
         conn.execute(insert(contacts), [_contact_row(contact) for contact in folded])
         bodies = [{"call_id": c.call_id, "branch": c.branch, "body": contact_body(c)} for c in folded]
