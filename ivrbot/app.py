@@ -255,6 +255,7 @@ async def open_core(
             deadlines=BankDeadlines(settings.call.bank_slow_ms, settings.call.bank_deadline_ms),
             max_call_s=settings.call.max_call_s,
             front=settings.call.front,
+            ask_score=settings.call.ask_score,
             now=utc_now,
             waiting=settings.operators,
             history=ContactHistory(store, unit_of_number(settings), flow_set.branches.branches),

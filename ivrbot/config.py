@@ -59,6 +59,7 @@ class CallSettings(Section):
     language_by_called: dict[str, Literal["ru", "en"]] = Field(default_factory=dict)
     front: Literal["auto", "speech", "keys", "external_ivr"] = "auto"
     recorded: bool = False
+    ask_score: bool = True
     bank_slow_ms: int = Field(2000, ge=100)
     bank_deadline_ms: int = Field(6000, ge=500)
     drain_s: int = Field(600, ge=0)

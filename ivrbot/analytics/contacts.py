@@ -6,12 +6,13 @@ Pure: folding again with more gives what folding once with all would have given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ivrbot.analytics.queue_fold import closed, fold_queue, in_order, last_at, score_of
+from ivrbot.analytics.queue_fold import closed, fold_queue, in_order, last_at, score_asked, score_of
 from ivrbot.model.call import CallId, Disposition
 from ivrbot.model.contact import (
     BotPart,
@@ -114,11 +115,27 @@ def _from_events(material: CallMaterial, unit_of: UnitOf) -> list[Contact]:
 
 
 def _offsets(events: Sequence[CallEvent]) -> list[float]:
-    """Seconds from the ring of each event, by the call's own clock; only the ring before it is wall time."""
+    """Seconds from the ring of each event, by the call's own clock; only the ring before it is wall time.
+
+    The question for a score, and what comes after it, take no time: operators' calls are asked after their end.
+    """
     started = next((event for event in events if event.type is EventType.CALL_STARTED), events[0])
     ring_s = (started.at - events[0].at) / timedelta(seconds=1)
     ring_s = ring_s if 0 <= ring_s <= MAX_RING_S else 0.0
-    return [0.0 if event.seq < started.seq else ring_s + event.t_ms / 1000 for event in events]
+    asked = _score_asked(events)
+    last_ms = asked.t_ms if asked and asked.data.get("by") == "bot" else math.inf
+    return [0.0 if event.seq < started.seq else ring_s + min(event.t_ms, last_ms) / 1000 for event in events]
+
+
+def _score_asked(events: Sequence[CallEvent]) -> CallEvent | None:
+    return next((event for event in events if event.type is EventType.SCORE_ASKED), None)
+
+
+def _score_given(events: Sequence[CallEvent]) -> int | None:
+    """The last key that he pressed for a score."""
+    given = [event.data.get("score") for event in events if event.type is EventType.CALL_SCORED]
+    valid = [score for score in given if isinstance(score, int) and 1 <= score <= 5]
+    return valid[-1] if valid else None
 
 
 def _parts(
@@ -176,7 +193,10 @@ def _diagnostics(
 ) -> Diagnostics:
     counts = dict.fromkeys(_COUNTED.values(), 0)
     gaps = []
+    asked = _score_asked(events)
     for event, at_s in zip(events, offsets, strict=True):
+        if asked is not None and event.seq > asked.seq:
+            break
         if not (part.from_s <= at_s <= part.until_s or (first and at_s < part.from_s)):
             continue
         name = _COUNTED.get(event.type)
@@ -320,8 +340,10 @@ def _judged(contact: Contact, material: CallMaterial) -> Contact:
     return replace(
         contact,
         outcome=_outcome(contact, coded),
-        score=score_of(material.rows) or (note.score if note else None),
+        score=_score_given(material.events) or score_of(material.rows) or (note.score if note else None),
         misrouted=misrouted,
+        score_asked=_score_asked(material.events) is not None or score_asked(material.rows),
+        qa_score=material.qa_score,
     )
 
 

@@ -33,7 +33,8 @@ BETWEEN_QUEUES_S: Final = 60.0
 """Announcements between two queues take no longer; a longer gap is a clock that was set."""
 
 SCORE_EVENT: Final = "BOTSCORE"
-"""Row of the dialplan with the caller's score after the call: `QueueLog(queue,uniqueid,NONE,BOTSCORE,4)`."""
+"""Row of the dialplan with the caller's score after the call: `QueueLog(queue,uniqueid,NONE,BOTSCORE,4)`; 0: none
+was given."""
 
 
 def in_order(rows: Iterable[QueueRow]) -> tuple[QueueRow, ...]:
@@ -77,6 +78,11 @@ def score_of(rows: Iterable[QueueRow]) -> int | None:
     scores = [row.data[0] for row in in_order(rows) if row.event == SCORE_EVENT and row.data]
     valid = [int(text) for text in scores if text in {"1", "2", "3", "4", "5"}]
     return valid[-1] if valid else None
+
+
+def score_asked(rows: Iterable[QueueRow]) -> bool:
+    """Whether the caller was asked for a score, whatever he answered."""
+    return any(row.event == SCORE_EVENT for row in rows)
 
 
 def closed(part: HumanPart) -> bool:

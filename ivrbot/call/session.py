@@ -21,6 +21,7 @@ from ivrbot.call.channel import Channel, Completes, Heard, Keyed, Silence, Spoke
 from ivrbot.call.dossier_context import DossierContext, History, SlotConfidence, gather_context
 from ivrbot.call.handover import AGREED, CallbackOffer, Talk, Wish
 from ivrbot.call.router import Router
+from ivrbot.call.scoring import ask_score, may_ask
 from ivrbot.call.transcript import Emit, Transcriber
 from ivrbot.call.understanding import Understanding, not_understood
 from ivrbot.config import OperatorSettings
@@ -101,6 +102,7 @@ class CallParts:
     now: Callable[[], datetime]
     waiting: OperatorSettings = field(default_factory=OperatorSettings)
     history: History | None = None
+    ask_score: bool = True
 
 
 class CallSession:
@@ -133,7 +135,7 @@ class CallSession:
         self._emit = emit
         self._topic = topic
         self._state = DialogueState(language)
-        self._transcript = Transcriber(channel, emit)
+        self._transcript = Transcriber(channel, emit, _day_at_the_bank(parts.now()))
         self._ladder = Authenticator(
             bank=parts.bank,
             attempts=parts.attempts,
@@ -391,9 +393,15 @@ class CallSession:
         except StorageError as error:
             log.error("the outcome could not be stored: %s", error.code)
         disposition = Disposition.RESOLVED if act.resolved else Disposition.FAILED
-        return CallEnd(
-            disposition, "served" if self._served or self._state.served else "declined", self._state.topic
-        )
+        served = self._served or self._state.served
+        branches = self._parts.flow_set.branches
+        branch = branches.branches.get(branches.branch_of(self._state.topic) or "")
+        emergency = branch is not None and branch.emergency
+        asked = may_ask(self._call.gateway, served=served and act.resolved, emergency=emergency)
+        if asked and self._parts.ask_score:
+            await ask_score(self._talk())
+            await self._channel.finish()
+        return CallEnd(disposition, "served" if served else "declined", self._state.topic)
 
     def _abandoned(self) -> CallEnd:
         """Who has got what he rang for may hang up, whatever is asked or offered besides."""
@@ -438,20 +446,24 @@ class CallSession:
 
     async def _offer_callback(self, reason: EscalationReason, queue: str, priority: int) -> CallbackAsked | None:
         """Tell the wait and ask whether he would be called back, where there is anything to choose."""
+        offer = CallbackOffer(self._parts.operators, self._parts.waiting, self._parts.now)
+        wish = Wish(reason, queue, priority, self._state.language, self._call.caller)
+        return await offer.ask(wish, self._talk())
+
+    def _talk(self) -> Talk:
+        """The call for whoever asks beside the dialogue."""
         language = self._state.language
 
         async def say(act: Say) -> None:
             self._channel.speak_in(language)
             await self._say(act)
 
-        talk = Talk(
+        return Talk(
             has=lambda response: response in self._parts.flow_set.responses[language],
             say=say,
             listen=self._hear_choice,
             emit=lambda kind, data: self._emit(kind, self._channel.now_ms(), data),
         )
-        offer = CallbackOffer(self._parts.operators, self._parts.waiting, self._parts.now)
-        return await offer.ask(Wish(reason, queue, priority, language, self._call.caller), talk)
 
     async def _hear_choice(self, collect: Collect, completes: Completes) -> Heard:
         heard = await self._channel.listen(collect, completes)

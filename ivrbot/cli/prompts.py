@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import click
 
 from ivrbot import app
+from ivrbot.call.scoring import ASK, THANKS
 from ivrbot.cli.console import (
+    FAILED,
     INVALID,
     fail,
     guarded,
@@ -16,11 +21,17 @@ from ivrbot.cli.console import (
     run_async,
 )
 from ivrbot.dialogue.loader import load_flows
+from ivrbot.dialogue.responses import render as render_text
 from ivrbot.dialogue.responses import static_pieces
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.language.verbalise import fragments
+from ivrbot.media.g711 import pcm_to_alaw
+from ivrbot.model.dialogue import Say
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.tts import render as rendering
+
+DIALPLAN_PLAYS: Final = (ASK, THANKS)
+"""Said to callers whom an operator has served, by the PBX itself."""
 
 
 def spoken_texts(flow_set: FlowSet, language: Language) -> tuple[str, ...]:
@@ -97,3 +108,28 @@ def script(lang: Language, as_json: bool) -> None:
         return
     for line in lines:
         click.echo(f"{line.number:4}  {line.file}  {line.text}")
+
+
+@prompts.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+@guarded
+def asterisk(folder: Path, as_json: bool) -> None:
+    """Write what the dialplan plays (A-law without a header) into FOLDER/<language>."""
+    settings = quiet_settings()
+    flow_set = load_flows(settings.flows_dir)
+    written = []
+    for language, store in app.prompt_stores(settings).items():
+        (folder / language).mkdir(parents=True, exist_ok=True)
+        for response in DIALPLAN_PLAYS:
+            text = render_text(flow_set, Say(response), language).text
+            sound = store.find(text)
+            if sound is None:
+                fail(FAILED, f"{response} ({language}) has no recording: ivrbot prompts render")
+            file = folder / language / f"{response}.alaw"
+            file.write_bytes(pcm_to_alaw(sound))
+            written.append(str(file))
+    if as_json:
+        print_json(written)
+    else:
+        click.echo(f"{len(written)} files written", err=True)

@@ -120,6 +120,8 @@ class Contact:
         score: the caller's own, 1..5; None when he gave none.
         misrouted: the operator names a topic of another branch; None while nobody has said.
         closed: the bot's part has ended, and so has a person's if one was asked for.
+        score_asked: he was asked for a score after the call.
+        qa_score: 0..100 by the quality rubric, the mean of its scorers; None when the call was not in a sample.
     """
 
     call_id: CallId
@@ -138,6 +140,8 @@ class Contact:
     origin: Origin
     closed: bool
     misrouted: bool | None = None
+    score_asked: bool = False
+    qa_score: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -193,6 +197,7 @@ class CallMaterial:
         unit: as stored before, "" when not.
         disposition: the operator's last word.
         queue_branch: branch of each queue that is not the branch itself.
+        qa_score: 0..100, the mean of the quality scores that the call was given; None without.
     """
 
     key: str
@@ -205,3 +210,4 @@ class CallMaterial:
     disposition: CallDisposition | None = None
     queue_branch: dict[str, str] = field(default_factory=dict)
     trunk: str = ""
+    qa_score: float | None = None

@@ -39,6 +39,8 @@ class EventType(StrEnum):
     CALLBACK_ASKED = "callback_asked"
     CALLBACK_DIALLED = "callback_dialled"
     CALLBACK_ENDED = "callback_ended"
+    SCORE_ASKED = "score_asked"
+    CALL_SCORED = "call_scored"
     CALL_ENDED = "call_ended"
 
 

@@ -125,6 +125,7 @@ class OperatorDesk:
             "__BOT_QUEUE": dossier.queue,
             "__BOT_REASON": dossier.reason.value,
             "__BOT_PRIORITY": str(dossier.priority),
+            "__BOT_LANGUAGE": dossier.language,
         }
         await self._tell(registration.channel, known)
         await self._calls.save_dossier(dossier)

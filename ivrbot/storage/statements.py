@@ -50,6 +50,14 @@ def _upserting(conn: Connection, table: Table) -> Any:
 
 # --- events -------------------------------------------------------------------------------------------
 
+_AFTERWARDS = frozenset({EventType.SCORE_ASKED, EventType.CALL_SCORED})
+"""Come after the call's end when an operator had served it."""
+
+
+def _changes_contacts(event: CallEvent) -> bool:
+    scored = event.type in _AFTERWARDS and event.data.get("by") == "operator"
+    return scored or event.type is EventType.CALL_ENDED
+
 
 def append_events(conn: Connection, events: Sequence[CallEvent]) -> None:
     """Insert events; those whose (call_id, seq) is there already are left alone."""
@@ -66,7 +74,7 @@ def append_events(conn: Connection, events: Sequence[CallEvent]) -> None:
     ]
     if rows:
         conn.execute(_upserting(conn, schema.events).on_conflict_do_nothing(), rows)
-    mark_due(conn, (event.call_id for event in events if event.type is EventType.CALL_ENDED))
+    mark_due(conn, (event.call_id for event in events if _changes_contacts(event)))
 
 
 def events_of(conn: Connection, call_id: CallId) -> tuple[CallEvent, ...]:
