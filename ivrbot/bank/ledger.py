@@ -264,6 +264,7 @@ def _shown_card(card: sqlite3.Row) -> dict[str, Any]:
 
 
 def _log_entry(request: BankRequest, result: str, reference: str) -> dict[str, Any]:
+    person = {"by": request.by, "why": request.why} if request.by else {}
     return {
         "operation": request.operation.value,
         "customer_id": request.customer_id,
@@ -274,6 +275,7 @@ def _log_entry(request: BankRequest, result: str, reference: str) -> dict[str, A
         "facts_used": list(request.facts_used),
         "result": result,
         "reference": reference,
+        **person,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the demo bank does: blocks, re-issues, registers claims, connects services, keeps notes and offers.
+"""What the demo bank does: blocks, unblocks, re-issues cards, registers claims, connects services, keeps notes.
 
 Takes a request and the open books, gives the answer with its reference; the ledger calls each once per idempotency
 key, inside the transaction that also writes the operations log.
@@ -36,6 +36,21 @@ def _block_card(books: Books, request: BankRequest) -> BankAnswer:
         )
     values: dict[str, Value] = {"already_blocked": not fresh, "blocked": tuple(fresh), "blocked_count": len(fresh)}
     return BankAnswer(request.operation, values, reference)
+
+
+def _unblock_card(books: Books, request: BankRequest) -> BankAnswer:
+    """Back into use, by an operator only; a card that is being made anew is not: its owner has given it up."""
+    if not request.by:
+        raise BankRejected("only an operator unblocks")
+    card = chosen_cards(books, request, several=False)[0]
+    who = (request.customer_id, card["last4"])
+    if card["status"] != "blocked":
+        return BankAnswer(request.operation, {"already_active": True})
+    if books.rows("SELECT 1 FROM reissues WHERE customer_id = ? AND last4 = ?", *who):
+        raise BankRejected("a new card has been ordered instead of it")
+    reference = books.new_reference()
+    books.db.execute("UPDATE cards SET status = 'active', reference = '' WHERE customer_id = ? AND last4 = ?", who)
+    return BankAnswer(request.operation, {"already_active": False}, reference)
 
 
 def _request_reissue(books: Books, request: BankRequest) -> BankAnswer:
@@ -121,6 +136,7 @@ def _plan_offer(books: Books, request: BankRequest) -> BankAnswer:
 
 WRITES: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.BLOCK_CARD: _block_card,
+    BankOperation.UNBLOCK_CARD: _unblock_card,
     BankOperation.REQUEST_REISSUE: _request_reissue,
     BankOperation.REGISTER_CLAIM: _register_claim,
     BankOperation.CONNECT_SMS_SERVICE: _connect_sms_service,

@@ -26,6 +26,7 @@ class BankOperation(StrEnum):
 
     LIST_CARDS = "list_cards"
     BLOCK_CARD = "block_card"
+    UNBLOCK_CARD = "unblock_card"
     GET_BALANCE = "get_balance"
     LIST_OPERATIONS = "list_operations"
     GET_SALARY = "get_salary"
@@ -52,6 +53,7 @@ class BankOperation(StrEnum):
 _WRITES = frozenset(
     {
         BankOperation.BLOCK_CARD,
+        BankOperation.UNBLOCK_CARD,
         BankOperation.REGISTER_CLAIM,
         BankOperation.REQUEST_REISSUE,
         BankOperation.CONNECT_SMS_SERVICE,
@@ -107,6 +109,8 @@ class BankRequest:
         level: how surely the caller was known when it was asked, for the bank's own log.
         facts_used: names (never values) of the facts that led there, for the bank's own log.
         call_id: the call it was asked in, for the bank's own log.
+        by: the operator who asks, "" for the bot itself; for the bank's own log.
+        why: his reason in words; for the bank's own log.
     """
 
     operation: BankOperation
@@ -116,6 +120,8 @@ class BankRequest:
     level: AssuranceLevel = AssuranceLevel.NONE
     facts_used: tuple[str, ...] = ()
     call_id: str = ""
+    by: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

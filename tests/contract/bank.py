@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -241,6 +242,29 @@ class BankContract:
         first = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k3", card="4271")
         again = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k4", card="4271")
         assert (again.values["already_requested"], again.reference) == (True, first.reference)
+
+    async def test_a_card_is_unblocked_by_a_person_only(self, bank: Bank) -> None:
+        who = await customer_id(bank, ANNA)
+        unblock = BankRequest(BankOperation.UNBLOCK_CARD, who, {"card": "4271"}, "k1")
+        by_operator = replace(unblock, idempotency_key="k2", by="olga", why="found in a coat")
+        await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k0", card="4271")
+        with pytest.raises(BankRejected):
+            await bank.execute(unblock)
+        assert (await statuses(bank, ANNA))["4271"] == "blocked"
+        first = await bank.execute(by_operator)
+        assert (first.values["already_active"], len(first.reference)) == (False, 6)
+        assert (await statuses(bank, ANNA))["4271"] == "active"
+        assert await bank.execute(by_operator) == first
+        again = await bank.execute(replace(by_operator, idempotency_key="k3"))
+        assert again.values["already_active"] is True
+
+    async def test_a_card_that_is_made_anew_stays_blocked(self, bank: Bank) -> None:
+        await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="4271")
+        await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k2", card="4271")
+        request = BankRequest(BankOperation.UNBLOCK_CARD, await customer_id(bank, ANNA), {"card": "4271"}, "k3")
+        with pytest.raises(BankRejected):
+            await bank.execute(replace(request, by="olga", why="found"))
+        assert (await statuses(bank, ANNA))["4271"] == "blocked"
 
     async def test_messages_are_switched_on_once(self, bank: Bank) -> None:
         assert (await ask(bank, ANNA, BankOperation.GET_SERVICES)).values["sms_on"] is False
