@@ -54,7 +54,7 @@ HEADERS: Final = {
 _log = logging.getLogger(__name__)
 
 
-class Access:
+class Guard:
     """The guard in front of every handler.
 
     Args:

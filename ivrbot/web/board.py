@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ivrbot.model.events import CallEvent, EventType
+from ivrbot.model.people import Person
 
 LAST_LINES: Final = 6
 KEPT_ENDED: Final = 8
@@ -38,6 +39,7 @@ class _Row:
     reason: str = ""
     escalated_to: str = ""
     dossier: str = ""
+    branches: set[str] = field(default_factory=set)
     lines: deque[dict[str, str]] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def as_json(self, now_s: float) -> dict[str, Any]:
@@ -70,10 +72,11 @@ class LiveBoard:
         self._rows: OrderedDict[str, _Row] = OrderedDict()
         self._changed = asyncio.Event()
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Running calls first, newest first."""
+    def rows(self, person: Person | None = None) -> list[dict[str, Any]]:
+        """Running calls first, newest first; those that a person may see."""
         now_s = self._clock()
-        newest = sorted(self._rows.values(), key=lambda row: (bool(row.ended_s), -row.started_s))
+        found = [row for row in self._rows.values() if person is None or person.sees(frozenset(row.branches))]
+        newest = sorted(found, key=lambda row: (bool(row.ended_s), -row.started_s))
         return [row.as_json(now_s) for row in newest]
 
     def take(self, event: CallEvent) -> None:
@@ -86,15 +89,17 @@ class LiveBoard:
         if who := _SAID.get(event.type):
             row.lines.append({"who": who, "text": str(event.data.get("text", ""))})
         self._copy(row, event)
+        if isinstance(branch := event.data.get("branch"), str) and branch:
+            row.branches.add(branch)
         if event.type is EventType.CALL_ENDED:
             row.ended_s = self._clock()
             self._forget()
         self._changed.set()
 
-    async def watch(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """The whole board now and after every change, several at a time in busy times."""
+    async def watch(self, person: Person | None = None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """The board now and after every change, several at a time in busy times; what a person may see of it."""
         while True:
-            yield "", {"calls": self.rows()}
+            yield "", {"calls": self.rows(person)}
             self._changed.clear()
             await self._changed.wait()
             await asyncio.sleep(REFRESH_S)

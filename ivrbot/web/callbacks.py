@@ -5,7 +5,6 @@ Takes requests, gives JSON (plain text to a dialplan, which speaks forms). Numbe
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -17,13 +16,14 @@ from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import StorageError
 from ivrbot.escalation.dossier import hide_number
 from ivrbot.model.operators import Callback, CallbackResult, CallbackState
+from ivrbot.model.people import Person, Right
 from ivrbot.storage.callbacks import CallbackBook
+from ivrbot.web.access_scope import branches_of, note_change
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
+from ivrbot.web.caller import needs, person_of
 from ivrbot.web.parts import WebParts
 
 LISTED: Final = 100
-
-_log = logging.getLogger(__name__)
 
 
 class Report(Body):
@@ -61,16 +61,18 @@ class Callbacks:
             web.post("/web/callbacks/{callback_id}", self.decide),
         ]
 
+    @needs(Right.DESK_USE)
     async def api_list(self, request: web.Request) -> web.Response:
         """Call-backs, numbers hidden."""
-        del request
-        return json_answer({"callbacks": await self._rows(hide_number)})
+        return json_answer({"callbacks": await self._rows(person_of(request), hide_number)})
 
+    @needs(Right.DESK_USE)
     async def desk_list(self, request: web.Request) -> web.Response:
         """Call-backs with the numbers that a person may have to dial."""
-        del request
-        return json_answer({"callbacks": await self._rows(str), "dialled": self._parts.dialler is not None})
+        rows = await self._rows(person_of(request), str)
+        return json_answer({"callbacks": rows, "dialled": self._parts.dialler is not None})
 
+    @needs(Right.CALLS_REGISTER)
     async def report(self, request: web.Request) -> web.Response:
         """The dialplan says how an attempt ended; a report of an earlier attempt changes nothing."""
         dialler, callback_id = self._parts.dialler, _callback_id(request)
@@ -84,25 +86,35 @@ class Callbacks:
         status = "noted" if noted else "ignored"
         return web.Response(text=status) if is_form(request) else json_answer({"status": status})
 
+    @needs(Right.DESK_USE)
     async def decide(self, request: web.Request) -> web.Response:
         """A person has called back himself, or wants it dialled again."""
         callback_id = _callback_id(request)
         body = await read_body(request, Decision)
         state = CallbackState.DONE if body.action == "done" else CallbackState.OPEN
         try:
+            found = await self._book.callback(callback_id)
+            if found is not None and not person_of(request).sees(self._branches(found)):
+                raise Rejected(404, "unknown_callback")
             settled = await self._book.settle(callback_id, state, self._now())
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
         if settled is None:
             raise Rejected(409, "not_now")
-        _log.info("call-back %s: %s by hand", callback_id, body.action)
+        await note_change(self._parts, request, f"callback_{body.action}", "callback", callback_id)
         return json_answer(_row(settled, ""))
 
-    async def _rows(self, show: Callable[[str], str]) -> list[dict[str, Any]]:
+    async def _rows(self, person: Person, show: Callable[[str], str]) -> list[dict[str, Any]]:
         try:
-            return [_row(callback, show(number)) for callback, number in await self._book.listed(LISTED)]
+            listed = await self._book.listed(LISTED)
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
+        return [
+            _row(callback, show(number)) for callback, number in listed if person.sees(self._branches(callback))
+        ]
+
+    def _branches(self, callback: Callback) -> frozenset[str]:
+        return branches_of(self._parts.router.menu, callback.topic, callback.queue)
 
 
 def _row(callback: Callback, number: str) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import LegRefused, StorageError
 from ivrbot.escalation.dossier import as_json
 from ivrbot.model.call import CallId, CallRegistration
+from ivrbot.model.people import Right
 from ivrbot.model.speech import Language
+from ivrbot.web.access_scope import call_branches, dossier_branches, note_view
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
+from ivrbot.web.caller import needs, person_of
 from ivrbot.web.events import Streams, event_row, story
 from ivrbot.web.parts import WebParts
 
@@ -79,6 +82,7 @@ class CallsApi:
             web.get("/api/v1/dossiers/{dossier_id}", self.dossier),
         ]
 
+    @needs(Right.CALLS_REGISTER)
     async def register(self, request: web.Request) -> web.Response:
         """Expect a call; "operator" means: do not ask the bot at all."""
         body = await read_body(request, Registration)
@@ -99,6 +103,7 @@ class CallsApi:
         status = "ok" if taken else "operator"
         return web.Response(text=status) if is_form(request) else json_answer({"status": status})
 
+    @needs(Right.CALLS_REGISTER, Right.CALLS_SEE)
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Everything that happens in a call, from its beginning to its end."""
         call_id = _call_id(request)
@@ -108,15 +113,29 @@ class CallsApi:
             raise Rejected(503, "storage_unavailable") from error
         if known is None:
             raise Rejected(404, "unknown_call")
+        await self._may_follow(request, call_id)
         return await self._streams.send(request, self._rows(call_id, _last_event_id(request)))
+
+    async def _may_follow(self, request: web.Request, call_id: CallId) -> None:
+        """A machine that registers calls follows what it registered; everybody else's look is noted."""
+        person = person_of(request)
+        if person.is_machine and person.branches is None and person.may(Right.CALLS_REGISTER):
+            return
+        branches = await call_branches(self._parts, call_id)
+        if not person.sees(branches):
+            raise Rejected(404, "unknown_call")
+        await note_view(self._parts, request, "transcript", call_id, branches)
 
     async def _rows(self, call_id: CallId, after_seq: int) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         async for event in story(call_id, self._parts.store, self._parts.recorder, after_seq):
             yield str(event.seq), event_row(event)
 
+    @needs(Right.CALLS_REGISTER)
     async def outcome(self, request: web.Request) -> web.Response:
         """What the dialplan is to do; nothing at all when the bot did not say."""
-        call_id = canonical_call_id(request.match_info["call_id"])
+        call_id, person = canonical_call_id(request.match_info["call_id"]), person_of(request)
+        if call_id and person.branches is not None and not person.sees(await call_branches(self._parts, call_id)):
+            return web.Response(status=404)
         try:
             outcome = await self._parts.store.outcome(call_id) if call_id else None
         except StorageError:
@@ -124,29 +143,34 @@ class CallsApi:
             return web.Response(status=503)
         return web.Response(text=outcome.as_text()) if outcome else web.Response(status=404)
 
+    @needs(Right.DOSSIERS_SEE)
     async def dossier(self, request: web.Request) -> web.Response:
         """What the operator sees, the caller's number hidden."""
-        dossier = await find_dossier(self._parts, request.match_info["dossier_id"])
+        dossier = await find_dossier(self._parts, request, request.match_info["dossier_id"])
         return json_answer(dossier)
 
 
-async def find_dossier(parts: WebParts, dossier_id: str, *, with_caller: bool = False) -> dict[str, Any]:
-    """A dossier in its JSON form; that it was opened is logged.
+async def find_dossier(
+    parts: WebParts, request: web.Request, dossier_id: str, *, with_caller: bool = False
+) -> dict[str, Any]:
+    """A dossier in its JSON form; that it was opened, and by whom, is in the activity log.
 
     Raises:
-        Rejected: 404 when there is none, 503 while the store is away.
+        Rejected: 404 when there is none in the branches of whoever asks, 503 while the store is away.
     """
     if len(dossier_id) > MAX_ID_CHARS or not dossier_id.isalnum():
         raise Rejected(404, "unknown_dossier")
     dossier = next((one for one in parts.operators.recent if one.dossier_id == dossier_id), None)
+    on_the_line = dossier is not None
     if dossier is None:
         try:
             dossier = await parts.store.dossier(dossier_id)
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
-    if dossier is None:
+    branches = dossier_branches(parts.router.menu, dossier) if dossier else frozenset()
+    if dossier is None or not person_of(request).sees(branches):
         raise Rejected(404, "unknown_dossier")
-    _log.info("dossier opened: %s", dossier_id)
+    await note_view(parts, request, "dossier", dossier_id, branches, must=not on_the_line)
     return as_json(dossier, with_caller=with_caller)
 
 

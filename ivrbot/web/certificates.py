@@ -8,10 +8,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, StorageError
+from ivrbot.model.people import Right
 from ivrbot.reports.certificate_page import certificate_html, certificate_json, style_source
 from ivrbot.rollout.certificate import certify, find
 from ivrbot.storage.audit_rows import whole_audit
 from ivrbot.web.answers import Rejected, json_answer
+from ivrbot.web.caller import needs, person_of
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rendering import language_of
 
@@ -26,6 +28,7 @@ class Certificates:
         """Where the handler is mounted."""
         return [web.get(r"/api/v1/rollout/certificates/{seq:\d{1,15}}", self.certificate)]
 
+    @needs(Right.ROLLOUT_SEE)
     async def certificate(self, request: web.Request) -> web.Response:
         """The certificate of the promotion that an audit row records; `?format=html` gives the page.
 
@@ -42,6 +45,8 @@ class Certificates:
             certificate = certify(rows, find(rows, request.match_info["seq"]))
         except ConfigError as error:
             raise Rejected(404, "not_found") from error
+        if not person_of(request).sees(frozenset({certificate.branch})):
+            raise Rejected(404, "not_found")
         if form == "json":
             return json_answer(certificate_json(certificate))
         page = certificate_html(certificate, language_of(request), self._parts.router.plan.timezone)

@@ -17,9 +17,12 @@ from aiohttp import WSMsgType, web
 
 from ivrbot.model.audio import SAMPLE_BYTES
 from ivrbot.model.call import Dossier
+from ivrbot.model.people import Person, Right
 from ivrbot.telephony.operator_line import OperatorLine, Side
 from ivrbot.telephony.outbox import Outbox
+from ivrbot.web.access_scope import dossier_branches
 from ivrbot.web.answers import Rejected, json_answer
+from ivrbot.web.caller import needs, person_of
 from ivrbot.web.calls_api import find_dossier
 from ivrbot.web.events import Streams
 from ivrbot.web.parts import WebParts
@@ -61,19 +64,21 @@ class Desk:
             web.get("/ws/desk/{dossier_id}", self.take, allow_head=False),
         ]
 
+    @needs(Right.DESK_USE)
     async def follow(self, request: web.Request) -> web.StreamResponse:
         """The list, whenever it changes."""
         with self._parts.operators.at_desk():
-            return await self._streams.send(request, self._lists())
+            return await self._streams.send(request, self._lists(person_of(request)))
 
-    async def _lists(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def _lists(self, person: Person) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         news = asyncio.Event()
         stop = self._parts.operators.watch(lambda dossier: news.set())
         shown: object = None
         try:
             while True:
-                waiting = sorted(self._parts.softphone.lines.waiting)
-                calls = [desk_row(dossier) for dossier in self._parts.operators.recent]
+                seen = [one for one in self._parts.operators.recent if person.sees(self._branches(one))]
+                calls = [desk_row(dossier) for dossier in seen]
+                waiting = sorted(self._parts.softphone.lines.waiting & {row["dossier_id"] for row in calls})
                 if (now := (waiting, [row["dossier_id"] for row in calls])) != shown:
                     shown = now
                     yield "", {"calls": calls, "waiting": waiting}
@@ -84,10 +89,14 @@ class Desk:
         finally:
             stop()
 
+    @needs(Right.DOSSIERS_SEE)
     async def dossier(self, request: web.Request) -> web.Response:
         """Everything about one call, the caller's number as well."""
-        return json_answer(await find_dossier(self._parts, request.match_info["dossier_id"], with_caller=True))
+        return json_answer(
+            await find_dossier(self._parts, request, request.match_info["dossier_id"], with_caller=True)
+        )
 
+    @needs(Right.DESK_USE)
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Take a waiting caller and talk to him until one of both leaves.
 
@@ -95,7 +104,7 @@ class Desk:
             Rejected: 404 when he is gone or came by a PBX, 409 when a colleague was faster.
         """
         line = self._parts.softphone.lines.find(request.match_info["dossier_id"])
-        if line is None:
+        if line is None or not self._is_his(request, request.match_info["dossier_id"]):
             raise Rejected(404, "caller_gone")
         if line.taken.is_set():
             raise Rejected(409, "taken")
@@ -108,6 +117,14 @@ class Desk:
         with self._parts.operators.in_talk(time.monotonic):
             await _talk(line, ws, outbox)
         return ws
+
+    def _branches(self, dossier: Dossier) -> frozenset[str]:
+        return dossier_branches(self._parts.router.menu, dossier)
+
+    def _is_his(self, request: web.Request, dossier_id: str) -> bool:
+        """Whether the caller of a dossier is of a branch of whoever asks."""
+        found = next((one for one in self._parts.operators.recent if one.dossier_id == dossier_id), None)
+        return person_of(request).sees(self._branches(found) if found else frozenset())
 
 
 async def _talk(line: OperatorLine, ws: web.WebSocketResponse, outbox: Outbox) -> None:

@@ -5,10 +5,9 @@ Takes requests, gives JSON. Nothing is overwritten: the last disposition of a ca
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import AfterValidator, StringConstraints, create_model
@@ -17,16 +16,14 @@ from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import StorageError
 from ivrbot.logs import mask_long_digits
 from ivrbot.model.call import CallId
+from ivrbot.model.people import Right
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.model.speech import OUT_OF_SCOPE
 from ivrbot.storage.shadow import DispositionBook
+from ivrbot.web.access_scope import note_change, require_call
 from ivrbot.web.answers import Body, Rejected, json_answer, read_body
+from ivrbot.web.caller import needs, person_of
 from ivrbot.web.parts import WebParts
-
-BY_API: Final = "api"
-BY_DESK: Final = "desk"
-
-_log = logging.getLogger(__name__)
 
 
 def _no_number(text: str) -> str:
@@ -69,14 +66,17 @@ class Dispositions:
             web.post("/web/calls/{call_id}/disposition", self.from_desk),
         ]
 
+    @needs(Right.DESK_USE)
     async def from_api(self, request: web.Request) -> web.Response:
         """The operator's software has spoken."""
-        return await self._note(request, BY_API)
+        return await self._note(request)
 
+    @needs(Right.DESK_USE)
     async def from_desk(self, request: web.Request) -> web.Response:
         """The operator has filled in the form."""
-        return await self._note(request, BY_DESK)
+        return await self._note(request)
 
+    @needs(Right.DESK_USE)
     async def form(self, request: web.Request) -> web.Response:
         """What can be chosen, and what has been said so far."""
         call_id = await self._known_call(request)
@@ -95,9 +95,9 @@ class Dispositions:
             }
         )
 
-    async def _note(self, request: web.Request, who: str) -> web.Response:
+    async def _note(self, request: web.Request) -> web.Response:
         call_id = await self._known_call(request)
-        body = await read_body(request, self._body)
+        body, who = await read_body(request, self._body), person_of(request).name
         said = CallDisposition(
             call_id,
             self._now(),
@@ -111,7 +111,16 @@ class Dispositions:
             is_new = await self._book.add(said)
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
-        _log.info("disposition of %s: %s, %s (%s)", call_id, said.topic, said.outcome, who)
+        if is_new:
+            await note_change(
+                self._parts,
+                request,
+                "disposition",
+                "call",
+                call_id,
+                said.branch,
+                {"topic": said.topic, "outcome": said.outcome.value},
+            )
         return json_answer(_row(said) | {"new": is_new})
 
     async def _known_call(self, request: web.Request) -> CallId:
@@ -122,6 +131,7 @@ class Dispositions:
             raise Rejected(503, "storage_unavailable") from error
         if call_id is None or known is None:
             raise Rejected(404, "unknown_call")
+        await require_call(self._parts, request, Right.DESK_USE, call_id)
         return call_id
 
 

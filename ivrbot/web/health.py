@@ -8,6 +8,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ivrbot.metrics import REGISTRY
+from ivrbot.model.people import Right
+from ivrbot.web.caller import Audience, needs, open_to
 from ivrbot.web.parts import WebParts
 
 OPENAPI = Path(__file__).parent / "openapi.json"
@@ -28,11 +30,13 @@ class Health:
             web.get("/api/v1/openapi.json", self.openapi),
         ]
 
+    @open_to(Audience.ANYBODY)
     async def alive(self, request: web.Request) -> web.Response:
         """The process runs and its event loop turns."""
         del request
         return web.Response(text="ok\n")
 
+    @open_to(Audience.ANYBODY)
     async def ready(self, request: web.Request) -> web.Response:
         """New calls are taken; a plan that cannot be followed is told, the one before stays in force."""
         del request
@@ -41,11 +45,13 @@ class Health:
         plan = "rollout plan: the file is not in force\n" if self._parts.router.plan_error else ""
         return web.Response(text=("ready\n" if ready else "not ready\n") + plan, status=200 if ready else 503)
 
+    @needs(Right.METRICS_READ)
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text format."""
         del request
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    @open_to(Audience.SOMEBODY)
     async def openapi(self, request: web.Request) -> web.StreamResponse:
         """What this API can do."""
         del request

@@ -5,7 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from ivrbot.bank.demo import CUSTOMERS
+from ivrbot.model.people import Right
 from ivrbot.web.board import LiveBoard
+from ivrbot.web.caller import Audience, needs, open_to, person_of
 from ivrbot.web.events import Streams
 from ivrbot.web.rendering import FOLDER, language_of, page
 
@@ -28,10 +30,12 @@ class Pages:
             web.static("/static", FOLDER / "static"),
         ]
 
+    @needs(Right.CALLS_SEE)
     async def live(self, request: web.Request) -> web.Response:
         """Calls under way."""
         return page(request, "live.html")
 
+    @open_to(Audience.CALLER)
     async def phone(self, request: web.Request) -> web.Response:
         """The softphone."""
         language = language_of(request)
@@ -39,14 +43,17 @@ class Pages:
         customers = [{"phone": phone, "name": f"{names[0]} {names[-1]}"} for phone, names in spelt]
         return page(request, "phone.html", customers=customers)
 
+    @needs(Right.DESK_USE)
     async def desk(self, request: web.Request) -> web.Response:
         """The operator's desk."""
         return page(request, "desk.html")
 
+    @open_to(Audience.SOMEBODY)
     async def docs(self, request: web.Request) -> web.Response:
         """Where to read on."""
         return page(request, "docs.html")
 
+    @needs(Right.CALLS_SEE)
     async def live_rows(self, request: web.Request) -> web.StreamResponse:
         """The board, whenever it changes."""
-        return await self._streams.send(request, self._board.watch())
+        return await self._streams.send(request, self._board.watch(person_of(request)))

@@ -1,13 +1,13 @@
 """The rollout over HTTP: where a call goes, for an IVR that the bank already has; states, and changes to them.
 
-Takes requests, gives JSON rows. Changes are signed with the name of the token shown.
+Takes requests, gives JSON rows. Changes are signed with the name of whoever is logged in, or of the token shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, TypeVar
 
 from aiohttp import web
 from pydantic import StringConstraints
@@ -17,16 +17,16 @@ from ivrbot.call.router import Router
 from ivrbot.errors import ConfigError, StorageConflict, StorageError
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Route
+from ivrbot.model.people import TOKEN_PREFIX, Person, Right
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.proposals import Desk
+from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
+from ivrbot.web.caller import needs, person_of, require
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rollout_status import RolloutStatus
-
-TOKEN_NAME: Final = "token:api"
-"""There is one token so far; it signs as this."""
 
 BranchText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -77,6 +77,7 @@ class RolloutApi:
         self._parts = parts
         self._now = now
         self._book = RolloutBook(parts.store)
+        self._people = PeopleBook(parts.store)
         self._status = RolloutStatus(parts.store, now)
 
     def routes(self) -> list[web.RouteDef]:
@@ -96,6 +97,7 @@ class RolloutApi:
             web.post("/api/v1/rollout/{branch}/resume", self.resume),
         ]
 
+    @needs(Right.CALLS_REGISTER)
     async def decision(self, request: web.Request) -> web.Response:
         """Draw a call and store its exposure; asked again for the same call, the answer is the same.
 
@@ -105,6 +107,8 @@ class RolloutApi:
         question = await read_body(request, Question)
         router = self._parts.router
         _check(question, router)
+        if not person_of(request).sees(frozenset({question.branch})):
+            raise Rejected(404, "not_found")
         call_id = canonical_call_id(question.call_id) or CallId(question.call_id)
         assignment = await router.assign(
             question.branch,
@@ -122,33 +126,36 @@ class RolloutApi:
             return web.Response(text=assignment.route.value)
         return json_answer(rows.assignment_row(assignment))
 
+    @needs(Right.ROLLOUT_SEE)
     async def status(self, request: web.Request) -> web.Response:
         """One row per branch."""
-        del request
         router = self._parts.router
-        return json_answer(await _told(self._status.rows(router.plan, router.plan_error)))
+        found = await _told(self._status.rows(router.plan, router.plan_error))
+        return json_answer([row for row in found if _is_seen(request, str(row["branch"]))])
 
+    @needs(Right.ROLLOUT_SEE)
     async def proposals(self, request: web.Request) -> web.Response:
         """Every proposal, oldest first, as it stands now."""
-        del request
         found = await _told(proposals.current(self._parts.store, self._book, self._now()))
-        return json_answer([rows.proposal_row(item) for item in found])
+        return json_answer([rows.proposal_row(item) for item in found if _is_seen(request, item.branch)])
 
+    @needs(Right.ROLLOUT_SEE)
     async def history(self, request: web.Request) -> web.Response:
         """Audit rows, oldest first; `?branch=` of one branch."""
         found = await _told(self._parts.store.history(request.query.get("branch")))
-        return json_answer([rows.history_row(row) for row in found])
+        return json_answer([rows.history_row(row) for row in found if _is_seen(request, row.branch)])
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def propose(self, request: web.Request) -> web.Response:
         """Ask for a rise."""
+        branch = _own_branch(request)
         body = await read_body(request, Wanted)
-        branch = request.match_info["branch"]
         made = await _told(
             proposals.propose(
                 self._desk(),
                 branch,
                 body.share,
-                who=TOKEN_NAME,
+                who=person_of(request).name,
                 why=body.why,
                 at=self._now(),
                 override=body.override,
@@ -156,43 +163,52 @@ class RolloutApi:
         )
         return json_answer(rows.proposal_row(made))
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def approve(self, request: web.Request) -> web.Response:
         """Do what was proposed."""
         body = await self._answer(request)
+        await self._two_persons(person_of(request), body.id)
         change = await _told(
-            proposals.approve(self._desk(), body.id, who=TOKEN_NAME, why=body.why, at=self._now())
+            proposals.approve(self._desk(), body.id, who=person_of(request).name, why=body.why, at=self._now())
         )
         return json_answer([rows.change_row(change)])
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def reject(self, request: web.Request) -> web.Response:
         """Refuse what was proposed."""
         body = await self._answer(request)
-        ended = await _told(proposals.reject(self._desk(), body.id, who=TOKEN_NAME, why=body.why, at=self._now()))
+        ended = await _told(
+            proposals.reject(self._desk(), body.id, who=person_of(request).name, why=body.why, at=self._now())
+        )
         return json_answer(rows.proposal_row(ended))
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def rollback(self, request: web.Request) -> web.Response:
         """Back to share 0."""
+        branch = _own_branch(request)
         body = await read_body(request, Reason)
         change = await _told(
             control.rollback(
                 self._parts.router.plan,
                 self._parts.store,
-                request.match_info["branch"],
-                who=TOKEN_NAME,
+                branch,
+                who=person_of(request).name,
                 why=body.why,
                 at=self._now(),
             )
         )
         return json_answer([rows.change_row(change)])
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def kill(self, request: web.Request) -> web.Response:
         """Every later call of a branch, or of all, goes to operators."""
+        branch = _branch(request)
         body = await read_body(request, Reason)
         changes = await _told(
             control.kill(
                 self._parts.store,
-                _branch(request),
-                who=TOKEN_NAME,
+                branch,
+                who=person_of(request).name,
                 why=body.why,
                 at=self._now(),
                 known=sorted(self._parts.router.known_branches),
@@ -200,11 +216,13 @@ class RolloutApi:
         )
         return json_answer([rows.change_row(change) for change in changes])
 
+    @needs(Right.ROLLOUT_CHANGE)
     async def resume(self, request: web.Request) -> web.Response:
         """Take a kill back; where the plan asks for two persons, the proposal to do so."""
+        branch = _branch(request)
         body = await read_body(request, Reason)
         done = await _told(
-            proposals.resume(self._desk(), _branch(request), who=TOKEN_NAME, why=body.why, at=self._now())
+            proposals.resume(self._desk(), branch, who=person_of(request).name, why=body.why, at=self._now())
         )
         if isinstance(done, list):
             return json_answer([rows.change_row(change) for change in done])
@@ -215,12 +233,30 @@ class RolloutApi:
 
     async def _answer(self, request: web.Request) -> Answer:
         """The body; its proposal must be one of the branch in the address."""
+        branch = _own_branch(request)
         body = await read_body(request, Answer)
         found = await _told(self._book.proposal(body.id))
-        if found is not None and found.branch != request.match_info["branch"]:
+        if found is not None and found.branch != branch:
             message = f"is a proposal for branch {found.branch}"
             raise Rejected(400, "invalid", [{"field": "id", "message": message}])
         return body
+
+    async def _two_persons(self, approver: Person, proposal_id: str) -> None:
+        """Refuse whoever would approve his own proposal by a token that he made, or the other way round.
+
+        Raises:
+            Rejected: 400, where the plan asks for two persons.
+        """
+        found = await _told(self._book.proposal(proposal_id))
+        if found is None or not self._parts.router.plan.two_person:
+            return
+        proposer = found.proposer
+        if proposer.startswith(TOKEN_PREFIX):
+            made_by = {TOKEN_PREFIX + token.name: token.created_by for token in await _told(self._people.tokens())}
+            proposer = made_by.get(proposer, proposer)
+        if proposer == (approver.made_by or approver.name):
+            message = "whoever proposed it cannot approve it; allowed: another person"
+            raise Rejected(400, "invalid", [{"field": "id", "message": message}])
 
 
 def _check(question: Question, router: Router) -> None:
@@ -241,9 +277,32 @@ def _check(question: Question, router: Router) -> None:
 
 
 def _branch(request: web.Request) -> str | None:
-    """The branch of the address; None for all."""
-    branch = request.match_info.get("branch", ALL_BRANCHES)
-    return None if branch == ALL_BRANCHES else branch
+    """The branch of the address; None for all, which takes a right to all.
+
+    Raises:
+        Rejected: 403, or 404 for another's branch.
+    """
+    if request.match_info.get("branch", ALL_BRANCHES) != ALL_BRANCHES:
+        return _own_branch(request)
+    if person_of(request).branches is not None:
+        raise Rejected(403, "forbidden", [{"field": "branch", "message": "needs a right to every branch"}])
+    return None
+
+
+def _own_branch(request: web.Request) -> str:
+    """The branch of the address.
+
+    Raises:
+        Rejected: 404 for another's branch.
+    """
+    branch = request.match_info["branch"]
+    require(request, Right.ROLLOUT_CHANGE, branch)
+    return branch
+
+
+def _is_seen(request: web.Request, branch: str) -> bool:
+    """Whether rows of a branch are for whoever asks; those about all branches are for everybody."""
+    return branch == ALL_BRANCHES or person_of(request).sees(frozenset({branch}))
 
 
 async def _told(work: Awaitable[T]) -> T:

@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
-from ivrbot.web.access import Access, add_headers
+from ivrbot.web.access import Guard, add_headers
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.callbacks import Callbacks
 from ivrbot.web.calls_api import CallsApi
@@ -98,8 +98,8 @@ class WebServer:
     def application(self) -> web.Application:
         """All handlers behind the guard."""
         parts = self._parts
-        access = Access(parts.token, parts.settings.host)
-        application = web.Application(middlewares=[access.guard], client_max_size=MAX_BODY_BYTES)
+        guard = Guard(parts.token, parts.settings.host)
+        application = web.Application(middlewares=[guard.guard], client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         application.add_routes(CallsApi(parts, self._streams).routes())
         application.add_routes(Callbacks(parts).routes())

@@ -56,7 +56,7 @@ async def test_a_disposition_by_keyboard(site: Site, visit: Visit) -> None:
     latest = await book.latest(call_id)
     assert latest
     assert (latest.topic, latest.branch, latest.outcome) == ("salary_status", "balance", Outcome.UNRESOLVED)
-    assert (latest.note_code, latest.who) == ("Z-1", "desk")
+    assert (latest.note_code, latest.who) == ("Z-1", "local")
 
     await press(desk, "Enter")
     await expect(form.get_by_role("status")).to_have_text("Уже сохранено.")

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from ivrbot.web.access import Access, host_name, is_local
+from ivrbot.web.access import Guard, host_name, is_local
 from tests.unit.web_fixture import TOKEN, Site, open_site
 
 API = ("/api/v1/rollout", "/api/v1/openapi.json", "/api/v1/dossiers/d", "/api/v1/calls/x/outcome", "/api/v1/none")
@@ -129,7 +129,7 @@ async def test_methods_that_are_not_there(site: Site) -> None:
 
 def test_an_empty_token_is_no_token() -> None:
     with pytest.raises(ValueError, match="empty token"):
-        Access("", "127.0.0.1")
+        Guard("", "127.0.0.1")
 
 
 @pytest.mark.parametrize(

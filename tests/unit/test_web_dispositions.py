@@ -41,8 +41,8 @@ async def test_the_last_disposition_counts_and_repeating_it_changes_nothing(site
     assert (status, answer["topic"], answer["new"]) == (200, "loan_info", True)
     history = await DispositionBook(site.parts.store).history(call_id)
     assert [(one.who, one.topic, one.branch, one.outcome, one.note_code) for one in history] == [
-        ("api", "check_balance", "balance", Outcome.RESOLVED, "B-7"),
-        ("api", "loan_info", "loans", Outcome.UNRESOLVED, ""),
+        ("token:api", "check_balance", "balance", Outcome.RESOLVED, "B-7"),
+        ("token:api", "loan_info", "loans", Outcome.UNRESOLVED, ""),
     ]
 
 
@@ -95,7 +95,7 @@ async def test_the_desk_sees_what_can_be_chosen_and_what_was_said(site: Site) ->
         latest = (await response.json())["latest"]
     assert {name: latest[name] for name in SAID} == SAID
     (said,) = await DispositionBook(site.parts.store).history(call_id)
-    assert said.who == "desk"
+    assert said.who == "local"
 
 
 async def test_another_site_cannot_fill_in_the_form(site: Site) -> None:
