@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.text import normalise
+from ivrbot.yamlfile import YamlMap, read_yaml
 
 FORMAT_VERSION: Final = "3.1"
 MIN_EXAMPLES: Final = 10
@@ -101,13 +99,9 @@ def _read_folder(folder: Path, problems: list[Problem]) -> Iterator[Example]:
 def _read_file(file: Path, problems: list[Problem]) -> Iterator[Example]:
     name = str(file)
     try:
-        document: Any = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
-        problems.append(Problem(name, line, "", "", f"not valid YAML: {error.problem or error}"))
-        return
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(name, None, "", "", f"cannot be read: {error}"))
+        document = read_yaml(file).data
+    except ConfigError as error:
+        problems.extend(error.problems)
         return
     if not isinstance(document, Mapping):
         problems.append(Problem(name, 1, "", "", "not a mapping", 'keys "version" and "nlu"'))
@@ -128,14 +122,13 @@ def _read_file(file: Path, problems: list[Problem]) -> Iterator[Example]:
 
 
 def _read_item(name: str, items: Any, index: int, item: Any, problems: list[Problem]) -> Iterator[Example]:
-    line = items.lc.item(index)[0] + 1
+    line = items.lines[index]
     path = f"nlu[{index}]"
-    if not isinstance(item, Mapping):
+    if not isinstance(item, YamlMap):
         problems.append(Problem(name, line, path, str(item)[:40], "not a mapping", "intent and examples"))
         return
     if _OTHER_KEYS & set(item):
         return
-    position = getattr(item, "lc").value  # noqa: B009 - ruamel's mapping knows lines, its type does not say so
     intent = item.get("intent")
     if not isinstance(intent, str) or not intent:
         problems.append(Problem(name, line, path, str(intent), "intent has no name", "intent: name"))
@@ -150,7 +143,7 @@ def _read_item(name: str, items: Any, index: int, item: Any, problems: list[Prob
         problems.append(Problem(name, line, f"{path}.examples", "", "not a text block", "examples: |"))
         return
     # The block's first line follows the line of "|".
-    first = int(position("examples")[0]) + 2
+    first = item.value_lines["examples"] + 1
     yield from _read_examples(name, intent, examples, first, problems)
 
 
@@ -207,5 +200,5 @@ def _check_parity(data_dir: Path, loaded: Mapping[Language, TrainingData]) -> It
 
 
 def _key_line(mapping: Any, key: object) -> int | None:
-    position = mapping.lc.data.get(key) if mapping.lc.data else None
-    return None if position is None else int(position[0]) + 1
+    line: int | None = mapping.key_lines.get(key)
+    return line

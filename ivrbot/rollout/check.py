@@ -117,7 +117,7 @@ def _shown(value: object) -> str:
 
 
 def _plain(node: Any) -> Any:
-    """Plain data from ruamel's containers; keys become text, numbers keep their type."""
+    """Plain data; keys become text, numbers keep their type."""
     if isinstance(node, dict):
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, list):

@@ -12,7 +12,6 @@ from typing import Any
 import click
 import pytest
 from pydantic import BaseModel
-from ruamel.yaml import YAML
 
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.config import PROJECT_ROOT, Settings
@@ -21,6 +20,7 @@ from ivrbot.metrics import REGISTRY
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.events import EventType
 from ivrbot.rollout.check import load_plan
+from ivrbot.yamlfile import read_yaml, read_yaml_text
 
 DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted([*PROJECT_ROOT.glob("*.md"), *DOCS.rglob("*.md"), PROJECT_ROOT / "audio_prompts" / "README.md"])
@@ -161,18 +161,16 @@ def examples(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=name)
 def test_examples_load(page: Path, tmp_path: Path) -> None:
     """A page's YAML, put where it says, makes a folder of flows (or a plan) in order."""
-    yaml = YAML(typ="safe")
     flows = tmp_path / "flows"
     shutil.copytree(PROJECT_ROOT / "flows", flows)
     for number, text in enumerate(examples(page)):
-        content = yaml.load(text)
+        content = read_yaml_text(page, text)
         place = _FILE.match(text)
         if place is not None or "responses" in content:
             file = tmp_path / place[1] if place else flows / "en.yml"
-            whole = yaml.load(file.read_text("utf-8")) if file.is_file() else {}
+            whole = read_yaml(file).data if file.is_file() else {}
             merge(whole, content)
-            with file.open("w", encoding="utf-8") as stream:
-                yaml.dump(whole, stream)
+            file.write_text(json.dumps(whole, ensure_ascii=False), "utf-8")  # which is YAML too
         elif "flows" in content:
             (flows / f"example_{number}.yml").write_text(text, "utf-8")
         elif "branches" in content:

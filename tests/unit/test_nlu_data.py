@@ -145,5 +145,5 @@ def test_missing_folder_and_undecodable_file(tmp_path) -> None:
     (tmp_path / "ru").mkdir()
     (tmp_path / "ru" / "a.yml").write_bytes(b"\xff\xfe\x00")
     found = problems(tmp_path)
-    assert "cannot be read" in found[0]
+    assert "not UTF-8" in found[0]
     assert found[1].startswith("en: no training data")
