@@ -23,7 +23,7 @@ from ivrbot.model.experiment import Arm, Exposure
 from ivrbot.model.queue import EPOCH, LogPosition, QueueRow
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.storage import schema, statements
-from ivrbot.storage.call_list import save_lines
+from ivrbot.storage.call_lines import save_lines
 from ivrbot.storage.contact_bodies import contact_body, note_body, note_from
 from ivrbot.storage.contact_tables import (
     contact_bodies,
@@ -188,6 +188,7 @@ def save_contacts(conn: Connection, gathered: CallMaterial, folded: Sequence[Con
     mark_days(conn, (*before, *(microseconds(contact.started_at) for contact in folded)))
     for table in (contacts, contact_bodies):
         conn.execute(delete(table).where(table.c.call_id.in_(names)))
+    save_lines(conn, gathered, folded, names)
     if folded:
         conn.execute(insert(contacts), [_contact_row(contact) for contact in folded])
         bodies = [{"call_id": c.call_id, "branch": c.branch, "body": contact_body(c)} for c in folded]
