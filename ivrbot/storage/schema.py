@@ -25,8 +25,6 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION = 2
-
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC times with microseconds, also in databases without time zones (SQLite)."""
@@ -53,15 +51,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {
-    2: (
-        "ALTER TABLE exposures ADD COLUMN trunk VARCHAR NOT NULL DEFAULT ''",
-        "ALTER TABLE exposures ADD COLUMN prefix VARCHAR NOT NULL DEFAULT ''",
-    ),
-}
-"""What brings a database of the version before to each version; new tables come by themselves."""
-
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+"""For versions before there were migrations: 3 makes them refuse the database."""
 
 calls = Table(
     "calls",

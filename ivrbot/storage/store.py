@@ -1,64 +1,67 @@
-"""The default store: one SQLite file in WAL mode, synchronous FULL.
+"""The store: SQLite in a file by default, PostgreSQL by an address; the same statements over both.
 
-Takes a path, gives `Store`, which stands behind EventStore, CallStore, RolloutStore and AttemptStore. One
-thread writes (group commit), two read; the event loop never waits for the disk.
+Takes a path or an address, gives `Store`, which stands behind EventStore, CallStore, RolloutStore and
+AttemptStore. One thread writes (group commit), two read; the event loop never waits for the disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import QueuePool
 
 from ivrbot.errors import StorageUnavailable
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.sqlitefile import use_write_ahead_log
-from ivrbot.storage import schema, statements
+from ivrbot.storage import migrations, schema, statements
+from ivrbot.storage.engines import READERS, Opening, SqliteFile
 from ivrbot.storage.writer import GroupWriter, unavailable
 
 ResultT = TypeVar("ResultT")
 
-READERS = 2
-BUSY_S = 1.5
-
 
 class Store:
-    """All stores over one file.
+    """All stores over one database.
 
     Every method gives up after `deadline_s` with StorageUnavailable. A write that had begun by then may still be
     committed; all of them can be repeated without harm (events by (call_id, seq), exposures by call and branch).
+
+    Args:
+        where: a file (SQLite), or the address of a PostgreSQL database.
+        deadline_s: of every read and write.
     """
 
-    def __init__(self, path: Path, *, deadline_s: float = 3.0) -> None:
-        self.path = path
+    def __init__(self, where: Path | Opening, *, deadline_s: float = 3.0) -> None:
+        self._where: Opening = SqliteFile(where) if isinstance(where, Path) else where
         self._deadline_s = deadline_s
         self._engine: Engine | None = None
         self._writer: GroupWriter | None = None
         self._readers: ThreadPoolExecutor | None = None
 
+    @property
+    def where(self) -> Opening:
+        """The file or address; its text holds no secret."""
+        return self._where
+
     async def start(self) -> None:
-        """Open or create the file.
+        """Open the database and bring its schema up to this version.
 
         Raises:
-            StorageUnavailable: no such folder, no right to write, not a database, or a newer schema than ours.
+            StorageUnavailable: not there, no right to write, not a database, or a newer schema than ours.
         """
         await asyncio.to_thread(self._open)
 
     async def close(self) -> None:
-        """Finish queued writes and close the file. Idempotent."""
+        """Finish queued writes and close the database. Idempotent."""
         await asyncio.to_thread(self._close)
 
     async def __aenter__(self) -> Store:
@@ -190,22 +193,18 @@ class Store:
             raise StorageUnavailable(f"the database did not answer within {allowed_s} s") from error
 
     def _open(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Personal data: nobody but the owner of the process reads it; SQLite gives its WAL the same mode.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StorageUnavailable(f"{self.path} cannot be opened: {error.strerror}") from error
-        writing = _engine(self.path, pool_size=1, begin="BEGIN IMMEDIATE")
+        self._where.prepare()
+        writing = self._where.writing()
         try:
             with writing.begin() as conn:
-                _prepare(conn)
+                migrations.upgrade(conn)
+                schema.metadata.create_all(conn)
         except (SQLAlchemyError, StorageUnavailable) as error:
             writing.dispose()
-            raise StorageUnavailable(f"{self.path} cannot be opened: {unavailable(error)}") from error
+            raise StorageUnavailable(f"{self._where} cannot be opened: {unavailable(error)}") from None
         self._writer = GroupWriter(writing)
         self._writer.start()
-        self._engine = _engine(self.path, pool_size=READERS, begin="BEGIN")
+        self._engine = self._where.reading()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
 
     def _close(self) -> None:
@@ -219,56 +218,9 @@ class Store:
             writer.close()
 
 
-def _engine(path: Path, *, pool_size: int, begin: str) -> Engine:
-    engine = create_engine(
-        f"sqlite:///{path}",
-        poolclass=QueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        connect_args={"timeout": BUSY_S, "check_same_thread": False},
-        hide_parameters=True,  # values (callers' numbers) stay out of error texts and so out of logs
-        json_serializer=partial(json.dumps, ensure_ascii=False, separators=(",", ":")),
-    )
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
-        # The driver's own transactions break savepoints: switched off, we say BEGIN (SQLAlchemy's documentation).
-        connection.isolation_level = None
-        use_write_ahead_log(connection, BUSY_S)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _prepare(conn: Connection) -> None:
-    """Create what is missing and bring an older file up to this version, in the one transaction that opens it.
-
-    Raises:
-        StorageUnavailable: the file was written by a newer version.
-    """
-    schema.metadata.create_all(conn)
-    version = conn.execute(select(schema.schema_version.c.version)).scalar_one_or_none()
-    if version is None:
-        conn.execute(insert(schema.schema_version).values(version=schema.SCHEMA_VERSION))
-    elif version > schema.SCHEMA_VERSION:
-        raise StorageUnavailable(
-            f"its schema {version} is newer than this version's {schema.SCHEMA_VERSION}; install a newer ivrbot"
-        )
-    elif version < schema.SCHEMA_VERSION:
-        for step in range(version + 1, schema.SCHEMA_VERSION + 1):
-            for statement in schema.MIGRATIONS[step]:
-                conn.exec_driver_sql(statement)
-        conn.execute(update(schema.schema_version).values(version=schema.SCHEMA_VERSION))
-
-
 def _read(engine: Engine, work: Callable[[Connection], ResultT]) -> ResultT:
     try:
         with engine.begin() as conn:
             return work(conn)
     except SQLAlchemyError as error:
-        raise unavailable(error) from error
+        raise unavailable(error) from None  # the driver's own text may hold values

@@ -207,7 +207,7 @@ async def the_audit_says_so_and_says_where_it_was_touched(office: Office) -> Non
     assert report.ok, report.reason
     assert report.rederived == report.decisions > 5
     fall = next(row for row in await office.store.history("balance") if row.action == "roll_back")
-    with sqlite3.connect(office.store.path) as raw:
+    with sqlite3.connect(str(office.store.where)) as raw:
         changed = "UPDATE audit SET why = replace(why, 'abandonment', 'abandonmemt') WHERE seq = ?"
         assert raw.execute(changed, [fall.seq]).rowcount == 1
     raw.close()

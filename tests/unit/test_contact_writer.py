@@ -205,7 +205,7 @@ async def test_no_number_reaches_the_store(store: Store) -> None:
     await intake(ContactBook(store)).take([*SERVED, transfer])
     await folded(ContactBook(store))
     await store.close()
-    held = b"".join(path.read_bytes() for path in store.path.parent.iterdir())
+    held = b"".join(path.read_bytes() for path in Path(str(store.where)).parent.iterdir())
     assert NUMBER.encode() not in held and b"9990000001" not in held and b"89990000002" not in held
     assert unit_of(NUMBER, "").encode() in held
 

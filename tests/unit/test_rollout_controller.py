@@ -365,7 +365,7 @@ async def test_with_manual_approval_a_start_is_proposed(manual: World) -> None:
 
 async def test_two_controllers_on_one_file_make_one_decision(tmp_path: Path, world: World) -> None:
     world.calls(bot=Truth(true_resolution=0.55))
-    async with Store(world.store.path) as other_store:
+    async with Store(Path(str(world.store.where))) as other_store:
         other = World(other_store, world.plan)
         other.now, other.source = world.now, world.source
         await asyncio.gather(*(place.controller(name).look() for place, name in ((world, "a"), (other, "b"))))
@@ -454,7 +454,7 @@ async def test_one_that_is_always_beaten_gives_up_for_this_round(world: World) -
 
 async def test_a_row_that_somebody_has_damaged_does_not_end_the_loop(world: World) -> None:
     world.calls(bot=Truth(true_resolution=0.55))
-    with sqlite3.connect(world.store.path) as raw:
+    with sqlite3.connect(str(world.store.where)) as raw:
         raw.execute("UPDATE audit SET after = '{}' WHERE seq = 1")
     raw.close()
     await run_for(world, world.controller(), 30)

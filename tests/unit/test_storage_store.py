@@ -211,7 +211,7 @@ async def test_a_newer_schema_is_refused(path: Path) -> None:
     async with Store(path):
         pass
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     with pytest.raises(StorageUnavailable, match="newer"):
         await Store(path).start()
@@ -232,22 +232,3 @@ async def test_closed_or_never_opened_it_is_unavailable(path: Path) -> None:
     await store.close()
     with pytest.raises(StorageUnavailable, match="not open"):
         await store.states()
-
-
-async def test_a_file_of_the_first_schema_is_brought_up_to_date(path: Path) -> None:
-    async with Store(path):
-        pass
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE exposures DROP COLUMN trunk")
-        connection.execute("ALTER TABLE exposures DROP COLUMN prefix")
-        connection.execute(
-            "INSERT INTO exposures VALUES"
-            " ('c', 'balance', 'u', 'control', 0.1, 'tenth', 1, 'r', '2026-09-01 00:00:00.000000')"
-        )
-        connection.execute("UPDATE schema_version SET version = 1")
-        connection.commit()
-    for _ in range(2):  # the second time there is nothing left to do
-        async with Store(path) as store:
-            kept = await store.exposure(CallId("c"), "balance")
-    assert kept is not None
-    assert (kept.stage, kept.trunk, kept.prefix) == ("tenth", "", "")
