@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import Value
@@ -49,6 +50,9 @@ class BankOperation(StrEnum):
         """Whether it changes something at the bank and so needs an idempotency key."""
         return self in _WRITES
 
+
+OFFERS: Final = ("salary_sms", "online_bank")
+"""What `PLAN_OFFER` may be asked about, the most useful first: self-service that would save the next call."""
 
 _WRITES = frozenset(
     {

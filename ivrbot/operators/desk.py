@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from datetime import datetime
 from ivrbot.errors import StorageUnavailable
 from ivrbot.model.call import CallOutcome, CallRegistration, Dossier
 from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, QueueState, expected_wait_s
+from ivrbot.operators.hands import Hands
 from ivrbot.ports import CallbackStore, CallStore, PbxControl
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class OperatorDesk:
 
     Attributes:
         callers_waiting: how many wait on the desk page itself; set by the page.
+        hands: which operator serves which caller.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class OperatorDesk:
         self._talking = 0
         self._talks_s: deque[float] = deque(maxlen=KEPT_TALKS)
         self.callers_waiting: Callable[[], int] = lambda: 0
+        self.hands = Hands(time.monotonic)
 
     @property
     def recent(self) -> tuple[Dossier, ...]:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, StringConstraints, field_validator
 from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import LegRefused, StorageError
 from ivrbot.escalation.dossier import as_json
-from ivrbot.model.call import CallId, CallRegistration
+from ivrbot.model.call import CallId, CallRegistration, Dossier
 from ivrbot.model.people import Right
 from ivrbot.model.speech import Language
 from ivrbot.web.access_scope import call_branches, dossier_branches, note_view
@@ -158,20 +158,31 @@ async def find_dossier(
     Raises:
         Rejected: 404 when there is none in the branches of whoever asks, 503 while the store is away.
     """
-    if len(dossier_id) > MAX_ID_CHARS or not dossier_id.isalnum():
-        raise Rejected(404, "unknown_dossier")
-    dossier = next((one for one in parts.operators.recent if one.dossier_id == dossier_id), None)
-    on_the_line = dossier is not None
-    if dossier is None:
-        try:
-            dossier = await parts.store.dossier(dossier_id)
-        except StorageError as error:
-            raise Rejected(503, "storage_unavailable") from error
-    branches = dossier_branches(parts.router.menu, dossier) if dossier else frozenset()
-    if dossier is None or not person_of(request).sees(branches):
+    dossier = await stored_dossier(parts, dossier_id)
+    on_the_line = any(one.dossier_id == dossier_id for one in parts.operators.recent)
+    branches = dossier_branches(parts.router.menu, dossier)
+    if not person_of(request).sees(branches):
         raise Rejected(404, "unknown_dossier")
     await note_view(parts, request, "dossier", dossier_id, branches, must=not on_the_line)
     return as_json(dossier, with_caller=with_caller)
+
+
+async def stored_dossier(parts: WebParts, dossier_id: str) -> Dossier:
+    """A dossier by its id; whether whoever asks may see it is for the caller of this to find out.
+
+    Raises:
+        Rejected: 404 when there is none, 503 while the store is away.
+    """
+    if len(dossier_id) > MAX_ID_CHARS or not dossier_id.isalnum():
+        raise Rejected(404, "unknown_dossier")
+    dossier = next((one for one in parts.operators.recent if one.dossier_id == dossier_id), None)
+    try:
+        dossier = dossier or await parts.store.dossier(dossier_id)
+    except StorageError as error:
+        raise Rejected(503, "storage_unavailable") from error
+    if dossier is None:
+        raise Rejected(404, "unknown_dossier")
+    return dossier
 
 
 def _call_id(request: web.Request) -> CallId:
