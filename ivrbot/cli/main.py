@@ -25,6 +25,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "rollout": Entry("rollout", "rollout", "Check the plan; see and change what is in force."),
     "serve": Entry("serve", "serve", "Answer calls."),
     "shadow": Entry("shadow", "shadow", "Say of recorded calls what the bot would have done."),
+    "simulate": Entry(
+        "simulate", "simulate", "Synthetic callers ring; what they got against what the bot claims."
+    ),
     "tts": Entry("speech", "tts", "Speak a text into a WAV file."),
 }
 
