@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivrbot.analytics.kpis import KPIS, Measure, values
 from ivrbot.model.contact_columns import UNSERVED_NOBODY, ContactColumns, FirstExposures
@@ -109,7 +110,7 @@ def unit_rows(
         complete: until when the operators' data is complete, None when nothing delivers it.
         measure: caps of the formulas.
     """
-    contacts = _with_the_lost(found, complete)
+    contacts = with_the_lost(found.contacts, found.asked_us, found.entered, complete)
     known_until = now if complete is None else min(now, complete)
     mature = found.at_us + _us(window) <= _us(known_until - EPOCH)
     ages = found.at_us <= _us(now - EPOCH)  # an exposure of the future (a clock that jumped) has no value yet
@@ -129,17 +130,20 @@ def unit_rows(
     )
 
 
-def _with_the_lost(found: FirstExposures, complete: datetime | None) -> ContactColumns:
-    """Callers that were handed over and show in no queue although the log is complete: unresolved, nobody came."""
-    contacts = found.contacts
+def with_the_lost(
+    contacts: ContactColumns, asked_us: NDArray[np.int64], entered: NDArray[np.bool_], complete: datetime | None
+) -> ContactColumns:
+    """Callers that were handed over and show in no queue although the log is complete: unresolved, nobody came.
+
+    Args:
+        contacts: of n calls.
+        asked_us: int64[n], when a person was asked for, 0: never.
+        entered: bool[n], a queue's row is known.
+        complete: until when the operators' data is complete; None: nothing delivers it, nobody is lost.
+    """
     if complete is None:
         return contacts
-    lost = (
-        (found.asked_us > 0)
-        & ~found.entered
-        & (contacts.closed == 0)
-        & (found.asked_us < _us(complete - LOST_AFTER - EPOCH))
-    )
+    lost = (asked_us > 0) & ~entered & (contacts.closed == 0) & (asked_us < _us(complete - LOST_AFTER - EPOCH))
     return replace(
         contacts,
         outcome=np.where(lost & np.isnan(contacts.outcome), 0.0, contacts.outcome),

@@ -23,6 +23,9 @@ SHORT_S: Final = 5.0
 
 SERVICE_LEVEL_S: Final = 20.0
 
+GAP_STEP_MS: Final = 10
+"""Response gaps of groups are counted in steps of so many ms: ten thousand calls then need a hundred numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -35,6 +38,7 @@ class Measure:
     time_cap_s: float = 900.0
 
 
+Unit = Literal["share", "s", "ms", "score", "points", "minor"]
 Formula = Callable[[ContactColumns, Measure], Floats]
 
 
@@ -47,6 +51,10 @@ class KpiName:
         comparable: measured alike in both arms and divided by all exposed units.
         bot_rate: a share of the bot's calls that may be held under a level.
         windowed: counts only once the repeat window of its caller has passed.
+        first_only: reports leave out contacts that follow another of the same caller within the window: they
+            belong to that one.
+        whole: computed of a group, not of a contact: its `formula` is None.
+        unit: of the value; "share" is 0 or 1 per contact, a fraction of a group.
         formula: one number per unit; None for figures of whole groups.
     """
 
@@ -55,6 +63,9 @@ class KpiName:
     comparable: bool = False
     bot_rate: bool = False
     windowed: bool = False
+    first_only: bool = False
+    whole: bool = False
+    unit: Unit = "share"
     formula: Formula | None = None
 
 
@@ -101,6 +112,11 @@ def containment(c: ContactColumns, _: Measure) -> Floats:
     return np.where((c.with_bot == 1) & (c.closed == 1), c.asked == 0, np.nan)
 
 
+def csat_response(c: ContactColumns, _: Measure) -> Floats:
+    """1 if the caller gave a score, else 0: how much `csat` stands on."""
+    return _closed(c, ~np.isnan(c.score))
+
+
 def csat(c: ContactColumns, _: Measure) -> Floats:
     """The caller's own score, 1 to 5; NaN where he gave none. Read it beside the response rate."""
     return c.score
@@ -111,7 +127,7 @@ def csat(c: ContactColumns, _: Measure) -> Floats:
 
 def handle_time_s(c: ContactColumns, _: Measure) -> Floats:
     """The bot's seconds + talk + hold + after-work of persons."""
-    return _closed(c, c.bot_s + c.talk_s + c.hold_s + c.after_work_s)
+    return _closed(c, c.bot_s + human_s_of(c))
 
 
 def wait_s(c: ContactColumns, _: Measure) -> Floats:
@@ -190,7 +206,7 @@ def engine_failure(c: ContactColumns, _: Measure) -> Floats:
 
 
 def response_gap_ms(c: ContactColumns, _: Measure) -> Floats:
-    """Median response gap of the contact; reports pool all gaps for p50 and p95."""
+    """Median response gap of the contact, in ms; reports pool all gaps of a group: this is their median."""
     return c.gap_p50_ms
 
 
@@ -200,6 +216,17 @@ def misroute(c: ContactColumns, _: Measure) -> Floats:
 
 
 # --- figures of whole groups, for reports ---------------------------------------------------------------
+
+
+def human_s_of(c: ContactColumns) -> Floats:
+    """Seconds of persons: talk, hold, after-work."""
+    return c.talk_s + c.hold_s + c.after_work_s
+
+
+def troubled(c: ContactColumns) -> NDArray[np.bool_]:
+    """Not served as planned: an engine failed, the bot died, or a caller was handed to people and nobody came."""
+    found: NDArray[np.bool_] = (c.engine_failures > 0) | (c.unserved == UNSERVED_NOBODY)
+    return found
 
 
 def cost_per_resolution(c: ContactColumns, *, bot_minute_minor: float, operator_minute_minor: float) -> float:
@@ -212,8 +239,7 @@ def cost_per_resolution(c: ContactColumns, *, bot_minute_minor: float, operator_
         bot_minute_minor: price of a minute with the bot.
         operator_minute_minor: price of a minute of a person.
     """
-    seconds = (c.bot_s, c.talk_s + c.hold_s + c.after_work_s)
-    bot_s, human_s = (float(np.nansum(part)) for part in seconds)
+    bot_s, human_s = (float(np.nansum(part)) for part in (c.bot_s, human_s_of(c)))
     resolved = float(np.nansum(c.outcome))
     cost_minor = (bot_s * bot_minute_minor + human_s * operator_minute_minor) / 60
     return cost_minor / resolved if resolved else float("nan")
@@ -224,23 +250,32 @@ def availability(c: ContactColumns, started_us: NDArray[np.int64]) -> float:
 
     Not as planned: an engine failed, the bot died, or a caller was handed to people and nobody came.
     """
-    failed = (c.engine_failures > 0) | (c.unserved == UNSERVED_NOBODY)
+    failed = troubled(c)
     minutes = started_us // 60_000_000
     total = len(np.unique(minutes))
     return 1.0 - len(np.unique(minutes[failed])) / total if total else float("nan")
 
 
-def response_rate(c: ContactColumns) -> float:
-    """Share of contacts with a score: what `csat` stands on; NaN without contacts."""
-    return float(np.mean(~np.isnan(c.score))) if len(c) else float("nan")
+def response_gap_p95_ms(steps_ms: Sequence[int], counts: Sequence[int]) -> float:
+    """95th percentile of all response gaps of a group, in ms to `GAP_STEP_MS`; NaN without any."""
+    return gap_percentile_ms(steps_ms, counts, 0.95)
 
 
-def gap_percentiles_ms(gaps_ms: Sequence[int]) -> tuple[float, float]:
-    """p50 and p95 of all response gaps of a group, in ms; NaN without any."""
-    if not gaps_ms:
-        return float("nan"), float("nan")
-    p50, p95 = np.percentile(gaps_ms, (50, 95))
-    return float(p50), float(p95)
+def gap_percentile_ms(steps_ms: Sequence[int], counts: Sequence[int], q: float) -> float:
+    """The smallest gap that at least a share q of all gaps do not exceed (inverse of the distribution function).
+
+    Args:
+        steps_ms: gaps, each rounded down to a multiple of `GAP_STEP_MS`, ascending.
+        counts: how often each occurred.
+        q: 0 < q <= 1.
+
+    Returns:
+        In ms; NaN without any.
+    """
+    reached = np.cumsum(np.asarray(counts, dtype=np.float64))
+    if not len(reached) or not reached[-1]:
+        return float("nan")
+    return float(steps_ms[int(np.searchsorted(reached, q * reached[-1] - 1e-9))])
 
 
 def _closed(c: ContactColumns, value: Floats | NDArray[np.bool_]) -> Floats:
@@ -253,28 +288,38 @@ def _with_bot(c: ContactColumns, value: NDArray[np.bool_]) -> Floats:
 
 
 _ALL = (
-    KpiName("true_resolution", "up", comparable=True, windowed=True, formula=true_resolution),
-    KpiName("time_to_solution_s", "down", comparable=True, windowed=True, formula=time_to_solution_s),
-    KpiName("first_call_resolution", "up", comparable=True, formula=first_call_resolution),
+    KpiName("true_resolution", "up", comparable=True, windowed=True, first_only=True, formula=true_resolution),
+    KpiName(
+        "time_to_solution_s",
+        "down",
+        comparable=True,
+        windowed=True,
+        first_only=True,
+        unit="s",
+        formula=time_to_solution_s,
+    ),
+    KpiName("first_call_resolution", "up", comparable=True, first_only=True, formula=first_call_resolution),
     KpiName("containment", "", formula=containment),
-    KpiName("handle_time_s", "down", comparable=True, formula=handle_time_s),
-    KpiName("wait_s", "down", formula=wait_s),
+    KpiName("handle_time_s", "down", comparable=True, unit="s", formula=handle_time_s),
+    KpiName("wait_s", "down", unit="s", formula=wait_s),
     KpiName("service_level", "up", formula=service_level),
     KpiName("abandonment_before_service", "down", comparable=True, formula=abandonment_before_service),
     KpiName("abandonment_mid_task", "down", comparable=True, formula=abandonment_mid_task),
     KpiName("transfer_rate", "down", comparable=True, formula=transfer_rate),
     KpiName("failed_transfer", "down", comparable=True, formula=failed_transfer),
-    KpiName("repeat_7d", "down", comparable=True, windowed=True, formula=repeat_7d),
-    KpiName("csat", "up", formula=csat),
-    KpiName("qa_score", "up"),
+    KpiName("repeat_7d", "down", comparable=True, windowed=True, first_only=True, formula=repeat_7d),
+    KpiName("csat", "up", unit="score", formula=csat),
+    KpiName("csat_response", "up", formula=csat_response),
+    KpiName("qa_score", "up", unit="points"),
     KpiName("no_match", "down", bot_rate=True, formula=no_match),
     KpiName("no_input", "down", bot_rate=True, formula=no_input),
     KpiName("misroute", "down", bot_rate=True, formula=misroute),
     KpiName("false_barge_in", "down", bot_rate=True, formula=false_barge_in),
-    KpiName("response_gap_ms", "down", formula=response_gap_ms),
+    KpiName("response_gap_ms", "down", unit="ms", formula=response_gap_ms),
+    KpiName("response_gap_p95_ms", "down", whole=True, unit="ms"),
     KpiName("engine_failure", "down", bot_rate=True, formula=engine_failure),
-    KpiName("cost_per_resolution", "down"),
-    KpiName("availability", "up"),
+    KpiName("cost_per_resolution", "down", whole=True, unit="minor"),
+    KpiName("availability", "up", whole=True),
 )
 
 KPIS: Final[Mapping[str, KpiName]] = {kpi.name: kpi for kpi in _ALL}

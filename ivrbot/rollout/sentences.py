@@ -9,30 +9,10 @@ from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.model.evidence import Evidence, Metric, Role, Verdict
 from ivrbot.rollout.plan import Stage
 
-_RATES = frozenset(
-    {
-        "true_resolution",
-        "first_call_resolution",
-        "containment",
-        "service_level",
-        "abandonment_before_service",
-        "abandonment_mid_task",
-        "transfer_rate",
-        "failed_transfer",
-        "repeat_7d",
-        "no_match",
-        "no_input",
-        "misroute",
-        "false_barge_in",
-        "engine_failure",
-        "availability",
-    }
-)
-
 
 def is_rate(kpi: str) -> bool:
     """Whether a KPI is a share between 0 and 1."""
-    return kpi in _RATES
+    return KPIS[kpi].unit == "share"
 
 
 def shown(kpi: str, value: float | None, *, difference: bool = False) -> str:
