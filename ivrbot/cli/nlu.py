@@ -9,6 +9,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import INVALID, json_option, language_option, print_json, quiet_settings, run_async
+from ivrbot.cli.nlu_labels import labels
 from ivrbot.cli.nlu_topics import as_markdown, understood
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
@@ -139,6 +140,9 @@ async def parity(as_json: bool) -> None:
             click.echo(f"{row.intent:<22} {counts}{'' if row.balanced else '  out of balance'}")
     if uneven:
         sys.exit(INVALID)
+
+
+nlu.add_command(labels)
 
 
 async def _engine(settings: Settings, name: str | None) -> NluEngine:

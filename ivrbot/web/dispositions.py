@@ -5,6 +5,7 @@ Takes requests, gives JSON. Nothing is overwritten: the last disposition of a ca
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AfterValidator, StringConstraints, create_model
 
+from ivrbot.analytics.labels import label_of
 from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import StorageError
 from ivrbot.logs import mask_long_digits
@@ -19,11 +21,14 @@ from ivrbot.model.call import CallId
 from ivrbot.model.people import Right
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.model.speech import OUT_OF_SCOPE
+from ivrbot.storage.labels import LabelBook
 from ivrbot.storage.shadow import DispositionBook
 from ivrbot.web.access_scope import note_change, require_call
 from ivrbot.web.answers import Body, Rejected, json_answer, read_body
 from ivrbot.web.caller import needs, person_of
 from ivrbot.web.parts import WebParts
+
+_log = logging.getLogger(__name__)
 
 
 def _no_number(text: str) -> str:
@@ -54,6 +59,7 @@ class Dispositions:
         self._parts = parts
         self._now = now
         self._book = DispositionBook(parts.store)
+        self._labels = LabelBook(parts.store)
         self._menu = parts.router.menu
         topics = [topic for branch in self._menu.branches.values() for topic in branch.topics]
         self._body = _body_for((*topics, OUT_OF_SCOPE))
@@ -121,7 +127,16 @@ class Dispositions:
                 said.branch,
                 {"topic": said.topic, "outcome": said.outcome.value},
             )
+            await self._label(said)
         return json_answer(_row(said) | {"new": is_new})
+
+    async def _label(self, said: CallDisposition) -> None:
+        """What the operator corrects becomes an example for a person to review; losing one hurts nobody."""
+        try:
+            events = await self._parts.store.of_call(said.call_id)
+            await self._labels.note(said.call_id, label_of(events, said))
+        except StorageError as error:
+            _log.warning("a correction is not kept as a label: %s", error.code)
 
     async def _known_call(self, request: web.Request) -> CallId:
         call_id = canonical_call_id(request.match_info["call_id"])
