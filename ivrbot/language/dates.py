@@ -126,7 +126,8 @@ def _make(day: int, month: int, year: int | None, digits: int, today: date) -> d
 # --- tokens -> fields -------------------------------------------------------------------------------------
 
 
-def _month_of(word: str, language: Language) -> int | None:
+def month_of(word: str, language: Language) -> int | None:
+    """Number of the month that a word names in any of its forms, None for other words."""
     return next((number for number, pattern in enumerate(_MONTH_STEMS[language], 1) if pattern.match(word)), None)
 
 
@@ -196,7 +197,7 @@ def _fields(tokens: Sequence[Token], language: Language) -> list[_Field]:
     for run in find_runs(tokens, language, code=False):
         found += _run_fields(run, language) or []
     for at, token in enumerate(tokens):
-        month = _month_of(token.text, language) if token.kind is Kind.WORD else None
+        month = month_of(token.text, language) if token.kind is Kind.WORD else None
         if month is not None:
             found.append(_Field(month, 0, False, at, at + 1, is_month=True))
     return sorted(found, key=lambda field: field.start)

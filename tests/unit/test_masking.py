@@ -1,0 +1,152 @@
+"""Masking of what callers say: nothing secret stays readable, nothing that the call is about is lost."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ivrbot.language.masking import MASK, figures_in, mask_codes, mask_typed, secret_of
+from ivrbot.model.speech import Language
+
+TODAY = date(2026, 3, 2)
+
+SECRETS: list[tuple[Language, str, str]] = [
+    # cards, in every way of saying sixteen digits
+    ("ru", "номер карты 4276 1234 5678 4271", "4276 1234 5678 4271"),
+    ("ru", "сорок два семьдесят шесть двенадцать тридцать четыре пятьдесят шесть семьдесят восемь сорок два "
+           "семьдесят один", "сорок семьдесят двенадцать пятьдесят"),
+    ("ru", "четыре два семь шесть, один два три четыре, пять шесть семь восемь, четыре два семь один",
+     "четыре семь шесть восемь"),
+    ("ru", "четыре тысячи двести семьдесят шесть тысяча двести тридцать четыре пять тысяч шестьсот семьдесят "
+           "восемь четыре тысячи двести семьдесят один", "двести тридцать шестьсот"),
+    ("en", "my card is four two seven six one two three four five six seven eight four two seven one",
+     "four seven eight three"),
+    ("en", "forty two seventy six, twelve thirty four, fifty six seventy eight, forty two seventy one",
+     "forty seventy fifty"),
+    ("en", "double four two one triple seven zero nine", "triple seven"),
+    ("en", "4276-1234-5678-4271", "4276 5678 4271"),
+    # the last four, volunteered
+    ("ru", "карта 4271 пропала", "4271"),
+    ("ru", "заканчивается на 42 71", "42 71"),
+    ("ru", "заканчивается на сорок два", "сорок"),
+    ("en", "it ends in forty two seventy one", "forty seventy"),
+    ("en", "four thousand two hundred seventy one are the last digits", "four seventy"),
+    # CVV, PIN, one-time codes
+    ("ru", "три цифры на обороте 123", "123"),
+    ("ru", "цвв сто двадцать три", "сто двадцать"),
+    ("ru", "пин код 5000", "5000"),
+    ("ru", "мой пин четыре восемь два девять", "четыре восемь"),
+    ("ru", "пришёл код из смс 48 29 13", "48 29 13"),
+    ("ru", "код подтверждения сорок восемь двадцать девять тринадцать", "сорок двадцать тринадцать"),
+    ("en", "the security code is 123", "123"),
+    ("en", "my pin is four eight two nine", "four eight nine"),
+    ("en", "the code is 482 913", "482 913"),
+    # words that are secrets
+    ("ru", "кодовое слово у меня черёмуха", "черемуха черёмуха"),
+    ("ru", "моё кодовое слово - метроном, запишите", "метроном"),
+    ("ru", "черёмуха это моё кодовое слово", "черемуха черёмуха"),
+    ("ru", "пароль ромашка", "ромашка"),
+    ("ru", "девичья фамилия матери иванова", "иванова"),
+    ("en", "my code word is cherry tree", "cherry tree"),
+    ("en", "cherry tree is my code word", "cherry tree"),
+    ("en", "the password is sunflower please help", "sunflower"),
+    # documents
+    ("ru", "паспорт серия 45 08 номер 123456", "45 08 123456"),
+    ("ru", "серия сорок пять ноль восемь номер сто двадцать три четыреста пятьдесят шесть", "сорок сто четыреста"),
+    ("ru", "снилс 112-233-445 95", "112 233 445 95"),
+    ("en", "passport number 45 08 123456", "08 123456"),
+    # telephones
+    ("ru", "перезвоните на 8 916 123-45-67", "916 123 45 67"),
+    ("ru", "плюс семь девятьсот шестнадцать сто двадцать три сорок пять шестьдесят семь", "девятьсот сто сорок"),
+    ("en", "call me on plus seven nine one six one two three four five six seven", "nine three five"),
+    # e-mail
+    ("ru", "моя почта anna.sokolova@example.ru", "anna sokolova example"),
+    ("ru", "анна точка соколова собака пример точка ру", "анна соколова пример"),
+    ("ru", "джон точка смит девяносто девять собака почта точка ком", "джон смит девяносто почта"),
+    ("en", "write to anna dot sokolova at example dot com", "anna sokolova example"),
+    # birth dates, asked or not
+    ("ru", "родилась пятого марта восемьдесят девятого года", "пятого марта восемьдесят"),
+    ("ru", "дата рождения 05.03.1989", "05 03 1989"),
+    ("ru", "соколова анна пятое марта тысяча девятьсот восемьдесят девятого", "пятое марта восемьдесят"),
+    ("en", "I was born on March fifth 1989", "march fifth 1989"),
+    ("en", "the fifth of march nineteen eighty nine", "fifth march eighty"),
+    # more than any reading could hold
+    ("en", " ".join(["four", "two", "seven", "six"] * 20), "four two seven six"),
+]  # fmt: skip
+
+READABLE: list[tuple[Language, str, str]] = [
+    ("ru", "списали 5000 рублей", "5000 рублей"),
+    ("ru", "сняли двенадцать тысяч триста сорок пять рублей", "двенадцать тысяч триста сорок пять рублей"),
+    ("ru", "покупка на 12 345,67 руб", "12 345"),
+    ("ru", "перевела пять тысяч маме", "пять тысяч"),
+    ("ru", "украли полторы тысячи", "полторы тысячи"),
+    ("ru", "на карту пришло 15 тысяч", "15 тысяч"),
+    ("ru", "кредит 412 000 рублей", "412 000"),
+    ("ru", "списание пятого марта", "пятого марта"),
+    ("ru", "платёж 28 февраля 2026 года", "28 февраля 2026"),
+    ("ru", "операция от 28.02.2026 в 15:30", "28.02.2026 15:30"),
+    ("ru", "в две тысячи двадцать пятом году открыла вклад", "двадцать пятом году"),
+    ("ru", "номер заявки 700012", "700012"),
+    ("ru", "по обращению 483 920 какой ответ", "483 920"),
+    ("ru", "прошло 45 дней", "45 дней"),
+    ("ru", "на две карты пришло триста рублей", "две триста рублей"),
+    ("ru", "забыла кодовое слово и хочу его поменять", "хочу поменять"),
+    ("ru", "забыл пароль от интернет-банка", "интернет банка"),
+    ("ru", "поменять пин код на карте", "на карте"),
+    ("ru", "ставка 15,5 процентов на 1000 дней", "15 процентов 1000"),
+    ("en", "they charged me 5000 rubles", "5000 rubles"),
+    ("en", "a payment of twelve thousand three hundred roubles", "twelve thousand three hundred roubles"),
+    ("en", "I transferred five thousand to my brother", "five thousand"),
+    ("en", "it was $1,250.50 yesterday", "1 250 50"),
+    ("en", "on February 28th 2026", "february 28 2026"),
+    ("en", "my claim number 700012", "700012"),
+    ("en", "my password doesn't work", "password work"),
+    ("en", "I forgot the code word and want to change it", "want change"),
+    ("en", "at 15:30 in the afternoon", "15:30"),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "pieces"), SECRETS)
+def test_nothing_secret_stays(language: Language, text: str, pieces: str) -> None:
+    masked = mask_codes(text, language, today=TODAY)
+    assert MASK in masked
+    assert not set(pieces.split()) & set(masked.replace("-", " ").replace(".", " ").split()), masked
+
+
+@pytest.mark.parametrize(("language", "text", "pieces"), READABLE)
+def test_what_the_call_is_about_stays(language: Language, text: str, pieces: str) -> None:
+    masked = mask_codes(text, language, today=TODAY)
+    assert masked == text
+    assert all(piece in text.lower() for piece in pieces.split())
+
+
+@pytest.mark.parametrize(("language", "text", "digits"), [
+    ("ru", "сорок два", 2), ("ru", "ну четыре, два", 2), ("ru", "четыре карты", 0), ("ru", "да", 0),
+    ("en", "4276", 4),
+])  # fmt: skip
+def test_turns_of_nothing_but_figures(language: Language, text: str, digits: int) -> None:
+    assert figures_in(text, language) == digits
+
+
+def test_a_secret_given_once_is_masked_when_it_is_said_again() -> None:
+    secret = secret_of("ну моё это Черёмуха", "ru")
+    assert secret == ("черемуха",)
+    assert mask_codes("я же сказала, черёмуха!", "ru", secrets=[secret]) == "я же сказала, ***!"
+    assert mask_codes("черёмухой", "ru", secrets=[()]) == "черёмухой"
+
+
+@pytest.mark.parametrize("text", ["соедините меня с оператором пожалуйста", "не помню", "", "слово не назову"])
+def test_sentences_are_no_secrets(text: str) -> None:
+    assert secret_of(text, "ru") == ()
+
+
+def test_typed_texts_are_masked_in_both_languages() -> None:
+    assert mask_typed("клиент назвал пин 4829") == "клиент назвал пин ***"
+    assert mask_typed("his code word is cherry tree") == "his code word is ***"
+    assert mask_typed("Обещали ответ до 10 марта") == "Обещали ответ до 10 марта"
+
+
+def test_a_readable_sum_beside_a_code() -> None:
+    masked = mask_codes("по карте 4271 списали 5000 рублей", "ru")
+    assert masked == "по карте *** списали 5000 рублей"
