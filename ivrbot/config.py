@@ -10,6 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -23,7 +24,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 MAX_STEPS: Final = 20
 """Openings looked at until one lies within the hours for call-backs."""
-LISTS: Final = ("allowed_addresses", "callback_prefixes")
+SECRET: Final = ("database.url",)
+"""Settings that may hold a secret by mistake: not shown in errors."""
+LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes")
 """Settings that the environment gives as words between commas."""
 
 
@@ -38,6 +41,22 @@ class WebSettings(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    login: Literal["always", "phone", "local"] = "always"
+    proxies: tuple[str, ...] = ()
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy, strict=False)
+        return proxies
+
+
+class DatabaseSettings(Section):
+    """The store: a SQLite file in the data folder, or PostgreSQL by its address."""
+
+    url: str = ""
+    password_file: Path | None = None
 
 
 class MediaSettings(Section):
@@ -179,6 +198,7 @@ class Settings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     flows_dir: Path = PROJECT_ROOT / "flows"
     nlu_data_dir: Path = PROJECT_ROOT / "nlu_data"
+    database: DatabaseSettings = DatabaseSettings()
     web: WebSettings = WebSettings()
     media: MediaSettings = MediaSettings()
     call: CallSettings = CallSettings()
@@ -258,7 +278,14 @@ def _problems(error: ValidationError, file: Path, origin: Mapping[str, str]) -> 
         allowed = ", ".join(_names(path)) if unknown else str(item.get("ctx", {}).get("expected", ""))
         message = "unknown setting" if unknown else item["msg"]
         problems.append(
-            Problem(origin.get(path, str(file)), None, path, str(item["input"])[:80], message, allowed)
+            Problem(
+                origin.get(path, str(file)),
+                None,
+                path,
+                "" if path in SECRET else str(item["input"])[:80],
+                message,
+                allowed,
+            )
         )
     return problems
 

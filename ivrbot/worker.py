@@ -31,6 +31,7 @@ from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
+from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.telephony.audiosocket import AudioSocketGateway
@@ -136,6 +137,8 @@ async def _answer_calls(
                 recorder=core.recorder,
                 operators=core.desk,
                 router=core.parts.router,
+                bank=core.parts.bank,
+                people=PeopleBook(core.store),
                 activity=ActivityLog(core.store, app.utc_now),
                 dialler=dialler,
             )

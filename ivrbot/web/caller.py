@@ -25,6 +25,8 @@ LOCAL: Final = Person("local", frozenset(Right))
 """This computer's own user, where nobody has to log in."""
 GUEST: Final = Person("guest", frozenset())
 """Whoever may place a call from a page, and nothing else."""
+ANONYMOUS: Final = Person("", frozenset())
+"""Whoever has not logged in, on the pages that are for everybody."""
 MACHINE: Final = Person("token:api", frozenset(Right), is_machine=True)
 """Whoever shows the installation's own token."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call.door import CallDesk
@@ -10,9 +10,12 @@ from ivrbot.call.router import Router
 from ivrbot.config import WebSettings
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
+from ivrbot.ports import Bank
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
+from ivrbot.web.people_passwords import Passwords
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +24,17 @@ class WebParts:
 
     Attributes:
         settings: where to listen.
-        token: what machine clients show.
+        token: the installation's own, which opens everything to machines.
         calls: registrations, readiness, live calls.
         softphone: serves the pages' WebSockets.
         store: events, dossiers, outcomes, rollout states.
         recorder: live events.
         operators: dossiers of this process.
         router: draws calls.
+        bank: changed by operators, for the caller in hand.
+        people: accounts, sessions, tokens.
         activity: who did and saw what; every change by a person and every view of a call is noted there.
+        passwords: hashes them; tests take cheaper ones.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -40,5 +46,8 @@ class WebParts:
     recorder: Recorder
     operators: OperatorDesk
     router: Router
+    bank: Bank
+    people: PeopleBook
     activity: ActivityLog
+    passwords: Passwords = field(default_factory=Passwords)
     dialler: CallbackDialler | None = None

@@ -15,20 +15,18 @@ from typing import Any, Final
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ivrbot.model.people import Right
+from ivrbot.model.people import Person, Right
 from ivrbot.model.speech import LANGUAGES, Language
-from ivrbot.web.caller import person_of
-from ivrbot.web.texts import LABELS, TEXTS
+from ivrbot.web.caller import ANONYMOUS, CSRF, GUEST, person_of
+from ivrbot.web.texts import LABELS, SCRIPT_NAMES, TEXTS
 
 FOLDER: Final = Path(__file__).parent
 COOKIE: Final = "lang"
 COOKIE_S: Final = 365 * 24 * 3600
 
-SERVER_ONLY: Final = frozenset({"terms", "glossary"})
-"""Kinds of labels that no script asks for."""
-
 NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/", "nav_live", Right.CALLS_SEE),
+    ("/calls", "nav_calls", Right.CALLS_SEE),
     ("/phone", "nav_phone", None),
     ("/desk", "nav_desk", Right.DESK_USE),
     ("/docs", "nav_docs", None),
@@ -48,7 +46,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     """Render a page for whoever asks.
 
     Templates get `t` (texts by key), `labels` (names for codes by kind, then code), `language`, `path`, `person`,
-    `navigation`, `other_language_href` (this page, as it is, in the other language) and the values given.
+    `navigation`, `csrf` (for what changes something; "" without a session), `other_language_href` (this page, as
+    it is, in the other language) and the values given.
     """
     language = language_of(request)
     texts, labels, texts_json = _words(language)
@@ -62,7 +61,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         other_language_href=str(request.rel_url.update_query(lang=other)),
         path=request.path,
         person=person,
-        navigation=[(href, key) for href, key, right in NAVIGATION if right is None or person.may(right)],
+        navigation=_navigation(person),
+        csrf=request.get(CSRF, ""),
         **values,
     )
     response = web.Response(text=html, content_type="text/html", status=status)
@@ -71,13 +71,33 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     return response
 
 
+def _navigation(person: Person) -> list[tuple[str, str]]:
+    """Pages that somebody may open."""
+    if person is ANONYMOUS:
+        return []
+    if person is GUEST:
+        return [(href, key) for href, key, _ in NAVIGATION if href == "/phone"]
+    return [(href, key) for href, key, right in NAVIGATION if right is None or person.may(right)]
+
+
 @cache
 def _words(language: Language) -> tuple[Mapping[str, str], Mapping[str, Mapping[str, str]], str]:
     """Texts and labels of a language, and what scripts get of them as JSON."""
     texts = {key: text[language] for key, text in TEXTS.items()}
     labels = {kind: {key: text[language] for key, text in table.items()} for kind, table in LABELS.items()}
-    for_scripts = {kind: table for kind, table in labels.items() if kind not in SERVER_ONLY}
-    return texts, labels, json.dumps({**texts, "labels": for_scripts}, ensure_ascii=False)
+    told: dict[str, object] = {key: text for key, text in texts.items() if key in SCRIPT_NAMES}
+    told["labels"] = {kind: table for kind, table in labels.items() if kind in SCRIPT_NAMES}
+    return texts, labels, json.dumps(told, ensure_ascii=False)
+
+
+def texts_of(language: Language) -> Mapping[str, str]:
+    """Texts by key."""
+    return _words(language)[0]
+
+
+def labels_of(language: Language) -> Mapping[str, Mapping[str, str]]:
+    """Names for codes, by kind."""
+    return _words(language)[1]
 
 
 def language_of(request: web.Request) -> Language:

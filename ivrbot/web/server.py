@@ -14,18 +14,25 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
-from ivrbot.web.access import Guard, add_headers
+from ivrbot.web.access import Guard, Handler, add_headers
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.callbacks import Callbacks
+from ivrbot.web.caller import Audience, open_to
 from ivrbot.web.calls_api import CallsApi
+from ivrbot.web.calls_pages import CallsPages
 from ivrbot.web.certificates import Certificates
 from ivrbot.web.desk import Desk
+from ivrbot.web.desk_bank import DeskBank
 from ivrbot.web.dispositions import Dispositions
 from ivrbot.web.events import Streams
 from ivrbot.web.health import Health
+from ivrbot.web.login import LogInPages
 from ivrbot.web.pages import Pages
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rollout_api import RolloutApi
+from ivrbot.web.scores import Scores
+from ivrbot.web.sessions import Sessions
+from ivrbot.web.tokens import Tokens
 
 __all__ = ["WebParts", "WebServer"]
 
@@ -98,9 +105,11 @@ class WebServer:
     def application(self) -> web.Application:
         """All handlers behind the guard."""
         parts = self._parts
-        guard = Guard(parts.token, parts.settings.host)
+        sessions = Sessions(parts.people, parts.activity, parts.passwords)
+        guard = Guard(parts.settings, sessions, Tokens(parts.token, parts.people))
         application = web.Application(middlewares=[guard.guard], client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
+        application.add_routes(LogInPages(parts, sessions).routes())
         application.add_routes(CallsApi(parts, self._streams).routes())
         application.add_routes(Callbacks(parts).routes())
         application.add_routes(Dispositions(parts).routes())
@@ -109,8 +118,18 @@ class WebServer:
         application.add_routes(Health(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())
         application.add_routes(Desk(parts, self._streams).routes())
-        application.add_routes([web.get("/ws/softphone", parts.softphone.handle, allow_head=False)])
+        application.add_routes(DeskBank(parts).routes())
+        application.add_routes(Scores(parts).routes())
+        application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
         return application
+
+
+def _softphone(parts: WebParts) -> Handler:
+    @open_to(Audience.CALLER)
+    async def softphone(request: web.Request) -> web.StreamResponse:
+        return await parts.softphone.handle(request)
+
+    return softphone
 
 
 def _admitted(runner: web.AppRunner) -> asyncio.BaseProtocol:

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import aiohttp
+from argon2 import PasswordHasher
 
 from ivrbot.analytics.recorder import Recorder
+from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import FRONT_BRANCH, Router
 from ivrbot.call.session import CallParts
@@ -23,15 +25,21 @@ from ivrbot.operators.desk import OperatorDesk
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
+from ivrbot.web.people_passwords import Passwords
 from ivrbot.web.server import WebParts, WebServer
 from tests.fakes.media import RecordingDoor
 
 TOKEN = "a-token-of-tests"
+CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FLOWS = load_flows(PROJECT_ROOT / "flows")
+
+
+Login = Literal["always", "phone", "local"]
 
 
 class Site:
@@ -41,10 +49,11 @@ class Site:
         api: shows the token; `page` does not.
     """
 
-    def __init__(self, parts: WebParts, server: WebServer, door: RecordingDoor) -> None:
+    def __init__(self, parts: WebParts, server: WebServer, door: RecordingDoor, bank: BankSimulator) -> None:
         self.parts = parts
         self.server = server
         self.door = door
+        self.bank = bank
         self.url = ""
         self.api: aiohttp.ClientSession = cast(aiohttp.ClientSession, None)
         self.page: aiohttp.ClientSession = cast(aiohttp.ClientSession, None)
@@ -61,7 +70,9 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) -> AsyncIterator[Site]:
+async def open_site(
+    folder: Path, *, max_calls: int = 20, is_open: bool = True, login: Login = "local"
+) -> AsyncIterator[Site]:
     plan = load_plan(PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH})
     async with (
         Store(folder / "test.sqlite") as store,
@@ -79,19 +90,22 @@ async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) 
         )
         if is_open:
             desk.open(group)
-        door = RecordingDoor()
+        door, bank = RecordingDoor(), BankSimulator(folder, b"k" * 32)
         parts = WebParts(
-            settings=WebSettings(port=0),
+            settings=WebSettings(port=0, login=login),
             token=TOKEN,
             calls=desk,
             softphone=SoftphoneGateway(door, Pacer(), desk.register, recorder.subscribe, MediaSettings()),
             store=store,
             recorder=recorder,
             operators=OperatorDesk(store),
+            bank=bank,
             router=Router(lambda: plan, FLOWS.branches, store, b"k" * 32, lambda: AT),
+            people=PeopleBook(store),
+            passwords=CHEAP,
             activity=ActivityLog(store, lambda: AT),
         )
-        site = Site(parts, WebServer(parts), door)
+        site = Site(parts, WebServer(parts), door, bank)
         site.url = f"http://127.0.0.1:{await site.server.start()}"
         try:
             async with (
@@ -101,6 +115,7 @@ async def open_site(folder: Path, *, max_calls: int = 20, is_open: bool = True) 
                 yield site
         finally:
             await site.server.stop()
+            await bank.close()
 
 
 def a_dossier(dossier_id: str = "d" * 32, call_id: str = "", text: str = "оператор") -> Dossier:

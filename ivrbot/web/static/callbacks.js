@@ -1,4 +1,4 @@
-import { byId, label, make, texts } from "./page.js";
+import { byId, label, make, post, texts } from "./page.js";
 
 const LOOK_MS = 5000;
 const ENDED = new Set(["done", "given_up"]);
@@ -43,9 +43,7 @@ function act(row, action, look) {
   const button = make("button", { type: "button", class: "button small" }, texts[`callback_${action}`]);
   button.addEventListener("click", async () => {
     button.disabled = true;
-    await fetch(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ action }),
-    });
+    await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, { action });
     button.blur();
     look();
   });

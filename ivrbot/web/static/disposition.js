@@ -1,5 +1,5 @@
 // What the operator says of a call: its real topic and how it ended. Native form elements, so keys alone suffice.
-import { label, make, texts } from "./page.js";
+import { label, make, post, texts } from "./page.js";
 
 function topics(branches, chosen) {
   const option = (topic, text) => make("option", { value: topic, selected: topic === chosen }, text);
@@ -30,9 +30,7 @@ async function send(path, form, answer) {
   const said = Object.fromEntries(new FormData(form));
   let text = texts.not_saved;
   try {
-    const response = await fetch(path, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(said),
-    });
+    const response = await post(path, said);
     if (response.ok) text = (await response.json()).new ? texts.saved : texts.already_saved;
   } catch {
     // the connection is gone: nothing was saved, and the answer says so

@@ -1,6 +1,7 @@
 // What every page needs: its texts, elements without markup from strings, live streams that come back.
 
 export const texts = JSON.parse(document.body.dataset.texts);
+const csrf = document.body.dataset.csrf;
 export const byId = (id) => document.getElementById(id);
 
 export function label(kind, code) {
@@ -16,6 +17,13 @@ export function make(name, attributes = {}, ...children) {
   }
   element.append(...children.filter((child) => child != null));
   return element;
+}
+
+// Every request of a script that changes something: JSON, and the proof that it comes from a page of this session.
+export function post(path, content) {
+  return fetch(path, {
+    method: "POST", headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf }, body: JSON.stringify(content),
+  });
 }
 
 export function clock(seconds) {

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ivrbot.web.texts import common, glossary
+from ivrbot.web.texts import calls, common, glossary, people
 from ivrbot.web.texts.both import Text
 
-MODULES: Final = (common, glossary)
+MODULES: Final = (common, glossary, people, calls)
 
 
 def _merged() -> tuple[dict[str, Text], dict[str, Mapping[str, Text]]]:
@@ -26,6 +26,13 @@ def _merged() -> tuple[dict[str, Text], dict[str, Mapping[str, Text]]]:
     return texts, labels
 
 
+def _for_scripts() -> frozenset[str]:
+    given = [module for module in MODULES if getattr(module, "FOR_SCRIPTS", True)]
+    return frozenset(name for module in given for name in (*module.TEXTS, *module.LABELS))
+
+
 _ALL = _merged()
 TEXTS: Final[Mapping[str, Text]] = _ALL[0]
 LABELS: Final[Mapping[str, Mapping[str, Text]]] = _ALL[1]
+SCRIPT_NAMES: Final = _for_scripts()
+"""Texts and kinds of labels that pages hand to scripts: of modules that do not say `FOR_SCRIPTS = False`."""
