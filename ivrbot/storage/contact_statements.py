@@ -83,7 +83,7 @@ def materials(conn: Connection, key: str) -> tuple[CallMaterial, ...]:
 
 def _material(conn: Connection, key: str, call_id: CallId) -> CallMaterial:
     registration = statements.registration_of(conn, call_id)
-    exposures = _exposures(conn, call_id)
+    exposures = exposures_of(conn, call_id)
     events = statements.events_of(conn, call_id)
     if registration is not None and not registration.gateway:
         registration = None  # a row that a dossier made: nothing is known but the number
@@ -151,7 +151,8 @@ def _queue_rows(
     return rows, {row.queue: row.branch for row in found if row.branch != row.queue}
 
 
-def _exposures(conn: Connection, call_id: CallId) -> tuple[Exposure, ...]:
+def exposures_of(conn: Connection, call_id: CallId) -> tuple[Exposure, ...]:
+    """Every draw of a call, in the order of time."""
     table = schema.exposures
     names = set(Exposure.__dataclass_fields__)
     found = conn.execute(select(table).where(table.c.call_id == call_id).order_by(table.c.at, table.c.branch))

@@ -36,7 +36,7 @@ class Say:
         return at.astimezone(self.zone)
 
     def day(self, day: date | None) -> str:
-        """ "5 Mar 2026"; the year is always there: histories outlive it."""
+        """Day, month, year ("5 Mar 2026"): histories outlive a year."""
         if day is None:
             return NONE
         return f"{day.day} {MONTHS[self.language][day.month - 1]} {day.year}"

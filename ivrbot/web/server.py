@@ -117,6 +117,7 @@ class WebServer:
         application.add_routes(Certificates(parts).routes())
         application.add_routes(Health(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())
+        application.add_routes(CallsPages(parts).routes())
         application.add_routes(Desk(parts, self._streams).routes())
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())

@@ -19,7 +19,7 @@ from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.pages import FOLDER
-from ivrbot.web.texts import LABELS, TEXTS
+from ivrbot.web.texts import LABELS, SCRIPT_NAMES, TEXTS
 from tests.fakes.waiting import until
 from tests.unit.web_fixture import AT, FLOWS, Site, a_dossier, open_site
 
@@ -54,6 +54,8 @@ def test_texts_that_pages_and_scripts_ask_for_exist() -> None:
     for script in SCRIPTS:
         asked |= set(re.findall(r"\btexts\.(\w+)", script.read_text("utf-8"))) - {"labels"}
         asked |= set(re.findall(r'"(error_\w+)"', script.read_text("utf-8")))
+        for_script = set(re.findall(r"\btexts\.(\w+)", script.read_text("utf-8"))) - {"labels"}
+        assert for_script <= SCRIPT_NAMES, script.name
     assert asked <= set(TEXTS)
     assert len(asked) > 60
 
@@ -148,7 +150,7 @@ async def test_every_page_is_valid_for_its_scripts(site: Site) -> None:
         from html import unescape
 
         texts = json.loads(unescape(raw[1]))
-        assert set(TEXTS) <= set(texts)
+        assert set(TEXTS) & SCRIPT_NAMES <= set(texts)
         for name in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
             await text_of(site, name)
 

@@ -10,6 +10,8 @@ from typing import Final
 
 from ivrbot.web.texts.both import Text, both
 
+FOR_SCRIPTS: Final = False
+
 _WORDS: Final[Mapping[str, tuple[Text, Text]]] = {
     # the rollout
     "branch": (
