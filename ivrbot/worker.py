@@ -37,6 +37,8 @@ from ivrbot.storage.shadow import ShadowBook
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
+from ivrbot.web.people_accounts import PeopleDesk
+from ivrbot.web.people_passwords import Passwords
 from ivrbot.web.server import WebParts, WebServer
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ def load_api_token(data_dir: Path) -> str:
 
 
 async def run_worker(
-    settings: Settings, plan_file: Path, *, beat: Callable[[], None], ready: Callable[[int, int], None]
+    settings: Settings, plan_file: Path, *, beat: Callable[[], None], ready: Callable[[int, int, str], None]
 ) -> None:
     """Answer calls until SIGTERM or SIGINT.
 
@@ -72,7 +74,8 @@ async def run_worker(
         settings: of the process.
         plan_file: the rollout plan.
         beat: called every `HEARTBEAT_S` from the event loop; a stalled loop stops calling it.
-        ready: told the web port and the media port when calls are accepted.
+        ready: told the web port, the media port and the password of an administrator made now ("" when there was
+            somebody already) when calls are accepted.
 
     Raises:
         ConfigError: invalid files, or a port that cannot be used.
@@ -86,9 +89,9 @@ async def run_worker(
     async with asyncio.TaskGroup() as vital:
         heart: list[asyncio.Task[None]] = []
 
-        def begin(web_port: int, media_port: int) -> None:
+        def begin(web_port: int, media_port: int, password: str) -> None:
             heart.append(vital.create_task(_beat(beat), name="heartbeat"))
-            ready(web_port, media_port)
+            ready(web_port, media_port, password)
 
         try:
             app.check_files(settings, plan_file)
@@ -105,11 +108,12 @@ async def _answer_calls(
     plan_file: Path,
     training: Awaitable[NluEngine],
     stop: asyncio.Event,
-    ready: Callable[[int, int], None],
+    ready: Callable[[int, int, str], None],
 ) -> None:
     async with (
         app.open_speech(settings) as speech,
         app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
+        app.open_recordings(settings) as recordings,
         asyncio.TaskGroup() as group,
     ):
         hearing = AsrWatch(speech.hearing, time.monotonic)
@@ -120,6 +124,7 @@ async def _answer_calls(
             settings=settings.call,
             record=core.recorder.emit,
             registered_only=settings.media.registered_only,
+            recordings=recordings,
         )
         core.parts.router.watch(
             lambda: {call.registration.call_id for call in desk.live},
@@ -141,9 +146,11 @@ async def _answer_calls(
                 people=PeopleBook(core.store),
                 activity=ActivityLog(core.store, app.utc_now),
                 dialler=dialler,
+                recordings=recordings,
             )
         )
         background = [
+            group.create_task(app.expire_recordings(recordings, settings), name="recordings"),
             group.create_task(app.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
@@ -156,7 +163,7 @@ async def _answer_calls(
             media_port = await gateway.start()
             web_port = await web.start()
             desk.open(group)
-            ready(web_port, media_port)
+            ready(web_port, media_port, await _first_admin(core))
             await stop.wait()
             log.info("stopping: new calls go elsewhere, %d running", len(desk.live))
             if not await desk.drain(settings.call.drain_s):
@@ -166,6 +173,12 @@ async def _answer_calls(
             await web.stop()
             for task in background:
                 task.cancel()
+
+
+async def _first_admin(core: app.Core) -> str:
+    """The password of the first administrator, made now; "" when there is somebody who can log in."""
+    now = app.utc_now
+    return await PeopleDesk(PeopleBook(core.store), ActivityLog(core.store, now), Passwords(), now).first_admin()
 
 
 def what_ails(*, asr_down: bool, storing: bool, ready: bool) -> str:

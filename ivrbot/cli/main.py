@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
         "simulate", "simulate", "Synthetic callers ring; what they got against what the bot claims."
     ),
     "tts": Entry("speech", "tts", "Speak a text into a WAV file."),
+    "users": Entry("users", "users", "Add, list and disable people; make API tokens."),
 }
 
 

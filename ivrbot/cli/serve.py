@@ -15,6 +15,7 @@ from ivrbot import app
 from ivrbot.cli.console import guarded, settings_here
 from ivrbot.cli.supervisor import Supervisor, heartbeat_fd
 from ivrbot.config import Settings
+from ivrbot.model.people import FIRST_ADMIN
 from ivrbot.worker import run_worker
 
 
@@ -26,7 +27,7 @@ def serve(demo: bool, worker: bool) -> None:
     """Answer calls until SIGTERM; prints `ready` when they are accepted."""
     settings = settings_here()
     if worker:
-        _work(settings, demo)
+        _work(_with_open_phone(settings) if demo else settings, demo)
         return
     command = [sys.executable, "-m", "ivrbot", "serve", "--worker", *(["--demo"] if demo else [])]
     sys.exit(Supervisor(command).run())
@@ -44,8 +45,8 @@ def _work(settings: Settings, demo: bool) -> None:
                 # The supervisor is gone, so nobody would start another worker: finish the calls and end.
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    def ready(web_port: int, media_port: int) -> None:
-        click.echo(_greeting(settings, plan_file, web_port, media_port), err=True)
+    def ready(web_port: int, media_port: int, password: str) -> None:
+        click.echo(_greeting(settings, plan_file, web_port, media_port, password), err=True)
         click.echo("ready")
         sys.stdout.flush()
 
@@ -56,7 +57,23 @@ def _work(settings: Settings, demo: bool) -> None:
     asyncio.run(run_worker(settings, plan_file, beat=beat, ready=ready))
 
 
-def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: int) -> str:
+def _with_open_phone(settings: Settings) -> Settings:
+    """The demo's softphone is for this computer's own user without log-in, unless the settings say otherwise."""
+    if "login" in settings.web.model_fields_set:
+        return settings
+    return settings.model_copy(update={"web": settings.web.model_copy(update={"login": "phone"})})
+
+
+def _log_in(settings: Settings, password: str) -> str:
+    """How to log in; the first administrator's password is told here and nowhere else."""
+    if settings.web.login == "local":
+        return "nobody has to, on this computer (web.login)"
+    if password:
+        return f"as {FIRST_ADMIN} with {password} (shown only now)"
+    return f"as a person of `ivrbot users list`; forgotten: `ivrbot users password {FIRST_ADMIN}`"
+
+
+def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: int, password: str) -> str:
     web = f"http://{settings.web.host}:{web_port}"
     return "\n".join(
         [
@@ -65,6 +82,7 @@ def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: in
             "  with recorded speech:         ivrbot call --wav one.wav two.wav --caller +79161234567",
             "  in text:                      ivrbot call --text --caller +79161234567",
             f"  operator's desk:              {web}/desk",
+            f"  log in:                       {_log_in(settings, password)}",
             f"  Asterisk connects to:         {settings.media.host}:{media_port} (AudioSocket)",
             f"  rollout plan:                 {plan_file}",
         ]

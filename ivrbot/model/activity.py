@@ -23,7 +23,7 @@ class Activity:
     Attributes:
         seq: counts from 1 without gaps.
         at: aware UTC.
-        who: log-in name, "token:NAME", or "cli:NAME" of the operating system's user.
+        who: log-in name, "token:NAME", or "user:NAME" of the operating system's user.
         action: a verb ("view", "log_in", "unblock_card").
         kind: of thing ("call", "dossier", "recording", "person", "token").
         ref: its id.

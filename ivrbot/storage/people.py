@@ -103,7 +103,7 @@ class PeopleBook:
         await self._store.write(lambda conn: conn.execute(insert(people).values(values)) and None)
 
     async def add_first(self, account: Account) -> bool:
-        """Store an account if there is none at all; whether it was stored.
+        """Store an account if there is nobody yet who manages people; whether it was stored.
 
         Raises:
             StorageConflict: another process did so in the same moment.
@@ -267,7 +267,7 @@ def _forget(conn: Connection, subject: str) -> None:
 
 
 def _add_first(conn: Connection, account: Account) -> bool:
-    if conn.execute(select(func.count()).select_from(people)).scalar_one():
+    if _has_manager(conn) or _account_of(conn, account.name) is not None:
         return False
     conn.execute(insert(people).values(_account_values(account)))
     return True
