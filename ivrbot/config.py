@@ -26,7 +26,7 @@ MAX_STEPS: Final = 20
 """Openings looked at until one lies within the hours for call-backs."""
 SECRET: Final = ("database.url",)
 """Settings that may hold a secret by mistake: not shown in errors."""
-LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes")
+LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes", "recipients")
 """Settings that the environment gives as words between commas."""
 
 
@@ -191,6 +191,37 @@ class RolloutSettings(Section):
     query_s: float = Field(20.0, gt=0, le=45)
 
 
+class CostSettings(Section):
+    """Prices for the cost of a resolution, in minor units (kopecks); 0: not told, no cost is shown."""
+
+    currency: str = Field("RUB", pattern=r"^[A-Z]{3}$")
+    bot_minute_minor: float = Field(0.0, ge=0)
+    operator_minute_minor: float = Field(0.0, ge=0)
+
+
+class ReportSettings(Section):
+    """The analytical export that reports read."""
+
+    export_s: float = Field(600.0, ge=10, le=86_400)
+
+
+class MailSettings(Section):
+    """The weekly summary by mail; off by default."""
+
+    via: Literal["off", "file", "smtp"] = "off"
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    language: Literal["ru", "en"] = "ru"
+    weekday: int = Field(1, ge=1, le=7)
+    hour: int = Field(8, ge=0, le=23)
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(25, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str = ""
+    smtp_password_file: Path | None = None
+    link: str = Field("", pattern=r"^(https?://[^\s]+)?$")
+
+
 class Settings(Section):
     """All settings."""
 
@@ -210,6 +241,9 @@ class Settings(Section):
     operators: OperatorSettings = OperatorSettings()
     models: ModelSettings = ModelSettings()
     rollout: RolloutSettings = RolloutSettings()
+    costs: CostSettings = CostSettings()
+    reports: ReportSettings = ReportSettings()
+    mail: MailSettings = MailSettings()
 
     @property
     def models_dir(self) -> Path:
