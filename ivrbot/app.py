@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,7 +57,9 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.engines import PostgresAddress
 from ivrbot.storage.history import ContactHistory
+from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
@@ -78,6 +80,7 @@ TEXT_DATABASE = "text-calls.sqlite"
 DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
 
 BEGIN_AGAIN_S = 10.0
+EXPIRE_EVERY_S = 3600.0
 
 DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
 
@@ -110,16 +113,44 @@ def fact_key(data_dir: Path) -> bytes:
     return hmac.new(load_caller_key(data_dir), b"fact-hashes", hashlib.sha256).digest()
 
 
+def quality_salt(data_dir: Path) -> bytes:
+    """What the lots of calls for scoring are drawn with, derived from the installation's secret.
+
+    Raises:
+        ConfigError: the secret's file is unreadable.
+    """
+    return hmac.new(load_caller_key(data_dir), b"quality-sample", hashlib.sha256).digest()
+
+
 def open_bank(settings: Settings) -> BankSimulator:
     """The bank's back end."""
     return BankSimulator(settings.data_dir, fact_key(settings.data_dir))
 
 
+def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
+    """The database of the settings; not opened yet.
+
+    Args:
+        settings: of the process.
+        name: of the file in the data folder; calls in text keep theirs also where PostgreSQL holds the main one.
+
+    Raises:
+        ConfigError: the address is wrong, or the password's file cannot be read.
+        MissingError: the data folder cannot be made.
+    """
+    folder, database = make_data_dir(settings.data_dir), settings.database
+    if name != MAIN_DATABASE or not database.url:
+        return Store(folder / name)
+    file = database.password_file
+    password = "" if file is None else read_secret(file, "database.password_file")
+    return Store(PostgresAddress(database.url, password))
+
+
 async def forget_failures(settings: Settings) -> None:
     """Forget failed authentications, in calls of every kind; goes with a reset of the demo bank."""
     for name in DATABASES:
-        if (settings.data_dir / name).is_file():
-            async with Store(settings.data_dir / name) as store:
+        if (settings.data_dir / name).is_file() or (name == MAIN_DATABASE and settings.database.url):
+            async with store_of(settings, name) as store:
                 await store.forget_failures()
 
 
@@ -209,7 +240,7 @@ async def open_core(
     flow_set, policy, plan = _load_files(settings, plan_file)
     caller_key = load_caller_key(settings.data_dir)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(Store(settings.data_dir / database))
+        store = await stack.enter_async_context(store_of(settings, database))
         who = f"start:{getpass.getuser()}"
         await adopt(plan, store, who, utc_now())
         following = PlanFollower(
@@ -324,7 +355,7 @@ def branch_names(settings: Settings) -> frozenset[str]:
 @asynccontextmanager
 async def open_contacts(settings: Settings) -> AsyncIterator[ContactBook]:
     """The contacts of telephone calls."""
-    async with Store(make_data_dir(settings.data_dir) / MAIN_DATABASE) as store:
+    async with store_of(settings) as store:
         yield ContactBook(store)
 
 
@@ -386,6 +417,38 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # the calls go on; what it missed is still in the store or in the log
             log.exception("work in the background failed and is begun again")
         await asyncio.sleep(BEGIN_AGAIN_S)
+
+
+def recording_archive(settings: Settings) -> RecordingArchive:
+    """The recordings of calls, new ones only where the settings say so."""
+    recording = settings.recording
+    return RecordingArchive(
+        settings.recordings_dir, enabled=recording.enabled, min_free_bytes=recording.min_free_mb * 1024 * 1024
+    )
+
+
+@asynccontextmanager
+async def open_recordings(settings: Settings) -> AsyncIterator[RecordingArchive]:
+    """Record from now on; what waits is written at the end."""
+    archive = recording_archive(settings)
+    await asyncio.to_thread(archive.start)
+    try:
+        yield archive
+    finally:
+        await asyncio.to_thread(archive.close)
+
+
+async def expire_recordings(archive: RecordingArchive, settings: Settings) -> None:
+    """Erase recordings whose days are over, every hour; until cancelled."""
+
+    async def expire() -> None:
+        before = utc_now() - timedelta(days=settings.recording.days)
+        erased = await asyncio.to_thread(archive.erase_before, before)
+        if erased:
+            log.info("%d recordings of calls were erased, their time is over", erased)
+        await asyncio.sleep(EXPIRE_EVERY_S)
+
+    await _for_ever(expire)
 
 
 # --- speech -----------------------------------------------------------------------------------------

@@ -84,6 +84,22 @@ class CallSettings(Section):
     drain_s: int = Field(600, ge=0)
 
 
+class RecordingSettings(Section):
+    """Recording of calls by the bot; the greeting then says so."""
+
+    enabled: bool = False
+    dir: Path | None = None
+    days: int = Field(30, ge=1, le=3650)
+    min_free_mb: int = Field(500, ge=10)
+
+
+class TracingSettings(Section):
+    """Traces of turns for OpenTelemetry; off while `endpoint` is empty."""
+
+    endpoint: str = Field("", pattern=r"^(https?://\S+)?$")
+    share: float = Field(1.0, gt=0, le=1)
+
+
 class AsrSettings(Section):
     """Speech recognition."""
 
@@ -233,6 +249,8 @@ class Settings(Section):
     web: WebSettings = WebSettings()
     media: MediaSettings = MediaSettings()
     call: CallSettings = CallSettings()
+    recording: RecordingSettings = RecordingSettings()
+    tracing: TracingSettings = TracingSettings()
     asr: AsrSettings = AsrSettings()
     nlu: NluSettings = NluSettings()
     tts: TtsSettings = TtsSettings()
@@ -249,6 +267,11 @@ class Settings(Section):
     def models_dir(self) -> Path:
         """Folder that holds the models."""
         return self.models.dir or self.data_dir / "models"
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Folder that holds the recordings of calls."""
+        return self.recording.dir or self.data_dir / "recordings"
 
 
 def make_data_dir(path: Path) -> Path:

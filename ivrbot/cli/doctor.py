@@ -14,14 +14,14 @@ from ivrbot import app
 from ivrbot.asr.choose import choose_engine
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.prompts import spoken_texts
-from ivrbot.config import Settings, make_data_dir
+from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, EngineError, IvrbotError, MissingError
 from ivrbot.identity.policy import load_policy
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.models import store as model_store
 from ivrbot.nlu.encoder import ENCODER_FILE
-from ivrbot.storage.store import Store
+from ivrbot.storage.migrations import newest_revision
 from ivrbot.telephony.microphone import load_sounddevice
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.render import check as check_prompts
@@ -105,9 +105,9 @@ async def _prompts(settings: Settings) -> str:
 
 
 async def _database(settings: Settings) -> str:
-    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as opened:
+    async with app.store_of(settings) as opened:
         await opened.own_states()
-    return f"SQLite in {settings.data_dir}"
+        return f"{opened.where}, schema {newest_revision()}"
 
 
 async def _ports(settings: Settings) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ivrbot import app
 from ivrbot.call.door import canonical_call_id
 from ivrbot.cli.console import FAILED, INVALID, fail, print_json, quiet_settings, run_async
-from ivrbot.config import make_data_dir
-from ivrbot.storage.store import Store
 
 
 @click.group()
@@ -25,7 +24,7 @@ async def export(call_id: str, database: str) -> None:
     known = canonical_call_id(call_id)
     if known is None:
         fail(INVALID, f"{call_id!r} is not a call id (a UUID)")
-    async with Store(make_data_dir(settings.data_dir) / database) as store:
+    async with app.store_of(settings, database) as store:
         found = await store.of_call(known)
     if not found:
         fail(FAILED, "no such call")

@@ -13,7 +13,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import FAILED, fail, json_option, language_option, print_json, quiet_settings, run_async
-from ivrbot.config import Settings, make_data_dir
+from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.rollout import AuditRow
@@ -23,7 +23,6 @@ from ivrbot.reports.certificate_page import certificate_html, certificate_json
 from ivrbot.rollout.audit import AuditReport, verify
 from ivrbot.rollout.certificate import certify, find
 from ivrbot.storage.audit_rows import stored_audit, whole_audit
-from ivrbot.storage.store import Store
 
 out_option = click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="File; standard output by default."
@@ -37,7 +36,7 @@ out_option = click.option(
 async def verify_command(expect_hash: str, as_json: bool) -> None:
     """Recompute the audit's chain, follow the states, derive each decision again."""
     settings = quiet_settings()
-    async with _open(settings) as store:
+    async with app.store_of(settings) as store:
         found, own = await stored_audit(store)
     report = verify([(row.row, row.fault) for row in found], own, expect_hash=expect_hash)
     if as_json:
@@ -74,7 +73,7 @@ def audit_group() -> None:
 @run_async
 async def export(form: Literal["jsonl", "csv"], out: Path | None) -> None:
     """All rows with all columns, for a file that is kept elsewhere."""
-    async with _open(quiet_settings()) as store:
+    async with app.store_of(quiet_settings()) as store:
         rows = await whole_audit(store)
     _write(out, csv_lines(rows) if form == "csv" else json_lines(rows))
 
@@ -90,7 +89,7 @@ async def certificate_command(
 ) -> None:
     """The certificate of a promotion: its audit row's number, or a branch for its newest."""
     settings = quiet_settings()
-    async with _open(settings) as store:
+    async with app.store_of(settings) as store:
         rows: tuple[AuditRow, ...] = await whole_audit(store)
     certificate = certify(rows, find(rows, promotion))
     if form == "json":
@@ -106,10 +105,6 @@ def _timezone(settings: Settings) -> str:
         return app.load_rollout(settings.rollout.plan, load_flows(settings.flows_dir)).timezone
     except ConfigError:
         return "UTC"
-
-
-def _open(settings: Settings) -> Store:
-    return Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE)
 
 
 def _write(out: Path | None, parts: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import print_json
-from ivrbot.config import Settings, make_data_dir
+from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.rollout import StateChange
 from ivrbot.rollout import rows
@@ -23,8 +23,8 @@ why_option = click.option("--why", required=True, help="Reason, kept in the audi
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """The database of the data folder, made where there is none."""
-    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
+    """The database of the settings; a file is made where there is none."""
+    async with app.store_of(settings) as store:
         yield store
 
 

@@ -19,7 +19,7 @@ from ivrbot.asr.transcribe import read_utterance
 from ivrbot.call.door import canonical_call_id
 from ivrbot.call.opening import MAX_TURNS, Opening, hear_opening
 from ivrbot.cli.console import INVALID, fail, json_option, language_option, print_json, quiet_settings, run_async
-from ivrbot.config import Settings, make_data_dir
+from ivrbot.config import Settings
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import Branches, FlowSet
@@ -39,7 +39,6 @@ from ivrbot.rollout.shadow import (
     shadow_report,
 )
 from ivrbot.storage.shadow import Added, ShadowBook
-from ivrbot.storage.store import Store
 
 DEADLINE_MS: Final = 120_000
 """Nobody waits on a line for a recording, so a slow machine is no reason to give up."""
@@ -278,7 +277,7 @@ def _call(
 
 @asynccontextmanager
 async def _book(settings: Settings) -> AsyncIterator[ShadowBook]:
-    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
+    async with app.store_of(settings) as store:
         yield ShadowBook(store)
 
 

@@ -21,6 +21,12 @@ from ivrbot.storage.store import Store
 
 COLUMNS = tuple(column.name for column in schema.audit.columns)
 WHOLE_DEADLINE_S = 60.0
+_POSTGRES = {name: f'CAST("{name}" AS text) AS "{name}"' for name in ("before", "after", "detail")} | {
+    "at": """to_char("at" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS "at" """,
+    "override": 'CAST("override" AS integer) AS "override"',
+}
+"""PostgreSQL keeps JSON's text as it was written (type json), times and flags as values of their own types: these
+are written as SQLite has them."""
 WORDS = ("at", "who", "action", "branch", "why", "after", "detail", "previous_hash", "hash")
 
 
@@ -59,7 +65,9 @@ async def whole_audit(store: Store) -> tuple[AuditRow, ...]:
 
 def _stored(conn: Connection) -> tuple[StoredRow, ...]:
     # text() without types: values come as the driver finds them, past every conversion.
-    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    names = ", ".join(_POSTGRES.get(name, f'"{name}"') for name in COLUMNS)
+    if conn.dialect.name == "sqlite":
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
     found = conn.execute(text(f"SELECT {names} FROM audit ORDER BY seq"))
     return tuple(_checked(place, dict(row._mapping)) for place, row in enumerate(found, start=1))
 

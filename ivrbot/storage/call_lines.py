@@ -27,6 +27,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    true,
     tuple_,
 )
 
@@ -38,6 +39,8 @@ from ivrbot.storage.contact_tables import contact_bodies, contacts
 from ivrbot.storage.schema import exposures, metadata
 
 CHUNK: Final = 1000
+OPENING: Final = "front"
+"""Branch of the opening question, which is itself handed over by the rollout."""
 
 call_list = Table(
     "call_list",
@@ -59,6 +62,7 @@ call_list = Table(
     Column("wait_s", Float),
     Column("score", Integer),
     Column("closed", Boolean, nullable=False),
+    Column("first", Boolean, nullable=False, server_default=true()),
     PrimaryKeyConstraint("started_us", "call_id", "branch"),
     Index("ix_call_list_call", "call_id"),
     sqlite_with_rowid=False,
@@ -90,7 +94,8 @@ def save_lines(
         draw = _last(assigned, EventType.ASSIGNED, "reason")
         stage = stage or _last(assigned, EventType.ASSIGNED, "stage")
         waited = queue if contact.human is not None else ""
-        rows.append(_row(contact, arm=arm, stage=stage, draw=draw, queue=waited))
+        row = _row(contact, arm=arm, stage=stage, draw=draw, queue=waited)
+        rows.append(row | {"first": len(folded) == 1 or contact.branch != OPENING})
     conn.execute(insert(call_list), rows)
 
 
@@ -118,6 +123,7 @@ def _row(contact: Contact, *, arm: str, stage: str, draw: str, queue: str) -> di
         "wait_s": human.wait_s if human else None,
         "score": contact.score,
         "closed": contact.closed,
+        "first": True,
     }
 
 
@@ -161,6 +167,7 @@ def _filled(row: Any) -> dict[str, Any]:
         "wait_s": None,
         "score": None,
         "closed": row.closed,
+        "first": True,
     }
 
 

@@ -38,6 +38,7 @@ class CallLine:
         wait_s: for a person, None when not known.
         score: the caller's own.
         closed: nothing more is to come.
+        first: False for the contact of the opening question of a call that came to a branch.
     """
 
     call_id: str
@@ -57,6 +58,7 @@ class CallLine:
     wait_s: float | None
     score: int | None
     closed: bool
+    first: bool
 
 
 EQUALS: Final = (
@@ -83,6 +85,7 @@ class CallFilter:
         until: began before, aware.
         hour: of the day, 0..23, on the clock of `timezone`.
         arm: "" asks for calls that were not drawn; so does "" for the others.
+        branch: None leaves out the opening question's own lines of calls that came to a branch.
         branches: only these, whatever `branch` asks for (the rights of whoever looks).
     """
 
@@ -207,6 +210,8 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         fits.append(columns.started_us < _us(wanted.until))
     if wanted.hour is not None:
         fits.append(_at_hour(wanted.hour, wanted.timezone, wanted.since, wanted.until))
+    if wanted.branch is None:
+        fits.append(columns.first.is_(True))
     if wanted.branches is not None:
         fits.append(columns.branch.in_(sorted(wanted.branches)))
     return fits

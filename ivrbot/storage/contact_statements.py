@@ -35,6 +35,7 @@ from ivrbot.storage.contact_tables import (
     queue_rows,
 )
 from ivrbot.storage.rollups import mark_days
+from ivrbot.storage.quality import quality_of
 from ivrbot.storage.shadow import dispositions
 from ivrbot.storage.stranger_calls import STRANGER
 
@@ -103,6 +104,7 @@ def _material(conn: Connection, key: str, call_id: CallId) -> CallMaterial:
         note=note_from(note) if note else None,
         disposition=last_disposition(conn, call_id),
         queue_branch=branches,
+        qa_score=quality_of(conn, call_id),
         trunk=next((exposure.trunk for exposure in exposures if exposure.trunk), ""),
     )
 

@@ -24,7 +24,7 @@ PIECE_ROWS: Final = 2_000
 # SQLite would take the index of units, which visits the rows at random; the time's index and the table itself lie
 # in the order in which they were written.
 _EXPOSED: Final = """
-SELECT call_id, unit, at, arm = 'treatment', propensity, stage, trunk, prefix
+SELECT call_id, unit, {at}, arm = 'treatment', propensity, stage, trunk, prefix
 FROM exposures {hint} WHERE branch = :branch AND epoch = :epoch
 """
 _CONTACTS: Final = """
@@ -96,7 +96,10 @@ def first_exposures(conn: Connection, branch: str, epoch: int, window_us: int) -
 
 
 def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
-    query = _EXPOSED.format(hint="NOT INDEXED" if conn.dialect.name == "sqlite" else "")
+    sqlite = conn.dialect.name == "sqlite"
+    # PostgreSQL chooses by the order of rows on the disk by itself; its times become what numpy reads by a cast.
+    moment = "at" if sqlite else "CAST(extract(epoch FROM at) * 1000000 AS bigint)"
+    query = _EXPOSED.format(at=moment, hint="NOT INDEXED" if sqlite else "")
     named = {"branch": branch, "epoch": epoch}
     stages, trunks, prefixes = _Codes(), _Codes(), _Codes()
     pieces: list[tuple[NDArray[Any], ...]] = []
@@ -106,7 +109,7 @@ def _read_exposed(conn: Connection, branch: str, epoch: int) -> _Exposed | None:
             (
                 _hashes(call),
                 _hashes(unit),
-                np.array(at, dtype="datetime64[us]").astype(np.int64),
+                np.array(at, dtype="datetime64[us]" if sqlite else np.int64).astype(np.int64),
                 stages.of(stage),
                 np.array(treated, dtype=np.bool_),
                 np.array(propensity, dtype=np.float64),
@@ -224,7 +227,8 @@ def _hashes(names: Sequence[str]) -> Ints:
 
 
 def _pieces(conn: Connection, query: str, named: dict[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    result = conn.execute(text(query), named)
+    # PostgreSQL's driver would fetch everything at once without a cursor on the server
+    result = conn.execute(text(query), named, execution_options={"stream_results": True})
     try:
         cursor = result.cursor  # rows as the driver gives them: SQLAlchemy's own cost twice as much
         while rows := cursor.fetchmany(PIECE_ROWS):

@@ -120,6 +120,7 @@ def _facts_query() -> Select[Any]:
             _text("bot", "reason").label("reason"),
             _text("human", "unserved").label("nobody"),
             contact_bodies.c.body[("diagnostics", "gaps_ms")].as_json().label("gaps_ms"),
+            contact_bodies.c.body["qa_score"].as_float().label("qa_score"),
             outcomes.c.queue,
             exposures.c.arm,
             exposures.c.propensity,
@@ -173,4 +174,5 @@ def _fact(row: Mapping[Any, Any]) -> FactRow:
         prefix=row["prefix"] or "",
         trunk=row["trunk"] or "",
         first=bool(row["first"]),
+        qa_score=row["qa_score"],
     )

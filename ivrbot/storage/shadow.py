@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
@@ -336,7 +337,7 @@ def _call(row: Row[Any]) -> ShadowCall:
 
 def _waiting(conn: Connection, since: datetime) -> dict[str, int]:
     events = schema.events
-    branch = events.c.data["branch"].as_string()
+    branch = events.c.data["branch"].as_string().label("drawn_branch")
     query = (
         select(branch, func.count(distinct(events.c.call_id)))
         .outerjoin(dispositions, dispositions.c.call_id == events.c.call_id)
@@ -346,6 +347,6 @@ def _waiting(conn: Connection, since: datetime) -> dict[str, int]:
             events.c.data["reason"].as_string() == "shadow",
             dispositions.c.call_id.is_(None),
         )
-        .group_by(branch)
+        .group_by(text("drawn_branch"))  # by name: PostgreSQL takes two parameters for two expressions
     )
     return {str(name): int(count) for name, count in conn.execute(query)}

@@ -96,8 +96,9 @@ def register_call(conn: Connection, registration: CallRegistration, at: datetime
         StorageConflict: the call id was seen before.
     """
     values = asdict(registration) | {"registered_at": at}
-    inserted = conn.execute(_upserting(conn, schema.calls).values(values).on_conflict_do_nothing())
-    if inserted.rowcount == 0:
+    new = _upserting(conn, schema.calls).values(values).on_conflict_do_nothing()
+    # not by the count of rows: PostgreSQL's driver does not know it of an INSERT
+    if conn.execute(new.returning(schema.calls.c.call_id)).first() is None:
         raise StorageConflict(f"call {registration.call_id} is registered already")
 
 

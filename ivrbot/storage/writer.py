@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
     DatabaseError,
+    DBAPIError,
     IntegrityError,
+    InterfaceError,
     InternalError,
     OperationalError,
     SQLAlchemyError,
@@ -29,6 +31,9 @@ from ivrbot.errors import IvrbotError, StorageConflict, StorageUnavailable
 log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
+
+_SHOWING_VALUES = ("22", "23")
+"""Classes of SQLSTATE (PostgreSQL documentation, appendix A): data exceptions, broken constraints."""
 
 MAX_GROUP = 256
 MAX_WAITING = 10_000
@@ -144,14 +149,18 @@ class GroupWriter:
 
 
 def _is_databases_fault(error: Exception) -> bool:
-    """Full disk, lock, damaged file: no one job's fault."""
-    return isinstance(error, OperationalError | InternalError) or type(error) is DatabaseError
+    """Full disk, lock, damaged file, connection lost: no one job's fault."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InternalError | InterfaceError) or type(error) is DatabaseError
 
 
 def _refusal(error: Exception) -> Exception:
     """What whoever asked for one refused job is told."""
     if isinstance(error, IntegrityError):
-        return StorageConflict(str(error.orig))
+        return StorageConflict(_told(error.orig))
+    if isinstance(error, StatementError) and hasattr(error.orig, "sqlstate"):
+        return ValueError(_told(error.orig))
     if isinstance(error, StatementError) and isinstance(error.orig, Exception):
         return error.orig  # a value that no column takes
     return error
@@ -162,4 +171,14 @@ def unavailable(error: Exception) -> IvrbotError:
     if isinstance(error, IvrbotError):
         return error
     cause = error.orig if isinstance(error, SQLAlchemyError) and hasattr(error, "orig") else error
-    return StorageUnavailable(f"database: {cause}")
+    return StorageUnavailable(f"database: {_told(cause)}")
+
+
+def _told(error: object) -> str:
+    """What a driver says, without the values that PostgreSQL shows in its details and in complaints of values."""
+    sqlstate: str | None = getattr(error, "sqlstate", None)  # PostgreSQL's; the driver is not loaded for SQLite
+    if sqlstate is None:
+        return str(error).strip().partition("\n")[0]
+    if sqlstate[:2] in _SHOWING_VALUES:
+        return f"{type(error).__name__} ({sqlstate})"
+    return f"{error.diag.message_primary} ({sqlstate})"  # type: ignore[attr-defined]
