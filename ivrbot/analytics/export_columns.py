@@ -111,6 +111,8 @@ def facts(rows: Sequence[FactRow], day: int) -> Columns:
         kind = np.float64 if name == "propensity" else np.bool_ if name in {"entered", "first"} else np.int64
         found[name] = np.array([getattr(row, name) for row in own], dtype=kind)
     found["way"] = np.array([ways.get((row.call_id, row.branch), "") for row in own], dtype=object)
+    scores = [math.nan if row.qa_score is None else row.qa_score for row in own]
+    found["qa_score"] = np.array(scores, dtype=np.float64)
     packed = [row.numbers if len(row.numbers) == _PACKED_BYTES else _UNKNOWN for row in own]
     numbers = np.frombuffer(b"".join(packed), dtype="<f4").reshape(len(own), len(OWN_FIELDS))
     return found | {name: numbers[:, at].astype(np.float64) for at, name in enumerate(OWN_FIELDS)}
@@ -187,7 +189,7 @@ def kpi_columns(
     window_us = _by_branch(own["branch"], lambda branch: habits.window(branch) // timedelta(microseconds=1))
     caps = _by_branch(own["branch"], habits.time_cap_s)
     repeated, follow_up = _repeats(own, around, window_us.astype(np.int64))
-    contacts = ContactColumns(**{name: own[name] for name in OWN_FIELDS}, **repeated)
+    contacts = ContactColumns(**{name: own[name] for name in OWN_FIELDS}, **repeated, qa_score=own["qa_score"])
     contacts = with_the_lost(contacts, own["asked_us"], own["entered"], complete)
     mature = since_us(own) + window_us <= (known_until - EPOCH) // timedelta(microseconds=1)
     found: Columns = {}

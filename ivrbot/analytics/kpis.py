@@ -122,6 +122,11 @@ def csat(c: ContactColumns, _: Measure) -> Floats:
     return c.score
 
 
+def qa_score(c: ContactColumns, _: Measure) -> Floats:
+    """0 to 100 by the quality rubric, the same for bot and people; NaN for calls that nobody has scored."""
+    return np.full(len(c), np.nan) if c.qa_score is None else c.qa_score
+
+
 # --- time -----------------------------------------------------------------------------------------------
 
 
@@ -310,7 +315,7 @@ _ALL = (
     KpiName("repeat_7d", "down", comparable=True, windowed=True, first_only=True, formula=repeat_7d),
     KpiName("csat", "up", unit="score", formula=csat),
     KpiName("csat_response", "up", formula=csat_response),
-    KpiName("qa_score", "up", unit="points"),
+    KpiName("qa_score", "up", unit="points", formula=qa_score),
     KpiName("no_match", "down", bot_rate=True, formula=no_match),
     KpiName("no_input", "down", bot_rate=True, formula=no_input),
     KpiName("misroute", "down", bot_rate=True, formula=misroute),

@@ -52,6 +52,7 @@ class ContactColumns:
         repeats_s: seconds of all of them but the last.
         last_outcome: of the last of them.
         last_duration_s, last_solved_s: of the last of them.
+        qa_score: 0..100 by the quality rubric; None where it is not read (it is not packed with the others).
     """
 
     outcome: Floats
@@ -84,6 +85,7 @@ class ContactColumns:
     last_outcome: Floats
     last_duration_s: Floats
     last_solved_s: Floats
+    qa_score: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)

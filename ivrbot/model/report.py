@@ -23,6 +23,7 @@ class FactRow:
         queue: where the bot sent the caller, "" when it did not.
         arm: "treatment", "control", or "" when not drawn.
         first: the first exposure of its unit in branch and epoch.
+        qa_score: 0..100, None where nobody has scored the call.
     """
 
     call_id: str
@@ -48,3 +49,4 @@ class FactRow:
     prefix: str
     trunk: str
     first: bool
+    qa_score: float | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivrbot.analytics import kpis
-from ivrbot.analytics.kpis import COMPARABLE, KPIS, KpiName, Measure, values
+from ivrbot.analytics.kpi_reference import markdown
+from ivrbot.analytics.kpis import COMPARABLE, KPIS, Measure, values
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.model.call import CallId, Disposition
 from ivrbot.model.contact import BotPart, Contact, Diagnostics, EndedBy, HumanPart, Origin, Unserved
@@ -147,8 +147,9 @@ def test_figures_of_groups() -> None:
     group = columns(SERVED_BY_BOT, SERVED_BY_PERSON, GAVE_UP, contact(score=5))
     cost = kpis.cost_per_resolution(group, bot_minute_minor=60, operator_minute_minor=600)
     assert cost == pytest.approx((60 + 20 + 20 + 60 + 100 * 10) / 3)
-    assert kpis.response_rate(group) == 0.25
-    assert kpis.gap_percentiles_ms([100, 200, 300]) == (200.0, pytest.approx(290.0))
+    assert kpis.gap_percentile_ms([100, 200, 300], [1, 2, 1], 0.5) == 200
+    assert kpis.response_gap_p95_ms([100, 200, 300], [90, 5, 5]) == 200
+    assert kpis.response_gap_p95_ms([100, 200, 300], [90, 4, 6]) == 300
     started = np.array([0, 1, 2, 61], dtype=np.int64) * 1_000_000
     assert kpis.availability(columns(SERVED_BY_BOT, ESCALATED_IN_VAIN, GAVE_UP, SERVED_BY_BOT), started) == 0.5
 
@@ -157,8 +158,7 @@ def test_nothing_gives_no_group_figure() -> None:
     nothing = columns()
     assert math.isnan(kpis.cost_per_resolution(nothing, bot_minute_minor=1, operator_minute_minor=1))
     assert math.isnan(kpis.availability(nothing, np.empty(0, dtype=np.int64)))
-    assert math.isnan(kpis.response_rate(nothing))
-    assert all(math.isnan(p) for p in kpis.gap_percentiles_ms([]))
+    assert math.isnan(kpis.response_gap_p95_ms([], []))
 
 
 @given(
@@ -177,7 +177,7 @@ def test_a_contact_counts_the_same_alone_and_among_others(group: list[Contact]) 
 def test_roles_follow_from_the_formulas() -> None:
     for kpi in KPIS.values():
         assert not (kpi.comparable and kpi.bot_rate), kpi.name
-        assert kpi.formula is not None or kpi.name in {"qa_score", "cost_per_resolution", "availability"}
+        assert (kpi.formula is None) == kpi.whole, kpi.name
     assert {name for name, kpi in KPIS.items() if kpi.windowed} == {
         "true_resolution",
         "time_to_solution_s",
@@ -185,16 +185,14 @@ def test_roles_follow_from_the_formulas() -> None:
     }
 
 
-def reference_row(kpi: KpiName) -> str:
-    """The row of docs/reference/kpis.md that the code demands."""
-    better = kpi.better or "-"
-    role = "primary, guardrail" if kpi.comparable else "guardrail by level" if kpi.bot_rate else "shown only"
-    source = kpi.formula or getattr(kpis, kpi.name, None)
-    text = " ".join((inspect.getdoc(source) or "").split("Args:")[0].split()) if source else "not measured yet"
-    return f"| `{kpi.name}` | {better} | {role} | {'yes' if kpi.windowed else 'no'} | {text} |"
+def test_the_reference_is_what_the_code_says() -> None:
+    page = (PROJECT_ROOT / "docs" / "reference" / "kpis.md").read_text("utf-8")
+    assert markdown() in page, "run python -m tools.kpi_reference"
 
 
-def test_the_reference_is_what_the_code_does() -> None:
-    page = (PROJECT_ROOT / "docs" / "reference" / "kpis.md").read_text("utf-8").splitlines()
-    missing = [row for kpi in KPIS.values() if (row := reference_row(kpi)) not in page]
-    assert not missing, "\n".join(missing)
+def test_a_score_counts_as_given() -> None:
+    scored = replace(columns(SERVED_BY_BOT, SERVED_BY_PERSON), qa_score=np.array([88.0, math.nan]))
+    np.testing.assert_array_equal(values("qa_score", scored, Measure()), [88.0, math.nan])
+    np.testing.assert_array_equal(
+        values("csat_response", columns(contact(score=5), SERVED_BY_BOT), Measure()), [1, 0]
+    )
