@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from ivrbot.dialogue.declarations import check_actions, check_menu, check_slots, check_texts
 from ivrbot.dialogue.schema import END, Flow, FlowSet, Step
+from ivrbot.dialogue.two_topics import FIRST, QUESTION
 from ivrbot.errors import Problem
 from ivrbot.yamlfile import YamlFile
 
@@ -75,7 +76,8 @@ def check_flow_set(
     yield from check_menu(flow_set, files["branches.yml"])
     yield from check_slots(flow_set, files["domain.yml"])
     yield from check_actions(flow_set, files["domain.yml"])
-    yield from check_texts(flow_set, files, ENGINE_RESPONSES)
+    needed = (*ENGINE_RESPONSES, QUESTION) if FIRST in flow_set.domain.slots else ENGINE_RESPONSES
+    yield from check_texts(flow_set, files, needed)
 
 
 def _check_flow(flow_set: FlowSet, flow: Flow, file: YamlFile) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from ivrbot.model.dialogue import Collect, DialogueAct, Say, Value
+from ivrbot.model.dialogue import Collect, DialogueAct, Say, UserTurn, Value
 from ivrbot.model.speech import Language
 
 Waiting = Literal["collect", "fact", "auth", "bank", "route", "over"]
@@ -55,6 +55,8 @@ class DialogueState:
         upset: turns in which the caller swore, raged or despaired.
         served: a flow has told what it had to tell without the bank.
         hint_given: the caller was told how to reach an operator.
+        between: the two topics that the caller was asked to choose from, None when he was not.
+        unclear: the turn after which he was asked, for what else it said.
         answered: collects answered in the running flow, newest last, for "back".
     """
 
@@ -77,6 +79,8 @@ class DialogueState:
     upset: int = 0
     served: bool = False
     hint_given: bool = False
+    between: tuple[str, str] | None = None
+    unclear: UserTurn | None = None
     answered: tuple[Frame, ...] = ()
 
 

@@ -26,8 +26,10 @@ from ivrbot.dialogue.reading import (
 from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Result
+from ivrbot.dialogue.two_topics import FIRST, QUESTION, SECOND, Pair, chosen, is_emergency, keyed, worth_asking
 from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
 from ivrbot.language.commands import Universal
+from ivrbot.language.readings import CLEAR_FROM
 from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
 from ivrbot.language.tokens import words
 from ivrbot.model.call import EscalationReason
@@ -57,7 +59,9 @@ class Listener(Walker):
             state = replace(state, upset=state.upset + is_upset(turn.text, state.language))
         if spec is None:
             return self._fact_turn(state, turn)
-        return self._topic_turn(state, turn) if spec.kind == "topic" else self._answer_turn(state, turn, spec)
+        if spec.kind != "topic":
+            return self._answer_turn(state, turn, spec)
+        return self._between_turn(state, turn, state.between) if state.between else self._topic_turn(state, turn)
 
     def _fact_turn(self, state: DialogueState, turn: UserTurn) -> Result:
         """A secret was asked for: its answer goes to the ladder unread, everything else is handled here."""
@@ -104,11 +108,8 @@ class Listener(Walker):
             return self._fill(state, "topic", NO_TOPIC)
         if (aside := self._remark(state, turn)) is not None and turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
             return aside
-        if (topic := read_topic(turn, self._set.branches)) is not None:
-            # Half understood and sounding like "operator": he is asked for, whatever the rest was taken for.
-            if turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE and resembles_operator(turn, state.language):
-                return self._command(state, Universal.OPERATOR)
-            return self._fill(self._with_volunteered(state, turn, topic), "topic", topic)
+        if (stated := self._stated(state, turn)) is not None:
+            return stated
         if aside is not None:
             return aside
         if intent in {"greet", "affirm"} and state.failures == 0 and not state.upset:
@@ -116,6 +117,50 @@ class Listener(Walker):
         if (command := command_meant(turn)) is not None:
             return self._command(state, command)
         return self._not_understood(state, turn)
+
+    def _stated(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """The topic that was stated, or a question between two; None when nothing was."""
+        half_heard = turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE and resembles_operator(turn, state.language)
+        pair = worth_asking(self._set, turn)
+        # Whoever is beside himself is asked nothing that can be spared.
+        if pair is not None and (asked := state.collect) is not None and not state.upset and not half_heard:
+            question = Say(QUESTION, {FIRST: pair[0], SECOND: pair[1]})
+            state = replace(state, between=pair, unclear=turn, failures=0)
+            return self._put(state, question, asked, [], "collect", hint=False)
+        if (topic := read_topic(turn, self._set.branches)) is None:
+            return None
+        # Half understood and sounding like "operator": he is asked for, whatever the rest was taken for.
+        if half_heard:
+            return self._command(state, Universal.OPERATOR)
+        return self._fill(self._with_volunteered(state, turn, topic), "topic", topic)
+
+    def _between_turn(self, state: DialogueState, turn: UserTurn, pair: Pair) -> Result:
+        """One of the two, another clear topic, or a person: it is not asked twice."""
+        intent = turn.nlu.intent
+        if (topic := chosen(self._set, turn, pair, state.language)) is not None:
+            return self._settled(state, turn, topic)
+        if intent == "operator" and not asks_about_bot(turn.text, state.language):
+            return self._command(state, Universal.OPERATOR)
+        if state.topic and self._wants_no_more(turn, state.language):
+            return self._fill(state, "topic", NO_TOPIC)
+        if (aside := self._remark(state, turn)) is not None:
+            return aside
+        if (other := read_topic(turn, self._set.branches)) is not None and (
+            turn.nlu.confidence >= CLEAR_FROM or is_emergency(self._set, other)
+        ):
+            return self._settled(state, turn, other)
+        if (command := command_meant(turn)) is not None:
+            return self._command(state, command)
+        return self._transfer(state, [Say("utter_transfer")], self._shortened(state, EscalationReason.NO_MATCH))
+
+    def _settled(self, state: DialogueState, turn: UserTurn, topic: str) -> Result:
+        """Go on with the topic, and with what the unclear turn said besides."""
+        fresh: frozenset[str] = frozenset()
+        for said in (state.unclear, turn):
+            if said is not None:
+                state = self._with_volunteered(state, said, topic)
+                fresh |= state.fresh
+        return self._fill(replace(state, fresh=fresh), "topic", topic)
 
     def _wants_no_more(self, turn: UserTurn, language: Language) -> bool:
         intent = turn.nlu.intent
@@ -192,7 +237,9 @@ class Listener(Walker):
         if spec.kind == "topic" and digits == self._set.branches.language_key and not state.topic:
             other: Language = "en" if state.language == "ru" else "ru"
             return self._ask_again(replace(state, language=other, failures=0), [])
-        for name in (step.name, *step.accepts):
+        if state.between and (topic := keyed(digits, state.between)) is not None:
+            return self._fill(state, "topic", topic)
+        for name in (step.name, *step.accepts) if not state.between else ():
             value = read_keys(self._set.domain.slots[name], digits, self._set.branches)
             if value is not None:
                 return self._fill(state, name, value)
@@ -241,8 +288,10 @@ class Listener(Walker):
         self, state: DialogueState, slot: str, value: Value, also: Mapping[str, Value] = MappingProxyType({})
     ) -> Result:
         answered = (*state.answered, state.stack[-1])
-        if slot == "topic" and value != NO_TOPIC:
-            state = replace(state, topic=str(value))
+        if slot == "topic":
+            state = replace(
+                state, topic=state.topic if value == NO_TOPIC else str(value), between=None, unclear=None
+            )
         state = self._with_slots(state, {**also, slot: value})
         state = replace(state, failures=0, answered=answered, collect=None)
         return self._run(self._advance(state), [])
