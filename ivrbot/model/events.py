@@ -20,7 +20,6 @@ class EventType(StrEnum):
     CALL_STARTED = "call_started"
     BOT_SAID = "bot_said"
     CALLER_SAID = "caller_said"
-    PARTIAL = "partial"
     KEYS_PRESSED = "keys_pressed"
     NO_INPUT = "no_input"
     NO_MATCH = "no_match"
@@ -34,6 +33,8 @@ class EventType(StrEnum):
     BANK_REPLIED = "bank_replied"
     ENGINE_FAILED = "engine_failed"
     FRAMES_DROPPED = "frames_dropped"
+    RECORDING_STARTED = "recording_started"
+    RECORDING_ENDED = "recording_ended"
     ESCALATED = "escalated"
     WAIT_TOLD = "wait_told"
     CALLBACK_ASKED = "callback_asked"
@@ -41,6 +42,7 @@ class EventType(StrEnum):
     CALLBACK_ENDED = "callback_ended"
     SCORE_ASKED = "score_asked"
     CALL_SCORED = "call_scored"
+    OPERATOR_SAID = "operator_said"
     CALL_ENDED = "call_ended"
 
 

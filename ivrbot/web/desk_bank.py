@@ -1,8 +1,8 @@
 """What an operator changes at the bank for the caller in his hand: unblocks a card, connects the SMS service.
 
 Takes requests, gives JSON. A change is prepared (checked, with a reason) and then confirmed under a key, which is
-also the bank's idempotency key: confirmed twice, it happens once. It is noted before it is tried and when its end is
-known, in the activity log and in the bank's own log, with the operator's name and reason.
+also the bank's idempotency key: confirmed twice, it happens once. It is noted before it is tried and when its end
+is known, in the activity log and in the bank's own log, with the operator's name and reason.
 """
 
 from __future__ import annotations
@@ -225,9 +225,7 @@ class DeskBank:
         if body.operation == "unblock_card" and not body.card:
             problems.append({"field": "card", "message": "which card: its last four digits"})
         if not (_is_verified(dossier) or body.checked):
-            problems.append(
-                {"field": "checked", "message": "the caller is not verified: check him first"}
-            )
+            problems.append({"field": "checked", "message": "the caller is not verified: check him first"})
         if problems:
             raise Rejected(400, "invalid", problems)
 

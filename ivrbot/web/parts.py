@@ -13,6 +13,7 @@ from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.ports import Bank
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
+from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
@@ -35,6 +36,8 @@ class WebParts:
         people: accounts, sessions, tokens.
         activity: who did and saw what; every change by a person and every view of a call is noted there.
         passwords: hashes them; tests take cheaper ones.
+        recordings: the sound of calls; None where none can be heard.
+        quality_salt: with it the calls that people score are drawn by lot.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -50,4 +53,6 @@ class WebParts:
     people: PeopleBook
     activity: ActivityLog
     passwords: Passwords = field(default_factory=Passwords)
+    quality_salt: bytes = b""
     dialler: CallbackDialler | None = None
+    recordings: RecordingArchive | None = None

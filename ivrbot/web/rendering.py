@@ -29,6 +29,8 @@ NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/calls", "nav_calls", Right.CALLS_SEE),
     ("/phone", "nav_phone", None),
     ("/desk", "nav_desk", Right.DESK_USE),
+    ("/quality", "nav_quality", Right.QUALITY_SCORE),
+    ("/people", "nav_people", Right.PEOPLE_MANAGE),
     ("/docs", "nav_docs", None),
 )
 """Address, text, and the right it needs (None: anybody who may come in)."""

@@ -29,6 +29,9 @@ from ivrbot.web.health import Health
 from ivrbot.web.login import LogInPages
 from ivrbot.web.pages import Pages
 from ivrbot.web.parts import WebParts
+from ivrbot.web.people import PeoplePages
+from ivrbot.web.recordings import RecordingPages
+from ivrbot.web.quality import Quality
 from ivrbot.web.rollout_api import RolloutApi
 from ivrbot.web.scores import Scores
 from ivrbot.web.sessions import Sessions
@@ -110,17 +113,20 @@ class WebServer:
         application = web.Application(middlewares=[guard.guard], client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(add_headers)
         application.add_routes(LogInPages(parts, sessions).routes())
+        application.add_routes(PeoplePages(parts).routes())
         application.add_routes(CallsApi(parts, self._streams).routes())
         application.add_routes(Callbacks(parts).routes())
         application.add_routes(Dispositions(parts).routes())
         application.add_routes(RolloutApi(parts).routes())
         application.add_routes(Certificates(parts).routes())
         application.add_routes(Health(parts).routes())
+        application.add_routes(RecordingPages(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())
         application.add_routes(CallsPages(parts).routes())
         application.add_routes(Desk(parts, self._streams).routes())
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())
+        application.add_routes(Quality(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
         return application
 
