@@ -32,6 +32,15 @@ PACING_LATE_S = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5),
     registry=REGISTRY,
 )
+RECORDING_FAILURES = Counter(
+    "ivrbot_recording_failures", "Recordings given up or not begun", ["cause"], registry=REGISTRY
+)
+RECORDING_FRAMES_LOST = Counter(
+    "ivrbot_recording_frames_lost", "Frames that a slow disk cost recordings", registry=REGISTRY
+)
+RECORDING_QUEUE = Gauge(
+    "ivrbot_recording_queue_blocks", "Seconds of sound waiting to be written into recordings", registry=REGISTRY
+)
 PBX_FAILURES = Counter(
     "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY
 )

@@ -6,7 +6,7 @@ them. Units: sound is 8 kHz PCM16 mono; durations are milliseconds; money is min
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +29,11 @@ class Leg(Protocol):
     @property
     def call_id(self) -> CallId:
         """The call that the leg belongs to."""
+        ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Frames of 20 ms left out by policy so far, by side ("inbound", "outbound")."""
         ...
 
     def close(self) -> None:
@@ -69,6 +74,30 @@ class CallDoor(Protocol):
         Raises:
             LegRefused: unknown, reused or overdue call id, or no room.
         """
+        ...
+
+
+class RecordingFile(Protocol):
+    """The sound of one call on its way to a disk. Methods return at once and never raise."""
+
+    def write(self, at_ms: int, stereo: bytes) -> None:
+        """Lay 8 kHz PCM16 (caller left, bot right) down at a moment; dropped when too much waits."""
+        ...
+
+    def silence_caller(self, from_ms: int, to_ms: int) -> None:
+        """Make what the caller said in between silence, for good; never dropped."""
+        ...
+
+    def close(self) -> None:
+        """The recording is whole. Idempotent."""
+        ...
+
+
+class Recordings(Protocol):
+    """Where the sound of calls is kept."""
+
+    def open(self, call_id: CallId) -> RecordingFile | None:
+        """Begin a recording; None when calls are not recorded, or cannot be just now."""
         ...
 
 

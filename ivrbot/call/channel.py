@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ivrbot.call.tape import Tape
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import Hypothesis, Language
 
@@ -20,6 +21,7 @@ class Spoken:
     Attributes:
         engine: recogniser that heard them, "text" for typed calls.
         over_prompt: they began while a prompt was playing.
+        began_ms: call time of their first sound.
         ended_ms: call time of the last voiced sound.
         asr_ms: wall time of the decoding that gave them.
     """
@@ -27,6 +29,7 @@ class Spoken:
     hypotheses: tuple[Hypothesis, ...] = field(repr=False)
     engine: str
     over_prompt: bool = False
+    began_ms: int = 0
     ended_ms: int = 0
     asr_ms: int = 0
 
@@ -56,6 +59,11 @@ Completes = Callable[[str], Awaitable[bool]]
 
 class Channel(Protocol):
     """The caller's end of a session."""
+
+    @property
+    def tape(self) -> Tape:
+        """Where the call's sound is recorded; `tape.NOTHING` where there is no sound to record."""
+        ...
 
     def now_ms(self) -> int:
         """Time since the call was answered, monotonic."""

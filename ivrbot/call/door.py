@@ -24,7 +24,7 @@ from ivrbot.logs import call_id_var
 from ivrbot.model.call import CallEnd, CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Language
-from ivrbot.ports import AsrEngine, Leg, MediaSink, Voice
+from ivrbot.ports import AsrEngine, Leg, MediaSink, Recordings, Voice
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,7 @@ class CallDesk:
         settings: limits and languages.
         record: the recorder's entrance.
         registered_only: legs without a registration are refused.
+        recordings: where the sound of calls is kept; None: nowhere.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class CallDesk:
         settings: CallSettings,
         record: Recorder,
         registered_only: bool,
+        recordings: Recordings | None = None,
     ) -> None:
         self._parts = parts
         self._asr = asr
@@ -97,6 +99,7 @@ class CallDesk:
         self._settings = settings
         self._record = record
         self._registered_only = registered_only
+        self._recordings = recordings
         self._expected: dict[CallId, _Expected] = {}
         self._used: dict[CallId, float] = {}
         self._live: dict[CallId, LiveCall] = {}
@@ -196,7 +199,9 @@ class CallDesk:
         if len(self._live) >= self._settings.max_calls:
             raise LegRefused("no room")
         self._used[leg.call_id] = time.monotonic()
-        channel = SoundChannel(leg, self._asr, self._voice, self.emit_for(leg.call_id))
+        channel = SoundChannel(
+            leg, self._asr, self._voice, self.emit_for(leg.call_id), recordings=self._recordings
+        )
         language = self.language_of(registration)
         self._live[leg.call_id] = LiveCall(registration, language, time.time())
         self._empty.clear()

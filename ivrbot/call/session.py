@@ -76,6 +76,8 @@ from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
 log = logging.getLogger(__name__)
 
 APOLOGY_S: Final = 5.0
+RECORDED: Final = "utter_greeting_recorded"
+"""Who hears this and stays has consented."""
 HAND_OVER_S: Final = 5.0
 BANK_OFFSET: Final = timedelta(hours=3)
 """Moscow time: "yesterday" is the bank's."""
@@ -153,6 +155,7 @@ class CallSession:
         self._asked_for_more = False
         self._asr_failures = 0
         self._understanding = Understanding(parts.nlu)
+        self._dialogue = parts.dialogue.of_recorded_call() if channel.tape.ready else parts.dialogue
 
     async def run(self) -> CallEnd:
         """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
@@ -201,22 +204,24 @@ class CallSession:
         elif front == "auto":
             front = await self._parts.router.front(self._call)
         front = "external" if front == "external_ivr" else front
-        self._state, acts = self._parts.dialogue.start(
+        self._state, acts = self._dialogue.start(
             self._state.language, front, self._topic, _day_at_the_bank(self._parts.now())
         )
         while True:
             self._channel.speak_in(self._state.language)
+            last = acts[-1]
+            # From the first word of a secret's question on: who knows it answers before it has been asked in full.
+            self._channel.tape.pause(isinstance(last, Collect) and last.secret)
             for act in acts[:-1]:
                 assert isinstance(act, Say)
                 await self._say(act)
-            last = acts[-1]
             if isinstance(last, Transfer):
                 return await self._transfer(last)
             if isinstance(last, Hangup):
                 return await self._goodbye(last)
             input_ = await self._input(last)
             before = self._state.slots
-            self._state, acts = self._parts.dialogue.step(self._state, input_)
+            self._state, acts = self._dialogue.step(self._state, input_)
             self._sure.note(before, self._state.slots, input_)
 
     async def _input(self, act: DialogueAct) -> DialogueInput:
@@ -234,6 +239,9 @@ class CallSession:
 
     async def _say(self, act: Say) -> None:
         utterance = render(self._parts.flow_set, act, self._state.language)
+        if act.response == RECORDED:
+            by = "bot" if self._channel.tape.start() else "pbx"
+            self._emit(EventType.RECORDING_STARTED, self._channel.now_ms(), {"by": by, "consent": "announced"})
         self._transcript.bot(utterance, act.response)
         await self._channel.say(utterance, interruptible=act.interruptible)
 

@@ -14,14 +14,15 @@ from ivrbot import metrics
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.hearing import Hearing, Reading
 from ivrbot.call.playout import Playout
+from ivrbot.call.tape import NOTHING, CallTape, Tape
 from ivrbot.call.transcript import Emit
 from ivrbot.errors import LegClosed
 from ivrbot.language.commands import Universal, universal
 from ivrbot.model.audio import Frame
 from ivrbot.model.dialogue import Collect, Utterance
-from ivrbot.model.events import EventType
+from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Expect, Language
-from ivrbot.ports import AsrEngine, Leg, Voice
+from ivrbot.ports import AsrEngine, Leg, Recordings, Voice
 
 BARGE_IN_CONFIRM_S: Final = 1.2
 KEY_PAUSE_S: Final = 3.0
@@ -44,6 +45,7 @@ class SoundChannel:
         voice: the bot's mouth.
         emit: the recorder's entrance for this call.
         clock: seconds, monotonic.
+        recordings: where the call's sound may be kept; None: nowhere.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class SoundChannel:
         voice: Voice,
         emit: Emit,
         clock: Callable[[], float] = time.monotonic,
+        recordings: Recordings | None = None,
     ) -> None:
         self._leg = leg
         self._clock = clock
         self._voice = voice
         self._emit = emit
         self._started_s = self._clock()
+        self._tape = NOTHING if recordings is None else CallTape(recordings, leg.call_id, self.now_ms)
         self._playout = Playout(self._first_frame, self._drained)
         self._hearing = Hearing(
             asr,
@@ -77,6 +81,7 @@ class SoundChannel:
         self._hash_is_spare = False
         self._silent = False
         self._closed = ""
+        self._is_over = False
         self._language: Language = "ru"
         self._collect: Collect | None = None
         self._cut_short = False
@@ -90,6 +95,7 @@ class SoundChannel:
 
     def on_frame(self, frame: Frame) -> None:
         """20 ms of the caller."""
+        self._tape.hear(frame)
         self._hearing.feed(frame)
 
     def on_key(self, key: str) -> None:
@@ -113,9 +119,16 @@ class SoundChannel:
 
     def next_frame(self) -> Frame | None:
         """20 ms to play."""
-        return self._playout.next_frame()
+        frame = self._playout.next_frame()
+        self._tape.tick(frame)
+        return frame
 
     # --- Channel ------------------------------------------------------------------------------------
+
+    @property
+    def tape(self) -> Tape:
+        """Where the call's sound is recorded."""
+        return self._tape
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin; background work runs in the call's task group."""
@@ -186,10 +199,19 @@ class SoundChannel:
         self._leg.notify({"type": "transcript", "who": who, "text": text, "t_ms": self.now_ms()})
 
     def close(self) -> None:
-        """Hang up on our side."""
+        """Hang up on our side; what was lost and what was recorded is told once."""
         self._hearing.stop()
         self._stop_barge_timer()
         self._leg.close()
+        if self._is_over:
+            return
+        self._is_over = True
+        lost: dict[str, JsonValue] = {side: frames for side, frames in self._leg.dropped.items() if frames}
+        if lost:
+            self._emit(EventType.FRAMES_DROPPED, self.now_ms(), lost)
+        if (recorded := self._tape.close()) is not None:
+            data: dict[str, JsonValue] = {"audio_ms": recorded.audio_ms, "hidden_ms": recorded.hidden_ms}
+            self._emit(EventType.RECORDING_ENDED, self.now_ms(), data)
 
     # --- listening ----------------------------------------------------------------------------------
 
@@ -251,6 +273,7 @@ class SoundChannel:
             reading.transcript.hypotheses,
             reading.transcript.engine,
             reading.over_prompt,
+            reading.began_ms,
             reading.ended_ms,
             reading.asr_ms,
         )

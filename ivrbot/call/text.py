@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
+from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.errors import LegClosed
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import Hypothesis, Language
@@ -35,6 +36,11 @@ class TextChannel:
         self._started_s = time.monotonic()
         self._closed = False
         self.last_bot_line = ""
+
+    @property
+    def tape(self) -> Tape:
+        """Text is not recorded."""
+        return NOTHING
 
     def now_ms(self) -> int:
         """Time since the call began."""

@@ -91,6 +91,8 @@ class Transcriber:
     def caller(self, turn: UserTurn, heard: Spoken, collect: Collect, language: Language) -> None:
         """The caller said something."""
         text = self._mask.spoken(turn, collect, language)
+        if text != turn.text:
+            self._channel.tape.hide(heard.began_ms, heard.ended_ms)
         self._channel.show("caller", text)
         data: dict[str, JsonValue] = {
             "text": text,

@@ -6,7 +6,9 @@ cannot go on ends with an operator.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
+from typing import Self
 
 from ivrbot.dialogue.conditions import parse_value
 from ivrbot.dialogue.questions import question_for
@@ -46,6 +48,12 @@ class Walker:
             for flow in flow_set.flows.values()
         }
         self._used_in = {name: self._slots_of(name) for name in flow_set.flows}
+
+    def of_recorded_call(self) -> Self:
+        """The same engine, for a call whose greeting says that it is recorded."""
+        other = copy(self)
+        other._recorded = True
+        return other
 
     def _slots_of(self, flow: str) -> frozenset[str]:
         """Everything that a flow asks for, sets, sends to the bank or gets from it."""

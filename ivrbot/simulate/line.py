@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
+from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.errors import LegClosed
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import LANGUAGES, Hypothesis, Language
@@ -87,6 +88,7 @@ class VirtualLine:
         self._last_text = ""
         self._language: Language = persona.line_language
         self._closed = False
+        self.tape: Tape = NOTHING
         self.heard: list[Line] = []
         self.talk: list[tuple[str, str]] = []
         self.solved_ms: int | None = None

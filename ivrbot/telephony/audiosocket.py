@@ -15,6 +15,8 @@ import errno
 import ipaddress
 import logging
 import socket
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final, cast
 
 from ivrbot.config import MediaSettings
@@ -172,6 +174,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = Parser()
         self._framer = Framer()
+        self._dropped: Counter[str] = Counter()
         self._call_id = CallId("")
         self._sink: MediaSink | None = None
         self._sink_in_step: MediaSink | None = None  # set while a whole frame may take the short way
@@ -190,6 +193,10 @@ class _Connection(asyncio.Protocol):
     @property
     def call_id(self) -> CallId:
         return self._call_id
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        return self._dropped
 
     def close(self) -> None:
         self.finish("closed")
@@ -220,7 +227,7 @@ class _Connection(asyncio.Protocol):
             if self._sound.take(FRAME_BYTES, self._heard_s):
                 self._sink_in_step.on_frame(cast(Frame, data[HEADER_BYTES:]))
             else:
-                FRAMES_DROPPED.labels("inbound").inc()
+                self._lose("inbound", 1)
             return
         messages = self._parser.feed(data)
         if self._messages.take(len(messages), self._heard_s):
@@ -355,7 +362,7 @@ class _Connection(asyncio.Protocol):
         kept = [audio for audio in reversed(sound) if self._sound.take(len(audio.pcm), self._heard_s)]
         kept.reverse()
         if len(kept) < len(sound):
-            FRAMES_DROPPED.labels("inbound").inc(len(sound) - len(kept))
+            self._lose("inbound", len(sound) - len(kept))
         for audio in kept:
             for frame in self._framer.feed(audio.pcm):
                 sink.on_frame(frame)
@@ -369,9 +376,13 @@ class _Connection(asyncio.Protocol):
     def _play(self, frame: Frame) -> None:
         """Write one frame, called by the clock. A peer that does not read loses it."""
         if self._write_paused:
-            FRAMES_DROPPED.labels("outbound").inc()
+            self._lose("outbound", 1)
         elif self._transport:
             self._transport.write(FRAME_HEADER + frame)
+
+    def _lose(self, side: str, frames: int) -> None:
+        FRAMES_DROPPED.labels(side).inc(frames)
+        self._dropped[side] += frames
 
     def _watch(self) -> None:
         """Close the leg of a peer that fell silent; looks again when it could be due."""

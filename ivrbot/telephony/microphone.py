@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from ivrbot.errors import MissingError
@@ -121,6 +121,7 @@ class MicrophoneLeg:
         self._on_notice = on_notice
         self._gone = gone
         self._framer = Framer()
+        self._lost_outbound = 0
         self._to_speaker: deque[Frame] = deque()
         self._sink: MediaSink | None = None
         self._paced: PacedLeg | None = None
@@ -131,6 +132,11 @@ class MicrophoneLeg:
     def call_id(self) -> CallId:
         """The call that the leg belongs to."""
         return self._call_id
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Frames that the speaker did not take in time."""
+        return {"outbound": self._lost_outbound}
 
     def close(self) -> None:
         """End the leg, by the bot."""
@@ -203,6 +209,7 @@ class MicrophoneLeg:
         if len(self._to_speaker) >= SPEAKER_QUEUE_FRAMES:
             self._to_speaker.popleft()
             FRAMES_DROPPED.labels("outbound").inc()
+            self._lost_outbound += 1
         self._to_speaker.append(frame)
 
     def _next_for_speaker(self) -> Frame | None:

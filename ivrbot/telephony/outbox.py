@@ -38,6 +38,7 @@ class Outbox:
         self._items: deque[str | bytes] = deque()
         self._news = asyncio.Event()
         self._closing = False
+        self.dropped = 0
         connection: Any = transport.get_extra_info("socket") if transport else None
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
@@ -62,6 +63,7 @@ class Outbox:
         waiting_bytes = self._transport.get_write_buffer_size() if self._transport else 0
         if waiting_bytes > WRITE_BUFFER_BYTES or len(self._items) >= OUTBOX_FRAMES:
             FRAMES_DROPPED.labels("outbound").inc()
+            self.dropped += 1
             return
         self._items.append(pcm)
         self._news.set()

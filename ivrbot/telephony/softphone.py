@@ -21,7 +21,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -169,6 +169,7 @@ class _Socket:
         self._cause = ""
         self._line: OperatorLine | None = None
         self._framer = Framer()
+        self._lost_inbound = 0
         self._outbox = Outbox(ws, transport)
         self._started: asyncio.Future[CallRegistration] = self._loop.create_future()
         self._ended = asyncio.Event()
@@ -181,6 +182,10 @@ class _Socket:
     @property
     def call_id(self) -> CallId:
         return self._call_id
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        return {"inbound": self._lost_inbound, "outbound": self._outbox.dropped}
 
     def close(self) -> None:
         self.end("closed")
@@ -318,7 +323,9 @@ class _Socket:
         if len(pcm) % SAMPLE_BYTES:
             raise ProtocolError("half a sample")
         if not self._sound.take(len(pcm), self._loop.time()):
-            FRAMES_DROPPED.labels("inbound").inc(max(1, len(pcm) // FRAME_BYTES))
+            lost = max(1, len(pcm) // FRAME_BYTES)
+            FRAMES_DROPPED.labels("inbound").inc(lost)
+            self._lost_inbound += lost
         elif self._line:
             self._line.sound(Side.CALLER, pcm)
         elif self._sink and not self._cause:

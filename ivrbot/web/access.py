@@ -57,6 +57,7 @@ HEADERS: Final = {
             "style-src 'self'",
             "img-src 'self'",
             "connect-src 'self'",
+            "media-src 'self'",
             "base-uri 'none'",
             "form-action 'self'",
             "frame-ancestors 'none'",

@@ -9,6 +9,7 @@ from typing import Any
 
 from ivrbot import app
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
+from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.config import Settings
 from ivrbot.errors import LegClosed
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
@@ -60,6 +61,7 @@ class ScriptedCaller:
         self.finished = 0
         self.gone = False
         self._now_ms = 0
+        self.tape: Tape = NOTHING
 
     def now_ms(self) -> int:
         self._now_ms += 10

@@ -43,6 +43,7 @@ class QuietLeg:
     def __init__(self) -> None:
         self.closed = 0
         self.shown: list[dict[str, object]] = []
+        self.dropped: dict[str, int] = {}
 
     @property
     def call_id(self) -> CallId:

@@ -36,6 +36,7 @@ class Leg:
     def __init__(self, call_id: CallId) -> None:
         self.call_id = call_id
         self.closed = 0
+        self.dropped: dict[str, int] = {}
 
     def close(self) -> None:
         self.closed += 1

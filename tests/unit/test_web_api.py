@@ -147,10 +147,10 @@ async def test_past_and_live_events_meet_without_gap_or_repetition(site: Site) -
     call_id = await registered(site)
     record = site.parts.recorder
     for number in range(30):
-        record.emit(call_id, EventType.PARTIAL, number, {"text": "до"})
+        record.emit(call_id, EventType.NO_MATCH, number, {"text": "до"})
     early = Reader(site, f"/api/v1/calls/{call_id}/events")
     for number in range(30):
-        record.emit(call_id, EventType.PARTIAL, 30 + number, {"text": "во время"})
+        record.emit(call_id, EventType.NO_MATCH, 30 + number, {"text": "во время"})
         await asyncio.sleep(0)
     late = Reader(site, f"/api/v1/calls/{call_id}/events")
     await until(lambda: early.rows and late.rows)
@@ -171,7 +171,7 @@ async def test_what_happens_while_the_past_is_read_is_told_once(
     flush = site.parts.recorder.flush
 
     async def busy_flush() -> None:
-        site.parts.recorder.emit(call_id, EventType.PARTIAL, 1, {})
+        site.parts.recorder.emit(call_id, EventType.NO_MATCH, 1, {})
         await flush()
 
     monkeypatch.setattr(site.parts.recorder, "flush", busy_flush)
@@ -193,7 +193,7 @@ async def test_a_finished_call_is_told_and_the_stream_ends(site: Site) -> None:
 async def test_a_reader_who_comes_back_gets_the_rest(site: Site) -> None:
     call_id = await registered(site)
     for number in range(3):
-        site.parts.recorder.emit(call_id, EventType.PARTIAL, number, {})
+        site.parts.recorder.emit(call_id, EventType.NO_MATCH, number, {})
     site.parts.recorder.emit(call_id, EventType.CALL_ENDED, 5, {})
     reader = Reader(site, f"/api/v1/calls/{call_id}/events", {"Last-Event-ID": "2"})
     await reader.task
@@ -208,7 +208,7 @@ async def test_a_reader_too_slow_for_the_live_view_is_served_from_the_store(
     reader = Reader(site, f"/api/v1/calls/{call_id}/events")
     await until(lambda: reader.rows)
     for number in range(40):
-        site.parts.recorder.emit(call_id, EventType.PARTIAL, number, {})
+        site.parts.recorder.emit(call_id, EventType.NO_MATCH, number, {})
     site.parts.recorder.emit(call_id, EventType.CALL_ENDED, 50, {})
     await reader.task
     assert [row["seq"] for row in reader.rows] == list(range(42))
@@ -229,9 +229,9 @@ async def test_streams_are_limited_and_end_when_readers_go(site: Site) -> None:
     assert (await site.get(f"/api/v1/calls/{call_id}/events"))[0] == 503
     reader.task.cancel()
     await asyncio.gather(reader.task, return_exceptions=True)
-    site.parts.recorder.emit(call_id, EventType.PARTIAL, 1, {})
+    site.parts.recorder.emit(call_id, EventType.NO_MATCH, 1, {})
     await until(lambda: site.parts.recorder.waiting == 0)
-    site.parts.recorder.emit(call_id, EventType.PARTIAL, 2, {})
+    site.parts.recorder.emit(call_id, EventType.NO_MATCH, 2, {})
     await until(lambda: streams.count == 0)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 import aiohttp
 from argon2 import PasswordHasher
+from yarl import URL
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.bank.simulator import BankSimulator
@@ -21,19 +22,23 @@ from ivrbot.call.session import CallParts
 from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, WebSettings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
+from ivrbot.model.people import Account, Role
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
+from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
 from ivrbot.web.server import WebParts, WebServer
+from ivrbot.web.sessions import csrf_of
 from tests.fakes.media import RecordingDoor
 
 TOKEN = "a-token-of-tests"
+PASSWORD = "four words of a test"
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 FLOWS = load_flows(PROJECT_ROOT / "flows")
@@ -68,12 +73,73 @@ class Site:
             is_json = response.content_type == "application/json"
             return response.status, await response.json() if is_json else await response.text()
 
+    async def add_person(
+        self, name: str, *roles: Role, branches: frozenset[str] | None = None, must_change: bool = False
+    ) -> None:
+        """Somebody who may log in with `PASSWORD`."""
+        hashed = CHEAP.hash_now(PASSWORD)
+        await self.parts.people.add(
+            Account(name, frozenset(roles), branches, hashed, must_change, False, AT, "test")
+        )
+
+    @asynccontextmanager
+    async def logged_in(
+        self, name: str, *roles: Role, branches: frozenset[str] | None = None
+    ) -> AsyncIterator[Visitor]:
+        """A new person with a browser of his own, logged in."""
+        await self.add_person(name, *roles, branches=branches)
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            visitor = Visitor(self.url, session)
+            assert await visitor.log_in(name) == 303
+            yield visitor
+
+
+class Visitor:
+    """A browser, as far as HTTP goes.
+
+    Attributes:
+        csrf: what its pages show.
+    """
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.session = session
+        self.csrf = ""
+
+    async def log_in(self, name: str, password: str = PASSWORD) -> int:
+        """Send the form; gives the status."""
+        form = {"name": name, "password": password}
+        async with self.session.post(f"{self.url}/login", data=form, allow_redirects=False) as response:
+            status = response.status
+        cookie = self.session.cookie_jar.filter_cookies(URL(self.url)).get("session")
+        self.csrf = csrf_of(cookie.value) if cookie else ""
+        return status
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str]:
+        async with self.session.get(self.url + path, headers=headers, allow_redirects=False) as response:
+            return response.status, await response.text()
+
+    async def post(self, path: str, *, csrf: str | None = None, **arguments: Any) -> tuple[int, str]:
+        headers = {"X-CSRF-Token": self.csrf if csrf is None else csrf}
+        async with self.session.post(
+            self.url + path, headers=headers, allow_redirects=False, **arguments
+        ) as response:
+            return response.status, await response.text()
+
 
 @asynccontextmanager
 async def open_site(
-    folder: Path, *, max_calls: int = 20, is_open: bool = True, login: Login = "local"
+    folder: Path,
+    *,
+    max_calls: int = 20,
+    is_open: bool = True,
+    login: Login = "local",
+    proxies: tuple[str, ...] = (),
+    two_person: bool = False,
 ) -> AsyncIterator[Site]:
-    plan = load_plan(PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH})
+    plan = plan or load_plan(
+        PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH}
+    )
     async with (
         Store(folder / "test.sqlite") as store,
         Recorder(store, folder / "journal.jsonl", lambda: AT) as recorder,
@@ -92,7 +158,7 @@ async def open_site(
             desk.open(group)
         door, bank = RecordingDoor(), BankSimulator(folder, b"k" * 32)
         parts = WebParts(
-            settings=WebSettings(port=0, login=login),
+            settings=WebSettings(port=0, login=login, proxies=proxies),
             token=TOKEN,
             calls=desk,
             softphone=SoftphoneGateway(door, Pacer(), desk.register, recorder.subscribe, MediaSettings()),
@@ -104,6 +170,7 @@ async def open_site(
             people=PeopleBook(store),
             passwords=CHEAP,
             activity=ActivityLog(store, lambda: AT),
+            recordings=RecordingArchive(folder / "recordings", enabled=True, min_free_bytes=0),
         )
         site = Site(parts, WebServer(parts), door, bank)
         site.url = f"http://127.0.0.1:{await site.server.start()}"
