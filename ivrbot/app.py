@@ -23,8 +23,14 @@ from typing import TypeVar
 from ivrbot import metrics
 from ivrbot.analytics.contact_writer import ContactWriter
 from ivrbot.analytics.contacts import UnitOf
+from ivrbot.analytics.evidence_source import ContactEvidence
+from ivrbot.analytics.export import Export
+from ivrbot.analytics.export_columns import Habits
+from ivrbot.analytics.export_evidence import ExportEvidence
+from ivrbot.analytics.figures import Rates
 from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.analytics.recorder import Recorder
+from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.authentication import CustomerLocks
@@ -47,6 +53,7 @@ from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler, DiallerParts
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
+from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import load_plan
@@ -60,7 +67,9 @@ from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import PostgresAddress
 from ivrbot.storage.history import ContactHistory
 from ivrbot.storage.recordings import RecordingArchive
+from ivrbot.storage.report_facts import ReportFacts
 from ivrbot.storage.rollout_book import RolloutBook
+from ivrbot.storage.shadow import ShadowBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
@@ -380,6 +389,43 @@ async def follow_contacts(core: Core) -> None:
         group.create_task(_for_ever(contact_writer(contacts, settings).run), name="contact-writer")
         if settings.asterisk.queue_log:
             group.create_task(_for_ever(lambda: _follow_queue_log(contacts, settings)), name="queue-log")
+
+
+async def fold_what_waits(store: Store, settings: Settings) -> None:
+    """Fold every call that is due into contacts, for commands that run without a server."""
+    writer = contact_writer(ContactBook(store), settings)
+    while await writer.step():
+        pass
+
+
+def report_habits(plan: Plan) -> Habits:
+    """What of a plan the analytical export depends on."""
+    return Habits(
+        plan.timezone,
+        {name: timedelta(days=branch.repeat_window_days) for name, branch in plan.branches.items()},
+        {name: branch.time_cap_s for name, branch in plan.branches.items()},
+    )
+
+
+def report_export(settings: Settings, store: Store, plan: Callable[[], Plan]) -> Export:
+    """The analytical export of the data folder."""
+    folder = make_data_dir(settings.data_dir) / "export"
+    return Export(folder, ReportFacts(store), lambda: report_habits(plan()), utc_now)
+
+
+def reports_of(settings: Settings, store: Store, plan: Callable[[], Plan]) -> Reports:
+    """Reports over that export."""
+    folder, costs = settings.data_dir / "export", settings.costs
+    live = ContactEvidence(
+        ContactBook(store),
+        shadow=ShadowBook(store).evidence,
+        time_cap_s=lambda branch: plan().branches[branch].time_cap_s,
+    )
+    rates = Rates(costs.bot_minute_minor, costs.operator_minute_minor)
+    parts = ReportParts(
+        ReportReader(folder, rates), ExportEvidence(folder, live), plan, store, rates, costs.currency
+    )
+    return Reports(parts)
 
 
 def callback_dialler(core: Core) -> CallbackDialler | None:
