@@ -35,7 +35,8 @@ FILLERS: dict[Language, frozenset[str]] = {
 UNABLE: dict[Language, tuple[tuple[str, ...], ...]] = {
     "ru": _phrases(
         "не знаю|не помню|не вспомню|не могу|не скажу|не назову|не вижу|забыл|забыла|нет под рукой|нет с собой",
-        "нету|без понятия|понятия не имею|нет карты|карты нет|нет кодового",
+        "нету|без понятия|понятия не имею|нет карты|карты нет|карты же нет|нет кодового",
+        "откуда мне знать|откуда я знаю",
     ),
     "en": _phrases(
         "don't know|do not know|don't remember|do not remember|can't remember|cannot remember|can't say",

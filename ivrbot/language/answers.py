@@ -49,7 +49,7 @@ _PHRASES: dict[Language, _Phrases] = {
         "подтверждаю|не совсем|не хотел|не хотела|не давайте|не пойдет|не она|не он|не оно|не делайте|не могу "
         "согласиться|вовсе не|нет конечно|конечно нет|конечно не|точно нет|нет точно|разумеется нет|нет "
         "разумеется|не обязательно|другая|другую|другой карты|с чего вы взяли|не верна|не хорошо|не нужен|не "
-        "нужна",
+        "нужна|ничего больше|больше ничего",
         neither="точно не знаю|надо же|надо подумать|как можно|можно ли|верно ли|правильно ли|так что|так вот|"
         "ну так|а так|хорошо бы|когда надо|что нужно|что надо|что правильно",
         unsure="не знаю|не уверен|не уверена|наверное|наверно|может быть|может|возможно|не помню|сомневаюсь|не "
@@ -71,7 +71,7 @@ _PHRASES: dict[Language, _Phrases] = {
         "right|don't proceed|don't continue|isn't it|absolutely not|definitely not|certainly not|of course not|"
         "not really|i would not|i'd rather not|rather not|that's not it|it is not|that is not right|that's not "
         "right|it is wrong|i do not|don't confirm|another one|a different one|the other one|that is wrong|not "
-        "fine by me",
+        "fine by me|nothing else|nothing more",
         neither="right now|all right then|sure about|true that|isn't there|right away|right card",
         unsure="i don't know|i do not know|don't know|do not know|not sure|i'm not sure|maybe|perhaps|i don't "
         "remember|don't remember|i guess|possibly|don't understand|do not understand|i doubt it|not certain|"
@@ -79,6 +79,13 @@ _PHRASES: dict[Language, _Phrases] = {
     ),
 }
 _LONGEST = 5
+# What a yes may be said with, and a wish for something else just as well: "хочу", "хочу оформить ипотеку".
+_WISHES: dict[Language, frozenset[str]] = {
+    "ru": frozenset(listed("хочу надо нужно можно так давай давайте хорошо ладно")),
+    "en": frozenset(listed("okay ok fine right sure")),
+}
+_LONGEST_WISH = 4
+_INFINITIVES: dict[Language, tuple[str, ...]] = {"ru": ("ть", "ти", "чь", "ться", "тись"), "en": ()}
 _PARTICLE = "да"
 # Before a pause the particles are answers of their own.
 _PAUSED = {"да": "да,", "не": "неа"}
@@ -120,6 +127,14 @@ def _bare_no(words: Sequence[str], at: int, language: Language) -> _Sign:
     return _Sign.NEITHER if at > 0 and words[at - 1] in _HAVING[language] else _Sign.NO
 
 
+def _is_wish(words: Sequence[str], at: int, language: Language) -> bool:
+    """Tell "хочу" from "хочу оформить ипотеку": what was asked about is found by its verb, apart from this."""
+    if words[at] not in _WISHES[language]:
+        return False
+    following = words[at + 1] if at + 1 < len(words) else ""
+    return len(words) > _LONGEST_WISH or following.endswith(_INFINITIVES[language] or ("\0",))
+
+
 def _read_signs(words: Sequence[str], language: Language) -> list[_Sign]:
     signs: list[_Sign] = []
     at = 0
@@ -133,7 +148,7 @@ def _read_signs(words: Sequence[str], language: Language) -> list[_Sign]:
             continue
         found = _match(words, at, _PHRASES[language])
         if found is not None:
-            signs.append(found[0])
+            signs.append(_Sign.NEITHER if found == (_Sign.YES, 1) and _is_wish(words, at, language) else found[0])
             at += found[1]
         elif words[at] in _NOT[language]:
             action = at + 1 < len(words) and words[at + 1].endswith(_ACTION_ENDINGS)

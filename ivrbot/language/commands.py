@@ -182,6 +182,21 @@ def _refused(words: list[str], language: Language) -> bool:
     return any(word in follows and after.startswith(follows[word]) for word, after in pairwise(words))
 
 
+_LONGEST_REQUEST = 5
+
+
+def ends_asking_for_operator(text: str, language: Language) -> bool:
+    """Tell whether an outburst ends with the plain wish for a person: "вы издеваетесь, соедините с оператором".
+
+    Args:
+        text: one utterance, more than a command.
+        language: of the utterance.
+    """
+    said = [token.text for token in tokenise(text, language) if token.kind is not Kind.MARK]
+    tails = (" ".join(said[-length:]) for length in range(2, min(_LONGEST_REQUEST, len(said)) + 1))
+    return not _refused(said, language) and any(universal(tail, language) is Universal.OPERATOR for tail in tails)
+
+
 def universal(text: str, language: Language) -> Universal | None:
     """Tell whether the whole utterance is a command that works at any moment.
 
