@@ -26,6 +26,7 @@ from ivrbot.model.people import Account, Role
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
+from ivrbot.rollout.plan import Plan
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
@@ -135,7 +136,7 @@ async def open_site(
     is_open: bool = True,
     login: Login = "local",
     proxies: tuple[str, ...] = (),
-    two_person: bool = False,
+    plan: Plan | None = None,
 ) -> AsyncIterator[Site]:
     plan = plan or load_plan(
         PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH}

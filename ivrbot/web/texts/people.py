@@ -56,6 +56,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     "people_tokens": both("Tokens of machines", "Токены программ"),
     "people_name": both("Name", "Имя"),
+    "people_rights": both("Rights", "Права"),
     "people_state": both("State", "Состояние"),
     "people_active": both("active", "активен"),
     "people_disabled": both("disabled", "отключён"),
