@@ -73,8 +73,10 @@ from ivrbot.storage.shadow import ShadowBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk import AmiAccount, AmiControl
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
+from ivrbot.telephony.asterisk_phones import phone_news
 from ivrbot.telephony.asterisk_queues import AsteriskQueues
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
+from ivrbot.telephony.wire.ami import AmiMessage
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
@@ -271,6 +273,8 @@ async def open_core(
             now=utc_now,
         )
         stack.push_async_callback(desk.close)
+        if pbx is not None:
+            pbx.listen(lambda event: _tell_phone(desk, event))
         parts = CallParts(
             flow_set=flow_set,
             dialogue=Dialogue(flow_set, recorded=settings.call.recorded),
@@ -329,6 +333,12 @@ def _load_files(settings: Settings, plan_file: Path) -> tuple[FlowSet, Policy, P
     if flow_set is None or policy is None or plan is None:
         raise ConfigError(problems)
     return flow_set, policy, plan
+
+
+def _tell_phone(desk: OperatorDesk, event: AmiMessage) -> None:
+    """An operator's telephone does something: his desk shows whom it is for."""
+    if (news := phone_news(event)) is not None:
+        desk.phone(news)
 
 
 def _pbx(settings: Settings) -> AmiControl | None:

@@ -145,6 +145,7 @@ async def _answer_calls(
                 bank=core.parts.bank,
                 people=PeopleBook(core.store),
                 activity=ActivityLog(core.store, app.utc_now),
+                callback_rules=settings.operators,
                 quality_salt=app.quality_salt(settings.data_dir),
                 dialler=dialler,
                 recordings=recordings,

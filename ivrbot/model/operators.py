@@ -139,3 +139,26 @@ class CallbackAsked:
 
     due_at: datetime
     number: str = field(repr=False)
+
+
+class PhoneState(StrEnum):
+    """What an operator's telephone does with a caller of a queue."""
+
+    RINGING = "ringing"
+    TALKING = "talking"
+    OVER = "over"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNews:
+    """An operator's telephone, as the PBX tells of it.
+
+    Attributes:
+        operator: the member's name in the queue ("operator1").
+        state: what it does now.
+        channels: the PBX's ids of the caller's channel and of the whole contact.
+    """
+
+    operator: str
+    state: PhoneState
+    channels: tuple[str, ...]

@@ -10,13 +10,21 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
 from ivrbot.errors import StorageUnavailable
 from ivrbot.model.call import CallOutcome, CallRegistration, Dossier
-from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, QueueState, expected_wait_s
+from ivrbot.model.operators import (
+    Callback,
+    CallbackAsked,
+    CallbackId,
+    PhoneNews,
+    PhoneState,
+    QueueState,
+    expected_wait_s,
+)
 from ivrbot.operators.hands import Hands
 from ivrbot.ports import CallbackStore, CallStore, PbxControl
 
@@ -61,6 +69,8 @@ class OperatorDesk:
         self._now = now
         self._recent: deque[Dossier] = deque(maxlen=KEPT)
         self._watchers: list[Callable[[Dossier], None]] = []
+        self._by_channel: dict[str, str] = {}
+        self._phones: dict[str, dict[str, PhoneState]] = {}
         self._screens: int | None = None
         self._talking = 0
         self._talks_s: deque[float] = deque(maxlen=KEPT_TALKS)
@@ -71,6 +81,21 @@ class OperatorDesk:
     def recent(self) -> tuple[Dossier, ...]:
         """Dossiers of this process, newest first."""
         return tuple(reversed(self._recent))
+
+    def phone(self, news: PhoneNews) -> None:
+        """An operator's telephone rings for a caller, is picked up, or is done with him. Never raises."""
+        dossier_id = next((self._by_channel[name] for name in news.channels if name in self._by_channel), None)
+        if dossier_id is None:
+            return
+        phones = self._phones.setdefault(dossier_id, {})
+        if news.state is PhoneState.OVER:
+            phones.pop(news.operator, None)
+        else:
+            phones[news.operator] = news.state
+
+    def phones(self, dossier_id: str) -> Mapping[str, PhoneState]:
+        """Operators whose telephones ring for, or are connected with, the caller of a dossier."""
+        return self._phones.get(dossier_id, {})
 
     def watch(self, watcher: Callable[[Dossier], None]) -> Callable[[], None]:
         """Be told of every dossier; gives the function that ends it."""
@@ -123,6 +148,9 @@ class OperatorDesk:
     async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
         """Store the dossier and what the PBX is to do, then tell everybody."""
         outcome = CallOutcome("transfer", dossier.queue, dossier.topic, dossier.dossier_id, dossier.priority)
+        for channel in (registration.uniqueid, registration.linkedid):
+            if channel:
+                self._by_channel[channel] = dossier.dossier_id
         self._show(dossier)
         known = {
             "__BOT_DOSSIER": dossier.dossier_id,
@@ -166,6 +194,9 @@ class OperatorDesk:
 
     def _show(self, dossier: Dossier) -> None:
         self._recent.append(dossier)
+        kept = {one.dossier_id for one in self._recent}
+        self._phones = {name: phones for name, phones in self._phones.items() if name in kept}
+        self._by_channel = {channel: name for channel, name in self._by_channel.items() if name in kept}
         for watcher in tuple(self._watchers):
             try:
                 watcher(dossier)

@@ -64,6 +64,23 @@ class CallbackBook:
         """Those that still wait, by their time, then the newest that have ended; each with its number."""
         return await self._store.read(partial(_listed, limit=limit))
 
+    async def with_number(self, callback_id: str) -> tuple[Callback, str] | None:
+        """One call-back and its number, "" when it was erased."""
+        return await self._store.read(partial(_with_number, callback_id=callback_id))
+
+    async def missed(self, callback_id: str, again_at: datetime, most: int) -> Callback | None:
+        """A person has dialled an open one, and nobody answered.
+
+        Args:
+            callback_id: of the call-back.
+            again_at: when it is due again.
+            most: attempts after which it is given up.
+
+        Returns:
+            As it stands now; None for one that is not open.
+        """
+        return await self._store.write(partial(_missed, callback_id=callback_id, again_at=again_at, most=most))
+
     async def settle(self, callback_id: str, state: CallbackState, at: datetime) -> Callback | None:
         """What a person decided: DONE by hand, or OPEN, to be dialled again at once with all its attempts.
 
@@ -159,6 +176,31 @@ def _settle(conn: Connection, callback_id: str, state: CallbackState, at: dateti
         settled = replace(found, state=state, result="by_hand")
     _write(conn, settled)
     return settled
+
+
+def _missed(conn: Connection, callback_id: str, again_at: datetime, most: int) -> Callback | None:
+    found = _one(conn, callback_id)
+    if found is None or found.state is not CallbackState.OPEN:
+        return None
+    attempts = found.attempts + 1
+    missed = replace(
+        found,
+        state=CallbackState.OPEN if attempts < most else CallbackState.GIVEN_UP,
+        tries=found.tries + 1,
+        attempts=attempts,
+        result=CallbackResult.NO_ANSWER.value,
+        due_at=again_at,
+    )
+    _write(conn, missed)
+    return missed
+
+
+def _with_number(conn: Connection, callback_id: str) -> tuple[Callback, str] | None:
+    found = _one(conn, callback_id)
+    if found is None:
+        return None
+    query = select(callback_numbers.c.number).where(callback_numbers.c.callback_id == callback_id)
+    return found, str(conn.execute(query).scalar() or "")
 
 
 def _listed(conn: Connection, limit: int) -> tuple[tuple[Callback, str], ...]:

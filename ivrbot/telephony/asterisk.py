@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ivrbot.errors import ProtocolError
@@ -106,12 +106,21 @@ class AmiControl:
     def __init__(self, account: AmiAccount, timing: AmiTiming | None = None) -> None:
         self._account = account
         self._timing = timing or AmiTiming()
+        self._on_event: Callable[[AmiMessage], None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._pending: dict[str, _Question] = {}
         self._last_id = 0
         self._closing = asyncio.Event()
         self._connected = asyncio.Event()
         self.failures: Counter[str] = Counter()
+
+    def listen(self, on_event: Callable[[AmiMessage], None]) -> None:
+        """Want events of operators' telephones; the account must be allowed to read the class "agent".
+
+        Args:
+            on_event: told of each; must return at once and never raise.
+        """
+        self._on_event = on_event
 
     @property
     def connected(self) -> bool:
@@ -219,8 +228,9 @@ class AmiControl:
         parser = AmiParser()
         login: asyncio.Future[AmiMessage] = asyncio.get_running_loop().create_future()
         self._pending["login"] = _Question(login)
+        wanted = "off" if self._on_event is None else "agent"  # of operators' telephones, nothing else
         fields = (("ActionID", "login"), ("Username", self._account.username), ("Secret", self._account.secret))
-        writer.write(encode_action("Login", (*fields, ("Events", "off"))))
+        writer.write(encode_action("Login", (*fields, ("Events", wanted))))
         deadline = asyncio.get_running_loop().time() + self._timing.connect_ms / 1000
         while not login.done():
             async with asyncio.timeout_at(deadline):
@@ -269,6 +279,8 @@ class AmiControl:
             question = self._pending.get(message.get("ActionID"))
             if question is not None and not question.answer.done():
                 question.take(message)
+            elif self._on_event is not None and message.get("Event"):
+                self._on_event(message)
 
     def _disconnect(self) -> None:
         writer, self._writer = self._writer, None

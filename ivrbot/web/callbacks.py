@@ -6,7 +6,7 @@ Takes requests, gives JSON (plain text to a dialplan, which speaks forms). Numbe
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from ivrbot.escalation.dossier import hide_number
 from ivrbot.model.operators import Callback, CallbackResult, CallbackState
 from ivrbot.model.people import Person, Right
 from ivrbot.storage.callbacks import CallbackBook
-from ivrbot.web.access_scope import branches_of, note_change
+from ivrbot.web.access_scope import branches_of, note_change, note_view
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.caller import needs, person_of
 from ivrbot.web.parts import WebParts
@@ -36,7 +36,7 @@ class Report(Body):
 class Decision(Body):
     """Body of `POST /web/callbacks/{callback_id}`."""
 
-    action: Literal["done", "again"]
+    action: Literal["done", "again", "no_answer"]
 
 
 class Callbacks:
@@ -59,6 +59,7 @@ class Callbacks:
             web.post("/api/v1/callbacks/{callback_id}/result", self.report),
             web.get("/web/callbacks", self.desk_list, allow_head=False),
             web.post("/web/callbacks/{callback_id}", self.decide),
+            web.post("/web/callbacks/{callback_id}/number", self.number),
         ]
 
     @needs(Right.DESK_USE)
@@ -68,8 +69,8 @@ class Callbacks:
 
     @needs(Right.DESK_USE)
     async def desk_list(self, request: web.Request) -> web.Response:
-        """Call-backs with the numbers that a person may have to dial."""
-        rows = await self._rows(person_of(request), str)
+        """Call-backs; a number is shown to who asks for it, one at a time."""
+        rows = await self._rows(person_of(request), hide_number)
         return json_answer({"callbacks": rows, "dialled": self._parts.dialler is not None})
 
     @needs(Right.CALLS_REGISTER)
@@ -86,23 +87,47 @@ class Callbacks:
         status = "noted" if noted else "ignored"
         return web.Response(text=status) if is_form(request) else json_answer({"status": status})
 
+    @needs(Right.DOSSIERS_SEE)
+    async def number(self, request: web.Request) -> web.Response:
+        """The number that somebody is about to dial; that he saw it is noted first."""
+        callback_id = _callback_id(request)
+        callback, number = await self._one(request, callback_id)
+        branches = self._branches(callback)
+        await note_view(self._parts, request, "callback_number", callback_id, branches)
+        return json_answer({"callback_id": callback_id, "number": number})
+
+    async def _one(self, request: web.Request, callback_id: str) -> tuple[Callback, str]:
+        """A call-back of a branch of whoever asks, and its number ("" when it was erased)."""
+        try:
+            found = await self._book.with_number(callback_id)
+        except StorageError as error:
+            raise Rejected(503, "storage_unavailable") from error
+        if found is None or not person_of(request).sees(self._branches(found[0])):
+            raise Rejected(404, "unknown_callback")
+        return found
+
     @needs(Right.DESK_USE)
     async def decide(self, request: web.Request) -> web.Response:
         """A person has called back himself, or wants it dialled again."""
         callback_id = _callback_id(request)
         body = await read_body(request, Decision)
-        state = CallbackState.DONE if body.action == "done" else CallbackState.OPEN
+        await self._one(request, callback_id)
         try:
-            found = await self._book.callback(callback_id)
-            if found is not None and not person_of(request).sees(self._branches(found)):
-                raise Rejected(404, "unknown_callback")
-            settled = await self._book.settle(callback_id, state, self._now())
+            settled = await self._settled(callback_id, body.action)
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
         if settled is None:
             raise Rejected(409, "not_now")
         await note_change(self._parts, request, f"callback_{body.action}", "callback", callback_id)
         return json_answer(_row(settled, ""))
+
+    async def _settled(self, callback_id: str, action: str) -> Callback | None:
+        now, rules = self._now(), self._parts.callback_rules
+        if action == "no_answer":
+            again_at = now + timedelta(seconds=rules.callback_pause_s)
+            return await self._book.missed(callback_id, again_at, rules.callback_attempts)
+        state = CallbackState.DONE if action == "done" else CallbackState.OPEN
+        return await self._book.settle(callback_id, state, now)
 
     async def _rows(self, person: Person, show: Callable[[str], str]) -> list[dict[str, Any]]:
         try:
@@ -128,6 +153,7 @@ def _row(callback: Callback, number: str) -> dict[str, Any]:
         "dossier_id": callback.dossier_id,
         "language": callback.language,
         "state": callback.state.value,
+        "tries": callback.tries,
         "attempts": callback.attempts,
         "result": callback.result,
         "number": number,

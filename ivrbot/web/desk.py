@@ -78,10 +78,12 @@ class Desk:
             while True:
                 seen = [one for one in self._parts.operators.recent if person.sees(self._branches(one))]
                 calls = [desk_row(dossier) for dossier in seen]
+                phones = {one.dossier_id: dict(self._parts.operators.phones(one.dossier_id)) for one in seen}
                 waiting = sorted(self._parts.softphone.lines.waiting & {row["dossier_id"] for row in calls})
-                if (now := (waiting, [row["dossier_id"] for row in calls])) != shown:
+                if (now := (waiting, phones)) != shown:
                     shown = now
-                    yield "", {"calls": calls, "waiting": waiting}
+                    told = {name: states for name, states in phones.items() if states}
+                    yield "", {"calls": calls, "waiting": waiting, "phones": told}
                 news.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
@@ -114,6 +116,8 @@ class Desk:
         if not line.take(outbox.put):
             await ws.close(code=4409)
             return ws
+        # he who talks with a caller has him in hand
+        self._parts.operators.hands.take(line.dossier_id, person_of(request).name)
         with self._parts.operators.in_talk(time.monotonic):
             await _talk(line, ws, outbox)
         return ws

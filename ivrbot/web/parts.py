@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import Router
-from ivrbot.config import WebSettings
+from ivrbot.config import OperatorSettings, WebSettings
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.ports import Bank
@@ -38,6 +38,7 @@ class WebParts:
         passwords: hashes them; tests take cheaper ones.
         recordings: the sound of calls; None where none can be heard.
         quality_salt: with it the calls that people score are drawn by lot.
+        callback_rules: how often, and after what pause, a person calls back.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -54,5 +55,6 @@ class WebParts:
     activity: ActivityLog
     passwords: Passwords = field(default_factory=Passwords)
     quality_salt: bytes = b""
+    callback_rules: OperatorSettings = field(default_factory=OperatorSettings)
     dialler: CallbackDialler | None = None
     recordings: RecordingArchive | None = None

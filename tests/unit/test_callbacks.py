@@ -257,7 +257,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         yield opened
 
 
-async def test_the_list_hides_numbers_but_not_from_the_desk(site: Site) -> None:
+async def test_a_number_is_shown_to_who_asks_for_it_and_that_is_noted(site: Site) -> None:
     callback = a_callback()
     await CallbackBook(site.parts.store).add(callback, NUMBER)
     status, listed = await site.get("/api/v1/callbacks")
@@ -266,7 +266,27 @@ async def test_the_list_hides_numbers_but_not_from_the_desk(site: Site) -> None:
         (callback.callback_id, "***67")
     ]
     status, shown = await site.get("/web/callbacks")
-    assert (status, shown["callbacks"][0]["number"], shown["dialled"]) == (200, NUMBER, False)
+    assert (status, shown["callbacks"][0]["number"], shown["dialled"]) == (200, "***67", False)
+    status, asked = await site.post(f"/web/callbacks/{callback.callback_id}/number")
+    assert (status, asked["number"]) == (200, NUMBER)
+    (noted,) = await site.parts.activity.read(kind="callback_number")
+    assert (noted.action, noted.ref) == ("view", callback.callback_id)
+    assert NUMBER not in str(noted)
+    assert (await site.post(f"/web/callbacks/{uuid.uuid4()}/number"))[0] == 404
+
+
+async def test_who_does_not_answer_is_called_again_until_he_is_given_up(site: Site) -> None:
+    callback = a_callback()
+    await CallbackBook(site.parts.store).add(callback, NUMBER)
+    path = f"/web/callbacks/{callback.callback_id}"
+    rows = [(await site.post(path, json={"action": "no_answer"}))[1] for _ in range(3)]
+    assert [(row["state"], row["attempts"], row["result"]) for row in rows] == [
+        ("open", 1, "no_answer"),
+        ("open", 2, "no_answer"),
+        ("given_up", 3, "no_answer"),
+    ]
+    assert rows[0]["due_at"] > callback.due_at.isoformat()
+    assert (await site.post(path, json={"action": "no_answer"}))[0] == 409
 
 
 async def test_done_and_again_by_hand(site: Site) -> None:
