@@ -161,7 +161,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
             "Nobody would be left to manage people.", "Не останется никого, кто управляет сотрудниками."
         ),
     },
-    "refusals": {
+    "denials": {
         "not_found": both("There is no such page", "Такой страницы нет"),
         "forbidden": both("You may not do that", "Недостаточно прав"),
         "csrf": both("The page was too old", "Страница устарела"),
@@ -170,7 +170,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "internal": both("Something went wrong here", "Внутренняя ошибка"),
         "unauthorised": both("Please log in", "Войдите в систему"),
     },
-    "refusal_help": {
+    "denial_help": {
         "not_found": both(
             "It was removed, or belongs to a branch that is not yours.",
             "Она удалена или относится к направлению, к которому у вас нет доступа.",
