@@ -1,6 +1,7 @@
-"""Gets the real parts of the integration tests: Asterisk with SIP callers, RHVoice for callers' speech, Chromium.
+"""Gets the real parts of the integration tests: Asterisk with SIP callers, PostgreSQL, RHVoice for callers' speech,
+Chromium.
 
-Asterisk and RHVoice are unpacked into `.cache/` without root; Chromium comes from the system's packages (root, or
+Asterisk, PostgreSQL (where the machine has none) and RHVoice are unpacked into `.cache/` without root; Chromium comes from the system's packages (root, or
 installed before). Exit code 3 says what is missing and how to get it.
 """
 
@@ -33,6 +34,7 @@ def main() -> int:
     """Get everything; say what is in the way of the rest."""
     failed = [
         subprocess.call([sys.executable, "-m", "tests.integration.asterisk.install"], cwd=ROOT),
+        subprocess.call([sys.executable, "-m", "tests.integration.postgres.install"], cwd=ROOT),
         subprocess.call([sys.executable, "-m", "tools.rhvoice_unpack"], cwd=ROOT),
     ]
     if message := install_chromium():

@@ -227,8 +227,13 @@ def _hashes(names: Sequence[str]) -> Ints:
 
 
 def _pieces(conn: Connection, query: str, named: dict[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    # PostgreSQL's driver would fetch everything at once without a cursor on the server
-    result = conn.execute(text(query), named, execution_options={"stream_results": True})
+    if conn.dialect.name != "sqlite":
+        # without a cursor on the server, PostgreSQL's driver would fetch everything at once
+        streamed = conn.execute(text(query), named, execution_options={"yield_per": PIECE_ROWS})
+        for rows in streamed.partitions():
+            yield [tuple(row) for row in rows]
+        return
+    result = conn.execute(text(query), named)
     try:
         cursor = result.cursor  # rows as the driver gives them: SQLAlchemy's own cost twice as much
         while rows := cursor.fetchmany(PIECE_ROWS):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from ivrbot.storage.engines import PostgresAddress
 from tests.integration.asterisk.install import Installation, install
 from tests.integration.asterisk.stage import Stage, running
+from tests.integration.postgres import install as postgres_install
+from tests.integration.postgres import server as postgres_server
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,17 @@ async def fresh_line(line: Stage) -> Stage:
     """The same, the demo bank in its first state."""
     await line.reset()
     return line
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.PostgresServer]:
+    """A PostgreSQL server that all tests share; whoever kills it starts it again."""
+    with postgres_server.running(postgres_install.install()) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: postgres_server.PostgresServer) -> Iterator[PostgresAddress]:
+    """A database of the newest schema, for one test."""
+    with postgres.database() as address:
+        yield address

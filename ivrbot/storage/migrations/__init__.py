@@ -64,5 +64,5 @@ def upgrade(conn: Connection) -> tuple[str, str]:
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = conn
-    command.upgrade(config, "head")
+    command.upgrade(config, newest)
     return found, newest

@@ -2,7 +2,7 @@
 
     python -m pytest -p tests.integration.postgres.everywhere tests/unit/test_callbacks.py ...
 
-Tests written for the store then say the same of PostgreSQL, unchanged. What looks into the file itself cannot run so.
+Tests written for the store then say the same of PostgreSQL, unchanged; what looks into the file itself cannot.
 """
 
 from __future__ import annotations

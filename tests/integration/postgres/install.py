@@ -1,4 +1,4 @@
-"""Finds PostgreSQL 15 or newer on the machine, or unpacks Debian's into a cache folder: no root, nothing installed.
+"""Finds PostgreSQL 15 or newer on the machine, or unpacks Debian's into a cache folder, without root.
 
 apt runs with lists and an archive folder of its own below the cache folder, the machine's own sources and its own
 list of installed packages: what is missing is downloaded and unpacked with `dpkg-deb -x`. The server finds its

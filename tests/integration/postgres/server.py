@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: started in a folder of its own, on a loopback port and a unix socket.
 
-PostgreSQL refuses to run as root: then it runs as `nobody`. The password is a new one each time, so that a log with
-it in can be found.
+PostgreSQL refuses to run as root: then it runs as `nobody`. The password is a new one each time, so that a log
+with it in can be found.
 """
 
 from __future__ import annotations
