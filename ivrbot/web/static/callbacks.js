@@ -26,17 +26,32 @@ function list(rows, open, look) {
 
 function item(row, open, look) {
   const when = new Date(row.due_at).toLocaleString(document.documentElement.lang);
+  const late = row.state === "open" && new Date(row.due_at) <= new Date();
   const said = [label("callback_states", row.state), row.result ? label("callback_results", row.result) : ""];
+  const number = make("span", { class: "number-place" }, row.number ? ` ${row.number}` : "");
   const dossier = make("button", { type: "button" },
-    make("span", {}, make("b", {}, label("topics", row.topic) || texts.no_topic), row.number ? ` ${row.number}` : ""),
+    make("span", {}, make("b", {}, label("topics", row.topic) || texts.no_topic), number, " ",
+      late ? make("span", { class: "tag wait" }, texts.callback_due) : null),
     make("span", { class: "small" }, `${label("queues", row.queue)} · ${when}`),
-    make("span", { class: "small" }, said.filter(Boolean).join(": ")),
+    make("span", { class: "small" }, said.filter(Boolean).join(": "), row.attempts ? ` · ${texts.callback_attempts} ${row.attempts}` : ""),
   );
   dossier.addEventListener("click", () => open(row.dossier_id));
   const acts = make("span", { class: "acts" });
+  if (row.number) acts.append(reveal(row, number));
   if (row.state === "open" || row.state === "given_up") acts.append(act(row, "done", look));
+  if (row.state === "open") acts.append(act(row, "no_answer", look));
   if (row.state === "given_up") acts.append(act(row, "again", look));
   return make("li", { class: ENDED.has(row.state) ? "ended" : null }, dossier, acts);
+}
+
+// The number is shown to who is about to dial it; that he saw it is noted.
+function reveal(row, place) {
+  const button = make("button", { type: "button", class: "small" }, texts.callback_number);
+  button.addEventListener("click", async () => {
+    const response = await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}/number`, {}).catch(() => null);
+    if (response?.ok) place.replaceChildren(` ${(await response.json()).number}`);
+  });
+  return button;
 }
 
 function act(row, action, look) {

@@ -1,12 +1,17 @@
 import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
 import { followCallbacks } from "./callbacks.js";
+import { showHand, takeInHand } from "./desk-bank.js";
+import { isMine, myPhone, onMyPhone, showMine } from "./desk-mine.js";
 import { showDisposition } from "./disposition.js";
 import { MAX_UNSENT_BYTES, Sound } from "./sound.js";
 
 let calls = [];
 let waiting = new Set();
+let phones = {}; // operators' telephones by dossier: {operator1: "ringing"}
 let known = null; // dossiers seen so far; what comes later pops up
+let rung = ""; // the dossier that my telephone has brought up
 let open = "";
+let shown = null; // the dossier on the screen
 let talk = null; // {id, socket, panel, sound}
 
 function name(call) {
@@ -22,7 +27,8 @@ function item(call) {
       "span", { class: "small" },
       new Date(call.created_at).toLocaleTimeString(document.documentElement.lang), " ",
       call.priority >= 10 ? make("span", { class: "tag hot" }, texts.desk_urgent) : null, " ",
-      waiting.has(call.dossier_id) ? make("span", { class: "tag wait" }, texts.desk_waiting) : null,
+      waiting.has(call.dossier_id) ? make("span", { class: "tag wait" }, texts.desk_waiting) : null, " ",
+      onMyPhone(call, phones) ? make("span", { class: "tag hot" }, texts[`desk_${onMyPhone(call, phones)}`]) : null,
     ),
   );
   button.addEventListener("click", () => show(call.dossier_id));
@@ -31,8 +37,9 @@ function item(call) {
 
 function list() {
   const focused = [...byId("calls").querySelectorAll("button")].indexOf(document.activeElement);
-  byId("calls").replaceChildren(...calls.map(item));
-  byId("calls-none").hidden = calls.length > 0;
+  const mine = calls.filter((call) => isMine(call) || onMyPhone(call, phones));
+  byId("calls").replaceChildren(...mine.map(item));
+  byId("calls-none").hidden = mine.length > 0;
   if (focused >= 0) byId("calls").querySelectorAll("button")[focused]?.focus();
   showTake();
 }
@@ -74,6 +81,7 @@ function facts(dossier) {
 }
 
 function draw(dossier) {
+  shown = dossier;
   const lines = make("ol", { class: "lines" });
   for (const line of dossier.transcript) addLine(lines, line.who, line.text);
   byId("dossier").replaceChildren(
@@ -87,8 +95,11 @@ function draw(dossier) {
     make("h3", {}, texts.transcript),
     lines,
     make("div", { id: "talk-place" }),
+    make("div", { id: "hand-place" }),
     make("div", { id: "disposition-place" }),
   );
+  if (talk?.id === open || phones[open]?.[myPhone()] === "talking") takeInHand(byId("hand-place"), dossier);
+  else showHand(byId("hand-place"), dossier);
   showDisposition(byId("disposition-place"), dossier);
   showTake();
   if (talk?.id === open) byId("talk-place").replaceChildren(talk.panel);
@@ -131,6 +142,7 @@ function take(id) {
   socket.onopen = () => {
     joined = true;
     byId("talk-place")?.replaceChildren(mine.panel);
+    if (shown?.dossier_id === id) takeInHand(byId("hand-place"), shown);
     input.focus();
     showTake();
   };
@@ -170,6 +182,25 @@ async function speak(mine, place) {
   }
 }
 
+// My telephone rings for a call: its dossier comes up, whatever else is on the screen, unless I am talking.
+function popUpRinging() {
+  const call = calls.find((one) => onMyPhone(one, phones));
+  if (!call) {
+    rung = "";
+    return false;
+  }
+  if (rung !== call.dossier_id && !talk) {
+    rung = call.dossier_id;
+    show(rung);
+    byId("popup").replaceChildren(make("b", {}, `${texts.desk_ringing}: `), `${label("topics", call.topic) || texts.no_topic}, ${name(call)}`);
+    byId("popup").hidden = false;
+  } else if (rung === open && phones[open]?.[myPhone()] === "talking" && byId("hand-place")?.querySelector("h3") == null && shown) {
+    byId("popup").hidden = true;
+    takeInHand(byId("hand-place"), shown);
+  }
+  return true;
+}
+
 function popUp(call) {
   byId("popup").replaceChildren(
     make("b", {}, `${texts.desk_new}: `), `${label("topics", call.topic) || texts.no_topic}, ${name(call)} `,
@@ -181,14 +212,20 @@ function popUp(call) {
 follow("/web/desk", (news) => {
   calls = news.calls;
   waiting = new Set(news.waiting);
+  phones = news.phones;
   const fresh = known ? calls.filter((call) => !known.has(call.dossier_id)) : [];
   known = new Set(calls.map((call) => call.dossier_id));
   list();
-  if (fresh.length && !talk) {
-    if (open) popUp(fresh[0]);
-    else show(fresh[0].dossier_id);
+  const offered = fresh.find(isMine);
+  if (popUpRinging() || !offered || talk) return;
+  // with a telephone of his own an operator is shown what rings there, not what rings elsewhere
+  if (!myPhone()) {
+    if (open) popUp(offered);
+    else show(offered.dossier_id);
   }
 });
+
+showMine(list);
 
 followCallbacks(show);
 
