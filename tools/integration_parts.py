@@ -1,8 +1,8 @@
-"""Gets the real parts of the integration tests: Asterisk with SIP callers, PostgreSQL, RHVoice for callers' speech,
-Chromium.
+"""Gets the real parts of the integration tests: Asterisk with SIP callers, PostgreSQL, RHVoice, Chromium.
 
-Asterisk, PostgreSQL (where the machine has none) and RHVoice are unpacked into `.cache/` without root; Chromium comes from the system's packages (root, or
-installed before). Exit code 3 says what is missing and how to get it.
+Asterisk, RHVoice (for callers' speech) and, where the machine has none, PostgreSQL are unpacked into `.cache/`
+without root; Chromium comes from the system's packages (root, or installed before). Exit code 3 says what is
+missing and how to get it.
 """
 
 from __future__ import annotations
