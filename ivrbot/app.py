@@ -24,7 +24,7 @@ from ivrbot import metrics
 from ivrbot.analytics.contact_writer import ContactWriter
 from ivrbot.analytics.contacts import UnitOf
 from ivrbot.analytics.evidence_source import ContactEvidence
-from ivrbot.analytics.export import Export
+from ivrbot.analytics.export import Export, keep_exporting
 from ivrbot.analytics.export_columns import Habits
 from ivrbot.analytics.export_evidence import ExportEvidence
 from ivrbot.analytics.figures import Rates
@@ -91,6 +91,7 @@ TEXT_DATABASE = "text-calls.sqlite"
 DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
 
 BEGIN_AGAIN_S = 10.0
+FIRST_EXPORT_S = 5.0
 EXPIRE_EVERY_S = 3600.0
 
 DEMO_PLAN = PROJECT_ROOT / "deploy" / "demo-rollout.yaml"
@@ -436,6 +437,14 @@ def reports_of(settings: Settings, store: Store, plan: Callable[[], Plan]) -> Re
         ReportReader(folder, rates), ExportEvidence(folder, live), plan, store, rates, costs.currency
     )
     return Reports(parts)
+
+
+async def keep_reports(core: Core) -> None:
+    """Keep the export up to date; until cancelled. It waits for its first round until calls are being answered."""
+    settings = core.settings
+    export = report_export(settings, core.store, lambda: core.parts.router.plan)
+    await asyncio.sleep(FIRST_EXPORT_S)
+    await _for_ever(lambda: keep_exporting(export, settings.reports.export_s))
 
 
 def callback_dialler(core: Core) -> CallbackDialler | None:

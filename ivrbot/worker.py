@@ -149,6 +149,7 @@ async def _answer_calls(
                 quality_salt=app.quality_salt(settings.data_dir),
                 dialler=dialler,
                 recordings=recordings,
+                reports=app.reports_of(settings, core.store, lambda: core.parts.router.plan),
             )
         )
         background = [
@@ -156,6 +157,7 @@ async def _answer_calls(
             group.create_task(app.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
+            group.create_task(app.keep_reports(core), name="reports"),
         ]
         if dialler is not None:
             background.append(group.create_task(app.dial_callbacks(dialler), name="call-backs"))

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "models": Entry("models", "models", "List and fetch speech and language models."),
     "nlu": Entry("nlu", "nlu", "Understand a text; evaluate on a file."),
     "prompts": Entry("prompts", "prompts", "Render and check recorded prompts; print the recording script."),
+    "report": Entry("report", "report", "Bot versus human: every KPI, and the weighted comparison."),
     "rollout": Entry("rollout", "rollout", "Check the plan; see and change what is in force."),
     "serve": Entry("serve", "serve", "Answer calls."),
     "shadow": Entry("shadow", "shadow", "Say of recorded calls what the bot would have done."),

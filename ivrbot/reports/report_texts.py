@@ -53,6 +53,14 @@ WHY: Final[Mapping[str, Text]] = {
     "shown_only": _both("for information", "для сведения"),
 }
 
+CHART: Final[Mapping[str, Text]] = {
+    "control": _both("Operators", "Операторы"),
+    "treatment": _both("Bot", "Робот"),
+    "maturing": _both("still maturing", "ещё созревает"),
+    "s": _both("s", "с"),
+    "ms": _both("ms", "мс"),
+}
+
 _MIXED: Final = _both(
     "{kpi}: the plain means differ by {raw}, weighted by the chance of the draw the difference is {weighted}. "
     "{bot} of the bot's callers but {human} of the operators' rang on the rung “{stage}”, where the level of both "

@@ -11,6 +11,7 @@ from ivrbot.config import OperatorSettings, WebSettings
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.ports import Bank
+from ivrbot.reports.service import Reports
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
@@ -37,6 +38,7 @@ class WebParts:
         activity: who did and saw what; every change by a person and every view of a call is noted there.
         passwords: hashes them; tests take cheaper ones.
         recordings: the sound of calls; None where none can be heard.
+        reports: figures of calls; None where nothing is exported.
         quality_salt: with it the calls that people score are drawn by lot.
         callback_rules: how often, and after what pause, a person calls back.
         dialler: is told how attempts to call back ended; None where a person dials.
@@ -58,3 +60,4 @@ class WebParts:
     callback_rules: OperatorSettings = field(default_factory=OperatorSettings)
     dialler: CallbackDialler | None = None
     recordings: RecordingArchive | None = None
+    reports: Reports | None = None

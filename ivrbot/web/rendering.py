@@ -29,6 +29,7 @@ NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/calls", "nav_calls", Right.CALLS_SEE),
     ("/phone", "nav_phone", None),
     ("/desk", "nav_desk", Right.DESK_USE),
+    ("/reports", "nav_reports", Right.REPORTS_SEE),
     ("/quality", "nav_quality", Right.QUALITY_SCORE),
     ("/people", "nav_people", Right.PEOPLE_MANAGE),
     ("/docs", "nav_docs", None),

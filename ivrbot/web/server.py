@@ -32,6 +32,7 @@ from ivrbot.web.parts import WebParts
 from ivrbot.web.people import PeoplePages
 from ivrbot.web.recordings import RecordingPages
 from ivrbot.web.quality import Quality
+from ivrbot.web.reports import ReportPages
 from ivrbot.web.rollout_api import RolloutApi
 from ivrbot.web.scores import Scores
 from ivrbot.web.sessions import Sessions
@@ -127,6 +128,7 @@ class WebServer:
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())
         application.add_routes(Quality(parts).routes())
+        application.add_routes(ReportPages(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
         return application
 
