@@ -23,7 +23,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -32,7 +32,7 @@ import numpy as np
 
 from ivrbot.analytics import rollup
 from ivrbot.analytics.export_columns import DAY_US, TEXTS, Columns, Habits, facts, gaps, kpi_columns, local_times
-from ivrbot.errors import StorageUnavailable
+from ivrbot.errors import StorageError, StorageUnavailable
 from ivrbot.model.contact_columns import OWN_FIELDS
 from ivrbot.model.queue import EPOCH
 from ivrbot.model.report import FactRow
@@ -365,14 +365,11 @@ def reading(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 Waits = Callable[[float], Awaitable[None]]
 
 
-async def keep_exporting(
-    export: Export, leads: Callable[[datetime], Awaitable[bool]], every_s: float, sleep: Waits = asyncio.sleep
-) -> None:
-    """Refresh again and again while this process leads; until cancelled."""
+async def keep_exporting(export: Export, every_s: float, sleep: Waits = asyncio.sleep) -> None:
+    """Refresh again and again; until cancelled. The folder's lock lets one process of a host work at a time."""
     while True:
         try:
-            if await leads(datetime.now(UTC)):
-                await export.refresh()
-        except StorageUnavailable as error:
+            await export.refresh()
+        except StorageError as error:
             log.warning("the export waits: %s", error)
         await sleep(every_s)
