@@ -28,7 +28,8 @@ from ivrbot.dialogue.schema import SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.two_topics import FIRST, QUESTION, SECOND, Pair, chosen, is_emergency, keyed, worth_asking
 from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
-from ivrbot.language.commands import Universal
+from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.commands import Universal, ends_asking_for_operator
 from ivrbot.language.readings import CLEAR_FROM
 from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
 from ivrbot.language.tokens import words
@@ -56,7 +57,10 @@ class Listener(Walker):
             return self._command(state, command)
         spec = None if state.waiting == "fact" else self._set.domain.slots[self._step_at(state).name]
         if spec is None or spec.kind != "words":  # a complaint may be as angry as it likes
-            state = replace(state, upset=state.upset + is_upset(turn.text, state.language))
+            upset = is_upset(turn.text, state.language)
+            state = replace(state, upset=state.upset + upset)
+            if upset and ends_asking_for_operator(turn.text, state.language):
+                return self._command(state, Universal.OPERATOR)
         if spec is None:
             return self._fact_turn(state, turn)
         if spec.kind != "topic":
@@ -164,9 +168,14 @@ class Listener(Walker):
 
     def _wants_no_more(self, turn: UserTurn, language: Language) -> bool:
         intent = turn.nlu.intent
+        short = len(words(turn.text, language)) <= SHORT_THANKS
         if intent == "thanks":
-            return len(words(turn.text, language)) <= SHORT_THANKS
-        return intent in {"deny", "goodbye", "cancel"}
+            return short
+        if intent in {"deny", "goodbye", "cancel"}:
+            return True
+        return (
+            short and read_topic(turn, self._set.branches) is None and parse_yes_no(turn.text, language) is False
+        )
 
     # --- beside the matter --------------------------------------------------------------------------
 
@@ -186,7 +195,7 @@ class Listener(Walker):
     def _not_for_the_record(self, state: DialogueState, turn: UserTurn) -> Result | None:
         """While free words are recorded: only what is plainly no account."""
         if len(words(turn.text, state.language)) > SHORT_THANKS:
-            return None
+            return self._not_this(state, turn)
         if (aside := self._remark(state, turn)) is not None:
             return aside
         if is_unsure(turn.text, state.language):
@@ -195,6 +204,13 @@ class Listener(Walker):
         if command is None and turn.nlu.intent == "deny":
             command = Universal.CANCEL
         return self._command(state, command) if command is not None else None
+
+    def _not_this(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """Free words that begin with a no and go on with another topic: he was misunderstood, it is no account."""
+        began = " ".join(words(turn.text, state.language)[:2])
+        if parse_yes_no(began, state.language) is not False:
+            return None
+        return self._other_topic(state, turn)
 
     def _unsure(self, state: DialogueState, step: Step) -> Result:
         """Go the flow's other way when the caller does not know, else to an operator."""
