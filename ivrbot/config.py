@@ -22,6 +22,8 @@ from ivrbot.model.opening import WeeklyHours, parse_hours
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
+SIMULATED_MARK: Final = "simulated.txt"
+"""File in a data folder whose calls nobody has made: every page says so."""
 MAX_STEPS: Final = 20
 """Openings looked at until one lies within the hours for call-backs."""
 SECRET: Final = ("database.url",)

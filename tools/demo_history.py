@@ -1,68 +1,42 @@
-"""A small history for the demo: calls in text through the real core, labelled by their gateway ("demo").
+"""Two months of simulated calls for the demo, in a data folder of their own that is marked as simulated.
 
-Every call goes the whole way (understanding, draw, ladder, demo bank, dossier), so what is stored is what calls
-store; nothing is invented. The demo plan draws with probability 1, so none of it is ever evidence.
+The calls' shapes come from simulated callers who ring the real core; decisions are made by the real controller. A
+history that is there already is left alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
-import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ivrbot import app
-from ivrbot.call.session import CallSession
-from ivrbot.call.text import TextChannel
 from ivrbot.config import load_settings
-from ivrbot.model.call import CallId, CallRegistration
-from ivrbot.model.events import EventType, JsonValue
-from ivrbot.model.speech import Language
-
-ANNA, PYOTR, MARIA = "+79161234567", "+79031112233", "+79265550011"
-
-CALLS: tuple[tuple[str, Language, tuple[str, ...]], ...] = (
-    (ANNA, "ru", ("девушка, карту вытащили в автобусе", "4271", "да", "нет, спасибо")),
-    (PYOTR, "ru", ("сколько денег осталось", "1188", "метроном", "спасибо, до свидания")),
-    (MARIA, "en", ("I lost my card", "7719", "yes", "no thank you")),
-    (ANNA, "ru", ("когда платить по кредиту",)),
-    (PYOTR, "ru", ("оператор",)),
-    (MARIA, "ru", ("какой баланс", "1111", "2222", "3333")),
-    ("", "ru", ("", "")),
-    (ANNA, "en", ("my pin does not work", "hm")),
-)
+from ivrbot.simulate.history.make import PLAN, is_made, make
 
 
-async def place(core: app.Core, caller: str, language: Language, lines: tuple[str, ...]) -> str:
-    """Hold one call; gives how it ended."""
-    waiting = iter(lines)
-
-    async def next_line() -> str | None:
-        return next(waiting, None)
-
-    call_id = CallId(str(uuid.uuid4()))
-    registration = CallRegistration(call_id, caller=caller, gateway="demo", language=language)
-    await core.store.register(registration, app.utc_now())
-
-    def emit(type_: EventType, t_ms: int, data: dict[str, JsonValue]) -> None:
-        core.recorder.emit(call_id, type_, t_ms, data)
-
-    channel = TextChannel(next_line, lambda _who, _text: None)
-    end = await CallSession(core.parts, registration, language, channel, emit).run()
-    return f"{end.disposition.value} ({end.reason})"
+def say(line: str) -> None:
+    """Progress, on standard error."""
+    print(line, file=sys.stderr)
 
 
-async def main() -> None:
-    """Place every call, then put the demo bank back to its first state."""
+def main() -> None:
+    """Make the history where the settings say, unless it is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--a-day", type=int, default=600, help="calls on a usual weekday")
+    options = parser.parse_args()
     settings = load_settings(Path.cwd())
-    async with app.open_core(settings, plan_file=app.DEMO_PLAN) as core:
-        for caller, language, lines in CALLS:
-            print(f"demo call: {await place(core, caller, language, lines)}", file=sys.stderr)
-    bank = app.open_bank(settings)
-    await bank.reset()
-    await bank.close()
-    await app.forget_failures(settings)
+    if is_made(settings.data_dir):
+        say(f"the simulated history in {settings.data_dir} is there already")
+        return
+    end = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
+    told = asyncio.run(make(settings, seed=options.seed, days=options.days, a_day=options.a_day, end=end, say=say))
+    say(f"{told.calls} simulated calls in {settings.data_dir / app.MAIN_DATABASE}, plan {PLAN}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -81,8 +81,12 @@ def save_lines(
         names: every id under which lines of this call may stand.
     """
     conn.execute(delete(call_list).where(call_list.c.call_id.in_(names)))
-    if not folded:
-        return
+    if folded:
+        conn.execute(insert(call_list), lines_of(gathered, folded))
+
+
+def lines_of(gathered: CallMaterial, folded: Sequence[Contact]) -> list[dict[str, Any]]:
+    """Rows of the list for one call; arguments as in `save_lines`."""
     drawn = {exposure.branch: (exposure.arm.value, exposure.stage) for exposure in gathered.exposures}
     queue = next((row.queue for row in gathered.rows if row.queue), "") or _last(
         gathered.events, EventType.ESCALATED, "queue"
@@ -96,7 +100,7 @@ def save_lines(
         waited = queue if contact.human is not None else ""
         row = _row(contact, arm=arm, stage=stage, draw=draw, queue=waited)
         rows.append(row | {"first": len(folded) == 1 or contact.branch != OPENING})
-    conn.execute(insert(call_list), rows)
+    return rows
 
 
 def _last(events: Sequence[CallEvent], kind: EventType, name: str) -> str:

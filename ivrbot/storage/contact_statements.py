@@ -192,6 +192,11 @@ def save_contacts(conn: Connection, gathered: CallMaterial, folded: Sequence[Con
     for table in (contacts, contact_bodies):
         conn.execute(delete(table).where(table.c.call_id.in_(names)))
     save_lines(conn, gathered, folded, names)
+    insert_contacts(conn, folded)
+
+
+def insert_contacts(conn: Connection, folded: Sequence[Contact]) -> None:
+    """Insert contacts that are not there yet, in small rows and in full."""
     if folded:
         conn.execute(insert(contacts), [_contact_row(contact) for contact in folded])
         bodies = [{"call_id": c.call_id, "branch": c.branch, "body": contact_body(c)} for c in folded]
