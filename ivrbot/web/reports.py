@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import plotly
 from aiohttp import web
 
 from ivrbot.analytics.kpi_reference import definitions
@@ -29,7 +29,8 @@ from ivrbot.web.rendering import language_of, page
 from ivrbot.web.report_page import report_body, report_file
 from ivrbot.web.saying import Say
 
-PLOTLY: Final = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+_PACKAGE: Final = find_spec("plotly")
+PLOTLY: Final = Path((_PACKAGE and _PACKAGE.origin) or "").parent / "package_data" / "plotly.min.js"
 """Served from the installed package: no copy of it is kept, none is fetched from elsewhere."""
 FORMS: Final = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
 NAMES: Final = ("from", "to", "branch", "topic", "queue", "hour", "day", "kpi")
