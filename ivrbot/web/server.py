@@ -17,7 +17,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.web.access import Guard, Handler, add_headers
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.callbacks import Callbacks
-from ivrbot.web.caller import Audience, open_to
+from ivrbot.web.caller import Audience, access_of, open_to
 from ivrbot.web.calls_api import CallsApi
 from ivrbot.web.calls_pages import CallsPages
 from ivrbot.web.certificates import Certificates
@@ -30,10 +30,12 @@ from ivrbot.web.login import LogInPages
 from ivrbot.web.pages import Pages
 from ivrbot.web.parts import WebParts
 from ivrbot.web.people import PeoplePages
-from ivrbot.web.recordings import RecordingPages
 from ivrbot.web.quality import Quality
+from ivrbot.web.recordings import RecordingPages
+from ivrbot.web.rollout_acts import RolloutActs
 from ivrbot.web.reports import ReportPages
 from ivrbot.web.rollout_api import RolloutApi
+from ivrbot.web.rollout_pages import RolloutPages
 from ivrbot.web.scores import Scores
 from ivrbot.web.sessions import Sessions
 from ivrbot.web.tokens import Tokens
@@ -124,13 +126,31 @@ class WebServer:
         application.add_routes(RecordingPages(parts).routes())
         application.add_routes(Pages(self._board, self._streams).routes())
         application.add_routes(CallsPages(parts).routes())
+        application.add_routes(RolloutPages(parts).routes())
+        application.add_routes(RolloutActs(parts).routes())
         application.add_routes(Desk(parts, self._streams).routes())
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())
         application.add_routes(Quality(parts).routes())
         application.add_routes(ReportPages(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
+        _refuse_undeclared(application)
         return application
+
+
+def _refuse_undeclared(application: web.Application) -> None:
+    """Fail closed: what nobody has decided about is not mounted.
+
+    Raises:
+        ValueError: handlers without `needs` or `open_to`, all of them named.
+    """
+    bare = [
+        f"{route.method} {route.resource.canonical if route.resource else ''}"
+        for route in application.router.routes()
+        if not isinstance(route.resource, web.StaticResource) and access_of(route.handler) is None
+    ]
+    if bare:
+        raise ValueError(f"handlers that declare no right (@needs or @open_to of web.caller): {', '.join(bare)}")
 
 
 def _softphone(parts: WebParts) -> Handler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -44,9 +45,19 @@ def chromium() -> str:
     return path
 
 
+class Served(str):
+    """URL of a running server.
+
+    Attributes:
+        password: of its first administrator, as printed at the first start.
+    """
+
+    password = ""
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running `ivrbot serve --demo` that takes one call at a time."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running `ivrbot serve --demo` that takes one call at a time."""
     models = Path(os.environ.get("IVRBOT_MODELS__DIR") or PROJECT_ROOT / "var" / "models")
     if not any(models.glob("whisper-*")) and not any(models.glob("vosk-*")):
         pytest.skip(f"no recognition model in {models}; fetch one: ivrbot models pull")
@@ -68,7 +79,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.stdout
         if not any(line.strip() == "ready" for line in process.stdout):
             pytest.fail((folder / "serve.log").read_text("utf-8")[-3000:])
-        yield f"http://127.0.0.1:{port}"
+        served = Served(f"http://127.0.0.1:{port}")
+        printed = re.search(r"as admin with (\S+) ", (folder / "serve.log").read_text("utf-8"))
+        served.password = printed[1] if printed else ""
+        yield served
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(20)
@@ -90,6 +104,16 @@ class Visitor:
         page.on("console", self._said)
         await page.goto(url)
         return page
+
+    async def log_in(self, url: str, name: str, password: str) -> None:
+        """Fill in the log-in form; all pages of this browser are logged in then."""
+        page = await self.context.new_page()
+        await page.goto(f"{url}/login")
+        await page.locator("#name").fill(name)
+        await page.locator("#password").fill(password)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(lambda now: not now.endswith("/login"))
+        await page.close()
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -11,7 +11,7 @@ import soxr
 from playwright.async_api import Page, expect
 
 from ivrbot.media.wav import read_wav
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Served, Visit
 from tests.caller_speech import caller_wav
 
 pytestmark = [pytest.mark.integration, pytest.mark.models]
@@ -33,9 +33,10 @@ def microphone_file(folder: Path, *sentences: str) -> Path:
     return file
 
 
-async def test_a_call_with_an_operator_at_its_end(server: str, visit: Visit, tmp_path: Path) -> None:
+async def test_a_call_with_an_operator_at_its_end(server: Served, visit: Visit, tmp_path: Path) -> None:
     caller = await visit(microphone=microphone_file(tmp_path, "Какой у меня баланс?"))
-    desk = await (colleague := await visit()).open(f"{server}/desk")
+    await (colleague := await visit()).log_in(server, "admin", server.password)
+    desk = await colleague.open(f"{server}/desk")
     live = await colleague.open(f"{server}/")
     await expect(desk.locator("#calls-none")).to_be_visible()
 
@@ -60,7 +61,7 @@ async def test_a_call_with_an_operator_at_its_end(server: str, visit: Visit, tmp
     assert colleague.complaints == []
 
 
-async def _busy_for_another(server: str, visit: Visit, folder: Path) -> None:
+async def _busy_for_another(server: Served, visit: Visit, folder: Path) -> None:
     second = await visit(microphone=folder / "microphone.wav")
     page = await second.open(f"{server}/phone")
     await page.get_by_role("button", name="Позвонить").click()
@@ -83,19 +84,20 @@ async def _operator_takes(desk: Page, phone: Page) -> None:
     await expect(desk.locator("#talk-place .caller")).to_have_text("КлиентНомер карты ***")
 
 
-async def test_hanging_up_while_the_bot_speaks(server: str, visit: Visit, tmp_path: Path) -> None:
+async def test_hanging_up_while_the_bot_speaks(server: Served, visit: Visit, tmp_path: Path) -> None:
     caller = await visit(microphone=microphone_file(tmp_path))
     phone = await caller.open(f"{server}/phone?lang=en")
     await phone.get_by_role("button", name="Call", exact=True).click()
     await expect(phone.locator("#lines .bot").first).to_be_visible(timeout=ANSWER_MS)
     await phone.get_by_role("button", name="Hang up").click()
     await expect(phone.get_by_role("button", name="Call", exact=True)).to_be_visible()
+    await caller.log_in(server, "admin", server.password)
     live = await caller.open(f"{server}/")
     await expect(live.locator("#ended-cards article").first).to_contain_text("hung up")
     assert caller.complaints == []
 
 
-async def test_a_refused_microphone_is_explained(server: str, visit: Visit) -> None:
+async def test_a_refused_microphone_is_explained(server: Served, visit: Visit) -> None:
     visitor = await visit("--use-fake-device-for-media-stream", "--deny-permission-prompts")
     page = await visitor.open(f"{server}/phone")
     await page.get_by_role("button", name="Позвонить").click()
@@ -103,7 +105,7 @@ async def test_a_refused_microphone_is_explained(server: str, visit: Visit) -> N
     await expect(page.get_by_role("button", name="Позвонить")).to_be_enabled()
 
 
-async def test_a_missing_microphone_is_explained(server: str, visit: Visit) -> None:
+async def test_a_missing_microphone_is_explained(server: Served, visit: Visit) -> None:
     visitor = await visit("--use-fake-ui-for-media-stream")
     page = await visitor.open(f"{server}/phone")
     await page.evaluate("navigator.mediaDevices.enumerateDevices().then(all => all.length)")
@@ -111,7 +113,7 @@ async def test_a_missing_microphone_is_explained(server: str, visit: Visit) -> N
     await expect(page.get_by_role("alert")).to_contain_text("Микрофон не найден")
 
 
-async def test_everything_is_reached_by_keyboard(server: str, visit: Visit) -> None:
+async def test_everything_is_reached_by_keyboard(server: Served, visit: Visit) -> None:
     page = await (await visit()).open(f"{server}/phone")
     reached = []
     for _ in range(14):
@@ -140,7 +142,7 @@ async ([rate, tone]) => {
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 44_100, 48_000, 96_000])
-async def test_the_microphone_is_resampled_without_folding(server: str, visit: Visit, rate_hz: int) -> None:
+async def test_the_microphone_is_resampled_without_folding(server: Served, visit: Visit, rate_hz: int) -> None:
     page = await (await visit()).open(f"{server}/phone")
     for tone_hz, lowest, highest in ((1000, 0.345, 0.362), (3000, 0.32, 0.362), (5000, 0.0, 0.002)):
         levels = await page.evaluate(TONE, [rate_hz, tone_hz])
