@@ -14,7 +14,11 @@ import aiohttp
 from argon2 import PasswordHasher
 from yarl import URL
 
+from ivrbot.analytics.evidence_source import ContactEvidence
+from ivrbot.analytics.export_evidence import ExportEvidence
+from ivrbot.analytics.figures import Rates
 from ivrbot.analytics.recorder import Recorder
+from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import FRONT_BRANCH, Router
@@ -24,12 +28,14 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
 from ivrbot.model.people import Account, Role
 from ivrbot.operators.desk import OperatorDesk
+from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
+from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
@@ -171,6 +177,7 @@ async def open_site(
             people=PeopleBook(store),
             passwords=CHEAP,
             activity=ActivityLog(store, lambda: AT),
+            reports=reports_over(folder, store, plan),
             recordings=RecordingArchive(folder / "recordings", enabled=True, min_free_bytes=0),
         )
         site = Site(parts, WebServer(parts), door, bank)
@@ -184,6 +191,15 @@ async def open_site(
         finally:
             await site.server.stop()
             await bank.close()
+
+
+def reports_over(folder: Path, store: Store, plan: Plan) -> Reports:
+    """Reports over an export in the folder, where there is one."""
+    export, live = folder / "export", ContactEvidence(ContactBook(store))
+    rates = Rates(100.0, 2_000.0)
+    return Reports(
+        ReportParts(ReportReader(export, rates), ExportEvidence(export, live), lambda: plan, store, rates)
+    )
 
 
 def a_dossier(dossier_id: str = "d" * 32, call_id: str = "", text: str = "оператор") -> Dossier:
