@@ -55,9 +55,11 @@ async function show(id) {
 function facts(dossier) {
   const sure = [label("levels", dossier.level)];
   if (dossier.facts_used.length) sure.push(`${texts.facts} ${dossier.facts_used.map((fact) => label("facts", fact)).join(", ")}`);
-  const slots = Object.entries(dossier.slots).map(([slot, value]) => {
+  // slots without a name are the flow's own notes, not what the caller said
+  const slots = Object.entries(dossier.slots).filter(([slot]) => texts.labels.slots[slot]).map(([slot, value]) => {
     const sure = dossier.confidence[slot] ?? 1;
-    return sure < 1 ? `${slot}: ${value} (${Math.round(sure * 100)} %)` : `${slot}: ${value}`;
+    const said = `${label("slots", slot)} ${label("slot_values", value)}`;
+    return sure < 1 ? `${said} (${texts.desk_heard} ${Math.round(sure * 100)} %)` : said;
   });
   const local = document.documentElement.lang;
   const earlier = dossier.contacts.map((one) =>

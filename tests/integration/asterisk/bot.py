@@ -152,6 +152,7 @@ class Registrar:
         registrations: forms received.
         decisions_asked: forms of the decision received.
         outcomes_asked: UUIDs that the outcome was asked for.
+        scores: UUIDs and scores that were told after calls.
         refused: requests without the right token.
     """
 
@@ -164,6 +165,7 @@ class Registrar:
     registrations: list[dict[str, str]] = field(default_factory=list)
     decisions_asked: list[dict[str, str]] = field(default_factory=list)
     outcomes_asked: list[str] = field(default_factory=list)
+    scores: list[tuple[str, str]] = field(default_factory=list)
     refused: int = 0
     _runner: web.AppRunner | None = None
     _port: int = 0
@@ -173,6 +175,7 @@ class Registrar:
         app = web.Application()
         app.router.add_post("/api/v1/calls", self._register)
         app.router.add_get("/api/v1/calls/{uuid}/outcome", self._outcome)
+        app.router.add_post("/api/v1/calls/{uuid}/score", self._score)
         app.router.add_post("/api/v1/rollout/decision", self._decide)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -213,6 +216,12 @@ class Registrar:
         form = await request.post()
         self.decisions_asked.append({name: str(value) for name, value in form.items()})
         return web.Response(text=self.decision)
+
+    async def _score(self, request: web.Request) -> web.Response:
+        if not self._known(request):
+            return web.Response(status=401, text="unknown token")
+        self.scores.append((request.match_info["uuid"], str((await request.post())["score"])))
+        return web.Response(text="noted")
 
     async def _outcome(self, request: web.Request) -> web.Response:
         await self._dawdle()

@@ -118,6 +118,7 @@ def _write_site(site: Site, etc: Path) -> None:
             "IVRBOT_LANGUAGE = ru": f"IVRBOT_LANGUAGE = {site.language}",
             "IVRBOT_MAX_CALL_S = 1800": f"IVRBOT_MAX_CALL_S = {site.max_call_s}",
             "IVRBOT_QUEUE_S = 120": f"IVRBOT_QUEUE_S = {site.queue_s}",
+            "IVRBOT_SOUNDS = /var/lib/asterisk/sounds/ivrbot": f"IVRBOT_SOUNDS = {SHIPPED / 'sounds'}",
         },
     )
     (etc / "ivrbot_site.conf").write_text(text)
