@@ -125,6 +125,11 @@ class Router:
         topic = self._branches.topic(entry.key_topic) if entry is not None else None
         return entry.key_topic if entry is not None and topic is not None and topic.flow is not None else ""
 
+    def unit_of_number(self, caller: str) -> str | None:
+        """The unit that a number is drawn by; None when it is no number."""
+        number = normalise_caller(caller)
+        return None if number is None else unit_of(number, "", self._caller_key)
+
     async def route(self, call: CallRegistration, topic: str) -> Routing:
         """Decide for a stated topic. Never raises: whatever fails, the caller goes to an operator."""
         branch, entry = self._branches.branch_of(topic), self._branches.topic(topic)

@@ -64,7 +64,7 @@ def certificate_html(certificate: Certificate, language: Language, timezone: str
         .render(
             c=certificate,
             e=certificate.evidence,
-            say=_Sayer(language, timezone),
+            say=Sayer(language, timezone),
             language=language,
             style=Markup(style()),
         )
@@ -82,7 +82,7 @@ def _environment() -> Environment:
     )
 
 
-class _Sayer:
+class Sayer:
     """Words, numbers and times in one language, for the template."""
 
     def __init__(self, language: Language, timezone: str) -> None:

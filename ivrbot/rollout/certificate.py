@@ -210,7 +210,7 @@ def certify(rows: Sequence[AuditRow], row: AuditRow) -> Certificate:
         why=row.why,
         override=row.override,
         overrides=_overrides(rows, row),
-        evidence=None if snapshot is None else _evidenced(snapshot),
+        evidence=None if snapshot is None else evidenced(snapshot),
         no_evidence=missing,
         staffing=staffing if isinstance(staffing, Mapping) else None,
     )
@@ -237,7 +237,12 @@ def _overrides(rows: Sequence[AuditRow], row: AuditRow) -> tuple[OverrideNote, .
     )
 
 
-def _evidenced(snapshot: Snapshot) -> Evidenced:
+def evidenced(snapshot: Snapshot) -> Evidenced:
+    """What a decision rested on, KPI by KPI.
+
+    Raises:
+        ValueError: it was made without evidence.
+    """
     evidence = snapshot.evidence
     if evidence is None:
         raise ValueError("a decision without evidence has no numbers")

@@ -11,8 +11,9 @@ from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, tuple_
 
+from ivrbot.model.experiment import Arm
 from ivrbot.model.queue import EPOCH
 from ivrbot.storage.call_lines import add_lines, call_list, missing_lines
 from ivrbot.storage.contact_tables import contacts
@@ -146,6 +147,18 @@ class CallList:
         """Lines of one call, by time."""
         query = select(call_list).where(call_list.c.call_id == call_id).order_by(call_list.c.started_us)
         return await self._store.read(lambda conn: tuple(_line(row) for row in conn.execute(query)))
+
+    async def realised(self, since: datetime) -> dict[str, float]:
+        """Share of the bot in each branch's calls since a moment; a branch without calls has none."""
+        columns = call_list.c
+        with_bot = func.sum(case((columns.arm == Arm.TREATMENT.value, 1), else_=0))
+        query = (
+            select(columns.branch, func.count(), with_bot)
+            .where(columns.started_us >= _us(since), columns.branch != "")
+            .group_by(columns.branch)
+        )
+        found = await self._store.read(lambda conn: conn.execute(query).all(), deadline_s=DEADLINE_S)
+        return {branch: float(bot) / n for branch, n, bot in found}
 
     async def fill(self) -> int:
         """Add what an older version, or an import that went past the fold, has left out; gives how many lines.

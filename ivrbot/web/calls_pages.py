@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.call.door import canonical_call_id
+from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId
 from ivrbot.model.contact import Contact
@@ -132,7 +133,10 @@ class CallsPages:
             events=events,
             told=told,
             axis=draw_axis(told, names, words.t["call_axis"]),
-            contacts=[(contact, drawn.get(contact.branch), lines.get(contact.branch)) for contact in contacts],
+            contacts=[
+                (contact, drawn.get(contact.branch), lines.get(contact.branch))
+                for contact in sorted(contacts, key=lambda contact: contact.branch == FRONT_BRANCH)
+            ],
             gaps=[event.data.get("gap_ms") for event in events if event.type is EventType.RESPONSE_GAP],
             slow_gap_ms=SLOW_GAP_MS,
             may_open_dossier=person.may(Right.DOSSIERS_SEE),

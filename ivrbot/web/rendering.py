@@ -27,6 +27,7 @@ COOKIE_S: Final = 365 * 24 * 3600
 NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/", "nav_live", Right.CALLS_SEE),
     ("/calls", "nav_calls", Right.CALLS_SEE),
+    ("/rollout", "nav_rollout", Right.ROLLOUT_SEE),
     ("/phone", "nav_phone", None),
     ("/desk", "nav_desk", Right.DESK_USE),
     ("/reports", "nav_reports", Right.REPORTS_SEE),

@@ -17,7 +17,7 @@ from ivrbot.errors import StorageError
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import effective_states
 from ivrbot.rollout import proposals, rows
-from ivrbot.rollout.outlooks import outlooks
+from ivrbot.rollout.outlooks import View, views
 from ivrbot.rollout.plan import Plan
 from ivrbot.rollout.standing import Standing, standings
 from ivrbot.storage.contacts import ContactBook
@@ -30,7 +30,7 @@ KEPT: Final = timedelta(minutes=1)
 
 log = logging.getLogger(__name__)
 
-Found = Mapping[str, rows.Outlook]
+Found = Mapping[str, View]
 
 
 class RolloutStatus:
@@ -57,19 +57,33 @@ class RolloutStatus:
         Raises:
             StorageError: the states cannot be read.
         """
-        store, now = self._store, self._now()
-        own = await store.own_states()
-        known = standings(await store.history())
-        lacking = await self._outlooks(plan, own, known, now)
+        return await self.states(plan, await self.views(plan), plan_error)
+
+    async def states(self, plan: Plan, seen: Found, plan_error: str = "") -> list[rows.Row]:
+        """`rows`, with what is known already of the branches' evidence.
+
+        Raises:
+            StorageError: the states cannot be read.
+        """
+        store = self._store
         told = rows.Beside(
-            standings=known,
-            proposals=await proposals.current(store, RolloutBook(store), now),
-            outlook=lambda branch, _state, _standing: lacking.get(branch.name, rows.Outlook()),
+            standings=standings(await store.history()),
+            proposals=await proposals.current(store, RolloutBook(store), self._now()),
+            outlook=lambda branch, _state, _standing: _outlook(seen.get(branch.name)),
             plan_error=plan_error,
         )
-        return rows.status(plan, own, told)
+        return rows.status(plan, await store.own_states(), told)
 
-    async def _outlooks(
+    async def views(self, plan: Plan) -> Found:
+        """What every branch on a rung has shown, not older than a minute.
+
+        Raises:
+            StorageError: the states cannot be read.
+        """
+        own = await self._store.own_states()
+        return await self._views(plan, own, standings(await self._store.history()), self._now())
+
+    async def _views(
         self, plan: Plan, own: Mapping[str, BranchState], known: Mapping[str, Standing], now: datetime
     ) -> Found:
         about = (plan.revision, dict(own), dict(known))
@@ -98,4 +112,8 @@ async def _look(
     except StorageError as error:  # without a volume no day can be named; the states are told all the same
         log.warning("callers per day could not be read: %s", error)
         daily = {}
-    return await outlooks(plan, effective_states(own), known, source, daily, now)
+    return await views(plan, effective_states(own), known, source, daily, now)
+
+
+def _outlook(view: View | None) -> rows.Outlook:
+    return view.outlook if view is not None else rows.Outlook()

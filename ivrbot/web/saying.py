@@ -31,6 +31,12 @@ class Say:
         self.language = language
         self.zone = ZoneInfo(timezone)
 
+    def parse(self, text: str) -> date:
+        """The day of an ISO date or time: a moment's in the bank's zone."""
+        if len(text) <= len("2026-03-01"):
+            return date.fromisoformat(text)
+        return self.local(datetime.fromisoformat(text)).date()
+
     def local(self, at: datetime) -> datetime:
         """An aware time in the bank's zone."""
         return at.astimezone(self.zone)
