@@ -12,6 +12,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 GROUP_EVENTS = 50
 GROUP_S = 0.02
 QUEUE_EVENTS = 10_000
+JOURNAL_EVENTS = 500
 REPLAY_EVENTS = 500
 RETRY_S = 1.0
 STORE_DEADLINE_S = 5.0
@@ -220,10 +222,13 @@ class Recorder:
             await _wait(self._hurry, GROUP_S)
 
     async def _write_group(self) -> bool:
-        """Bring up to 50 events to a disk; False when none would take them (they stay queued)."""
-        group = [self._queue[at] for at in range(min(GROUP_EVENTS, len(self._queue)))]
-        if group and not (await self._to_store(group) or await self._to_journal(group)):
-            return False
+        """Bring up to 50 events to the store, or 500 to the journal; False when none would take them."""
+        group = self._oldest(GROUP_EVENTS)
+        if group and not await self._to_store(group):
+            # A store that does not answer costs its deadline each second: the journal has to make up for it.
+            group = self._oldest(JOURNAL_EVENTS)
+            if not await self._to_journal(group):
+                return False
         for _ in group:
             self._queue.popleft()
         self._kept += len(group)
@@ -232,6 +237,9 @@ class Recorder:
             if not flushed.done():
                 flushed.set_result(None)
         return True
+
+    def _oldest(self, most: int) -> list[CallEvent]:
+        return list(islice(self._queue, most))
 
     async def _to_store(self, events: Sequence[CallEvent]) -> bool:
         loop = asyncio.get_running_loop()

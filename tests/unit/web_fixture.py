@@ -33,6 +33,7 @@ from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.engines import Opening
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.contacts import ContactBook
@@ -143,12 +144,13 @@ async def open_site(
     login: Login = "local",
     proxies: tuple[str, ...] = (),
     plan: Plan | None = None,
+    where: Path | Opening | None = None,
 ) -> AsyncIterator[Site]:
     plan = plan or load_plan(
         PROJECT_ROOT / "deploy" / "demo-rollout.yaml", {*FLOWS.branches.branches, FRONT_BRANCH}
     )
     async with (
-        Store(folder / "test.sqlite") as store,
+        Store(where or folder / "test.sqlite") as store,
         Recorder(store, folder / "journal.jsonl", lambda: AT) as recorder,
         asyncio.TaskGroup() as group,
     ):
