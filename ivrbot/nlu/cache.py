@@ -36,6 +36,7 @@ _CODE: Final = (
     "guard_words.py",
     "noise.py",
     "regression.py",
+    "repair.py",
     "text.py",
 )
 _PREFIX: Final = "classifier-"

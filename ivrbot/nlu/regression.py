@@ -37,13 +37,20 @@ class SoftmaxRegression:
         self.sparse_weights: Matrix = np.zeros((0, 0), np.float32)
         self.bias: Matrix = np.zeros(0, np.float32)
 
-    def fit(self, dense: Matrix, rows_of_terms: SparseRows, labels: Sequence[str]) -> None:
+    def fit(
+        self,
+        dense: Matrix,
+        rows_of_terms: SparseRows,
+        labels: Sequence[str],
+        weights: Sequence[float] | None = None,
+    ) -> None:
         """Minimises the objective.
 
         Args:
             dense: shape (n, d), d may be 0.
             rows_of_terms: n rows.
             labels: n class names, at least two different ones.
+            weights: how much each row counts, n values above 0; None counts each as 1.
         """
         # Slow to import, needed only in training.
         from scipy.optimize import minimize
@@ -59,28 +66,31 @@ class SoftmaxRegression:
         rows, classes = np.arange(len(labels)), len(self.classes)
         d, s = dense.shape[1], sparse.shape[1]
         transposed = sparse.T.tocsr()
-        decay = 1.0 / (self._c * len(labels))
+        counted = np.ones(len(labels), np.float32) if weights is None else np.array(weights, np.float32)
+        mass = float(counted.sum(dtype=np.float64))
+        decay = 1.0 / (self._c * mass)
+        counted /= np.float32(mass)
 
         def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            weights = flat.reshape(d + s + 1, classes).astype(np.float32)
-            share = softmax(dense @ weights[:d] + sparse @ weights[d:-1] + weights[-1])
-            loss = -float(np.log(np.maximum(share[rows, target], 1e-12)).mean(dtype=np.float64))
-            loss += 0.5 * decay * float(np.square(weights[:-1]).sum(dtype=np.float64))
+            found = flat.reshape(d + s + 1, classes).astype(np.float32)
+            share = softmax(dense @ found[:d] + sparse @ found[d:-1] + found[-1])
+            loss = -float((np.log(np.maximum(share[rows, target], 1e-12)) * counted).sum(dtype=np.float64))
+            loss += 0.5 * decay * float(np.square(found[:-1]).sum(dtype=np.float64))
             share[rows, target] -= 1.0
-            share /= len(labels)
-            gradient = np.empty_like(weights)
+            share *= counted[:, None]
+            gradient = np.empty_like(found)
             gradient[:d] = dense.T @ share
             gradient[d:-1] = transposed @ share
-            gradient[:-1] += np.float32(decay) * weights[:-1]
+            gradient[:-1] += np.float32(decay) * found[:-1]
             gradient[-1] = share.sum(axis=0)
             return loss, gradient.ravel().astype(np.float64)
 
         options = {"maxcor": 4, "maxiter": _MAX_ITERATIONS, "gtol": self._tolerance, "ftol": 1e-9}
         start = np.zeros((d + s + 1) * classes)
         solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-        weights = solution.x.reshape(d + s + 1, classes).astype(np.float32)
-        self.dense_weights, self.sparse_weights = weights[:d].copy(), weights[d:-1].copy()
-        self.bias = weights[-1].copy()
+        best = solution.x.reshape(d + s + 1, classes).astype(np.float32)
+        self.dense_weights, self.sparse_weights = best[:d].copy(), best[d:-1].copy()
+        self.bias = best[-1].copy()
 
     def restore(self, classes: tuple[str, ...], dense: Matrix, sparse: Matrix, bias: Matrix) -> None:
         """Takes what an earlier `fit` has found."""
