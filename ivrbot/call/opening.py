@@ -3,6 +3,7 @@
 Takes the caller's sound, gives what the bot would have made of it, by the voice activity, endpointing, classifier
 and dialogue of a call. Only the bot's own words are missing, so every turn is judged as the first answer to the
 open question: the caller did not hear our reprompts, and two turns without a topic are no reason to give him up.
+Nor did he hear a question between two near topics: the likelier counts, unless a later turn is clear.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ivrbot.call.hearing import ENDPOINTING
+from ivrbot.call.understanding import Understanding
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.language.commands import Universal, universal
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm, silence
 from ivrbot.model.call import EscalationReason
-from ivrbot.model.dialogue import Route, Transfer, UserTurn
+from ivrbot.model.dialogue import Collect, Route, Transfer, UserTurn
 from ivrbot.model.speech import Hypothesis, Language, Transcript
 from ivrbot.ports import NluEngine
 from ivrbot.speech.ear import Ear
@@ -99,33 +101,53 @@ async def hear_opening(
         EngineError: recogniser or understanding failed.
     """
     number, until_ms = 0, 0
+    likely: Opening | None = None
     for turn in turns_of(pcm):
         hypotheses = tuple(one for one in (await reads(turn.sound)).hypotheses if one.text.strip())
         until_ms = turn.end_ms
         if not hypotheses:
             continue  # a cough, or a word that nobody could make out
         number += 1
-        opening = await _judged(hypotheses, nlu, dialogue, language)
-        if opening is not None:
-            topic, confidence, asked = opening
-            return Opening(topic, confidence, asked, number, until_ms)
+        judged = await _judged(hypotheses, nlu, dialogue, language)
+        if judged is not None:
+            opening = Opening(judged.topic, judged.confidence, judged.asked, number, until_ms)
+            if judged.clear:
+                return opening
+            likely = likely or opening
         if number >= max_turns:
             break
-    return Opening("", 0.0, asked_for_person=False, turns=number, until_ms=until_ms)
+    return likely or Opening("", 0.0, asked_for_person=False, turns=number, until_ms=until_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A turn's topic; `clear` is false where the bot would have asked which of two is meant."""
+
+    topic: str
+    confidence: float
+    asked: bool
+    clear: bool = True
 
 
 async def _judged(
     hypotheses: tuple[Hypothesis, ...], nlu: NluEngine, dialogue: Dialogue, language: Language
-) -> tuple[str, float, bool] | None:
-    """Topic, confidence and whether a person is asked for; None when the open question stays open."""
-    state, _ = dialogue.start(language, "speech")
-    meaning = await nlu.parse(hypotheses[0].text, language)
-    _, acts = dialogue.step(state, UserTurn(hypotheses, meaning))
+) -> _Judged | None:
+    """What a turn states; None when the open question stays open.
+
+    The topic counts all readings of the recogniser, as in a call.
+    """
+    state, question = dialogue.start(language, "speech")
+    assert isinstance(question[-1], Collect)  # the open question of every front
+    meaning = await Understanding(nlu).of_hypotheses(hypotheses, question[-1], language)
+    state, acts = dialogue.step(state, UserTurn(hypotheses, meaning))
+    asked = any(asks_for_person(one.text, language) for one in hypotheses)
     match acts[-1]:
         case Route(topic):
-            return topic, meaning.confidence, asks_for_person(hypotheses[0].text, language)
+            return _Judged(topic, meaning.confidence, asked)
         case Transfer(reason) if reason == EscalationReason.CALLER_ASKED:
-            return "operator", meaning.confidence, True
+            return _Judged("operator", meaning.confidence, asked=True)
+        case _ if state.between is not None:
+            return _Judged(meaning.ranking[0].name, meaning.ranking[0].confidence, asked, clear=False)
         case _:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ivrbot.dialogue.engine import Dialogue
 from ivrbot.errors import EngineTimeout
 from ivrbot.media.wav import read_wav
 from ivrbot.model.audio import Pcm, duration_ms, silence
-from ivrbot.model.speech import Language, Transcript
+from ivrbot.model.speech import Hypothesis, IntentScore, Language, NluResult, Transcript
 from ivrbot.nlu.embedded import EmbeddedNlu
 from tests.fakes.asr import FakeAsr
 from tests.fakes.calls import product_files
@@ -117,3 +118,47 @@ async def test_partials_are_left_out_on_request() -> None:
     await engine.start()
     assert (await transcribe_file(engine, SPEECH, "en")).partials
     assert (await transcribe_file(engine, SPEECH, "en", partials=False)).partials == ()
+
+
+class Told:
+    """Understanding by a table, for readings whose ranking matters."""
+
+    name = "told"
+
+    def __init__(self, table: Mapping[str, Mapping[str, float]]) -> None:
+        self._table = table
+
+    async def parse(self, text: str, language: Language) -> NluResult:
+        ranking = tuple(IntentScore(name, share) for name, share in self._table[text].items())
+        return NluResult(text, ranking[0].name, ranking[0].confidence, ranking)
+
+    async def close(self) -> None:
+        pass
+
+
+async def opening_of(readings: list[list[Hypothesis]], table: Mapping[str, Mapping[str, float]]) -> Opening:
+    waiting = iter(readings)
+
+    async def reads(pcm: Pcm) -> Transcript:
+        return Transcript(tuple(next(waiting)), "told")
+
+    return await hear_opening(conversation(len(readings)), reads, Told(table), dialogue(), "ru")
+
+
+async def test_every_reading_of_a_turn_counts() -> None:
+    table = {
+        "лимонад": {"out_of_scope": 0.7, "card_limits": 0.3},
+        "лимиты": {"card_limits": 0.95, "out_of_scope": 0.05},
+    }
+    opening = await opening_of([[Hypothesis("лимонад", 0.5), Hypothesis("лимиты", 0.45)]], table)
+    assert opening.topic == "card_limits"
+
+
+async def test_the_likelier_of_two_counts_unless_the_caller_says_more() -> None:
+    near = {"check_balance": 0.45, "recent_transactions": 0.4, "out_of_scope": 0.15}
+    table = {"что с деньгами": near, "ага": {"affirm": 1.0}, "списания какие": {"recent_transactions": 0.9}}
+    unclear = [Hypothesis("что с деньгами")]
+    opening = await opening_of([unclear, [Hypothesis("ага")]], table)
+    assert (opening.topic, opening.confidence, opening.turns) == ("check_balance", 0.45, 1)
+    opening = await opening_of([unclear, [Hypothesis("списания какие")]], table)
+    assert (opening.topic, opening.turns) == ("recent_transactions", 2)
