@@ -33,10 +33,10 @@ from ivrbot.rollout.check import load_plan
 from ivrbot.rollout.control import adopt
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import Opening
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
-from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
