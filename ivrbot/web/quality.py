@@ -6,6 +6,7 @@ score, the rollout's evidence) is not on the form; after saving he sees what oth
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -182,6 +183,7 @@ class Quality:
             call=call,
             rubric=RUBRIC,
             lines=lines_of(events),
+            has_sound=await self._has_sound(request, call),
             has_operator=any(event.type is EventType.ESCALATED for event in events),
             marks=given if given is not None else (mine.marks if mine else {}),
             note=mine.note if mine else "",
@@ -191,6 +193,13 @@ class Quality:
             saved=saved,
             say=self._say(request),
         )
+
+    async def _has_sound(self, request: web.Request, call: Sampled) -> bool:
+        """Whether the call was recorded, and he may listen."""
+        archive = self._parts.recordings
+        if archive is None or not person_of(request).may(Right.RECORDINGS_HEAR, call.branch):
+            return False
+        return await asyncio.to_thread(archive.find, CallId(call.call_id)) is not None
 
     async def _sampled(self, request: web.Request) -> Sampled:
         """The call of the address: one of a sample, of a branch of whoever asks."""

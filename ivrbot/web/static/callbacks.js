@@ -46,7 +46,7 @@ function item(row, open, look) {
 
 // The number is shown to who is about to dial it; that he saw it is noted.
 function reveal(row, place) {
-  const button = make("button", { type: "button", class: "small" }, texts.callback_number);
+  const button = make("button", { type: "button" }, texts.callback_number);
   button.addEventListener("click", async () => {
     const response = await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}/number`, {}).catch(() => null);
     if (response?.ok) place.replaceChildren(` ${(await response.json()).number}`);
@@ -55,7 +55,7 @@ function reveal(row, place) {
 }
 
 function act(row, action, look) {
-  const button = make("button", { type: "button", class: "button small" }, texts[`callback_${action}`]);
+  const button = make("button", { type: "button", class: action === "done" ? "button" : null }, texts[`callback_${action}`]);
   button.addEventListener("click", async () => {
     button.disabled = true;
     await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, { action });

@@ -84,7 +84,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "quality_scorer": both("Scored by", "Кто оценил"),
     "quality_weight": both("points", "баллов"),
     "quality_critical": both(
-        "a fault here caps the call at 40 points", "ошибка здесь: не больше 40 баллов за звонок"
+        "A fault here caps the call at 40 points", "Ошибка здесь: не больше 40 баллов за звонок"
     ),
     "quality_back": both("To the month's calls", "К звонкам месяца"),
 }
