@@ -22,7 +22,7 @@ from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import DRAINING
-from ivrbot.config import Settings, make_data_dir
+from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
@@ -150,6 +150,7 @@ async def _answer_calls(
                 dialler=dialler,
                 recordings=recordings,
                 reports=app.reports_of(settings, core.store, lambda: core.parts.router.plan),
+                simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
         )
         background = [

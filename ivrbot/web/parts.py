@@ -39,6 +39,7 @@ class WebParts:
         passwords: hashes them; tests take cheaper ones.
         recordings: the sound of calls; None where none can be heard.
         reports: figures of calls; None where nothing is exported.
+        simulated: the calls of this database were made up; every page says so.
         quality_salt: with it the calls that people score are drawn by lot.
         callback_rules: how often, and after what pause, a person calls back.
         dialler: is told how attempts to call back ended; None where a person dials.
@@ -61,3 +62,4 @@ class WebParts:
     dialler: CallbackDialler | None = None
     recordings: RecordingArchive | None = None
     reports: Reports | None = None
+    simulated: bool = False

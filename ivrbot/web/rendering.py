@@ -21,6 +21,8 @@ from ivrbot.web.caller import ANONYMOUS, CSRF, GUEST, person_of
 from ivrbot.web.texts import LABELS, SCRIPT_NAMES, TEXTS
 
 FOLDER: Final = Path(__file__).parent
+SIMULATED: Final = web.AppKey("simulated", bool)
+"""Nobody has made the calls of this database: every page says so."""
 COOKIE: Final = "lang"
 COOKIE_S: Final = 365 * 24 * 3600
 
@@ -64,6 +66,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         language=language,
         other_language_href=str(request.rel_url.update_query(lang=other)),
         path=request.path,
+        simulated=request.config_dict.get(SIMULATED, False),
         person=person,
         navigation=_navigation(person),
         csrf=request.get(CSRF, ""),

@@ -16,6 +16,9 @@ TEXTS: Final[Mapping[str, Text]] = {
     "nav_docs": both("Documentation", "Документация"),
     "other_language": both("Русский", "English"),
     "no_script": both("This page needs JavaScript.", "Для этой страницы нужен JavaScript."),
+    "simulated_data": both(
+        "Simulated data: nobody has made these calls.", "Смоделированные данные: этих звонков не было."
+    ),
     "connection_lost": both(
         "No connection to the server. Trying again…", "Нет связи с сервером. Пробуем ещё раз…"
     ),
