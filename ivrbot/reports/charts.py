@@ -21,6 +21,8 @@ from ivrbot.reports.report_texts import CHART, kpi_name, shown
 COLOURS: Final = {"control": "#8a5a00", "treatment": "#1d5fd0"}
 """Operators and bot: told apart by people with any colour vision, and by the marks' shape beside it."""
 SYMBOLS: Final = {"control": "square", "treatment": "circle"}
+FEWEST_DRAWN: Final = 5
+"""A day with fewer contacts would only stretch the axis."""
 WIDTH: Final = 720
 HEIGHT: Final = 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
@@ -38,6 +40,11 @@ class Point:
     day: date
     figure: Figure
     maturing: bool
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is enough to draw; the table beside the chart has every day."""
+        return self.figure.value is not None and self.figure.n >= FEWEST_DRAWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Chart:
     @property
     def empty(self) -> bool:
         """Nothing to draw."""
-        return not any(point.figure.value is not None for points in self.series.values() for point in points)
+        return not any(item.drawn for points in self.series.values() for item in points)
 
 
 def point(day: date, figure: Figure) -> Point:
@@ -87,7 +94,7 @@ def plotly_figure(chart: Chart, language: Language) -> dict[str, Any]:
     data: list[dict[str, Any]] = []
     scale = _scale(chart.kpi)
     for arm, points in chart.series.items():
-        known = [item for item in points if item.figure.value is not None]
+        known = [item for item in points if item.drawn]
         if not known:
             continue
         days = [item.day.isoformat() for item in known]
@@ -131,7 +138,7 @@ def plotly_figure(chart: Chart, language: Language) -> dict[str, Any]:
 
 
 def _layout(chart: Chart, language: Language) -> dict[str, Any]:
-    span = sorted({item.day for points in chart.series.values() for item in points})
+    span = sorted({item.day for points in chart.series.values() for item in points if item.drawn})
     shapes = []
     if chart.marked is not None:
         edges = [f"{chart.marked - timedelta(days=1)} 12:00", f"{chart.marked} 12:00"]
@@ -205,10 +212,11 @@ def svg(chart: Chart, language: Language) -> str:
         end
         for points in chart.series.values()
         for item in points
+        if item.drawn
         for end in (item.figure.value, item.figure.lower, item.figure.upper)
         if end is not None
     ]
-    days = sorted({item.day for points in chart.series.values() for item in points})
+    days = sorted({item.day for points in chart.series.values() for item in points if item.drawn})
     if not ends or not days:
         return ""
     low, high = min(ends), max(ends)
@@ -237,7 +245,7 @@ def svg(chart: Chart, language: Language) -> str:
     for day in days[:: max(1, len(days) // 8)]:
         parts.append(_text(x(day), HEIGHT - BOTTOM + 18, day.strftime("%d.%m"), "middle"))
     for arm, points in chart.series.items():
-        parts += _arm(arm, [item for item in points if item.figure.value is not None], x, y)
+        parts += _arm(arm, [item for item in points if item.drawn], x, y)
     legend = "".join(
         f'<rect x="{LEFT + 150 * at}" y="{HEIGHT - 12}" width="10" height="10" fill="{COLOURS[arm]}"/>'
         + _text(LEFT + 150 * at + 16, HEIGHT - 3, CHART[arm][language], "start")

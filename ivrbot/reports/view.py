@@ -77,6 +77,11 @@ class StageTable:
     lines: tuple[KpiLine, ...]
     calls: Mapping[str, int]
 
+    @property
+    def is_sum(self) -> bool:
+        """Of all rungs together."""
+        return self.stage == ALL_STAGES
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
