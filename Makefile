@@ -66,10 +66,11 @@ bench: setup models
 	$(BIN)/python -m benchmarks.nlu
 	$(BIN)/python -m pytest -m bench
 
-# A labelled history of simulated calls, then the demo server.
+# Two months of simulated calls in a folder of their own, and a server over them; every page says that they are simulated.
+DEMO := IVRBOT_DATA_DIR=$(DATA_DIR)/demo IVRBOT_MODELS__DIR=$(DATA_DIR)/models
 demo: $(VENV)/.runtime models
-	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/python tools/demo_history.py
-	$(BIN)/ivrbot serve --demo
+	$(DEMO) $(BIN)/python tools/demo_history.py
+	$(DEMO) IVRBOT_ROLLOUT__PLAN=deploy/simulated-rollout.yaml $(BIN)/ivrbot serve
 
 # A Rasa server on nlu_data (needs Python 3.10); RASA_CONFIG is light or diet.
 rasa: $(BIN)/python
