@@ -19,6 +19,20 @@ LAST_LINES: Final = 6
 KEPT_ENDED: Final = 8
 MAX_CALLS: Final = 500
 REFRESH_S: Final = 0.25
+_COPIED: Final = (
+    "gateway",
+    "language",
+    "topic",
+    "branch",
+    "arm",
+    "stage",
+    "level",
+    "disposition",
+    "reason",
+    "escalated_to",
+    "dossier",
+)
+"""What a row takes over from any event that has it."""
 
 _SAID: Final = {
     EventType.BOT_SAID: "bot",
@@ -33,6 +47,10 @@ class _Row:
     gateway: str = ""
     language: str = ""
     topic: str = ""
+    branch: str = ""
+    arm: str = ""
+    stage: str = ""
+    level: str = ""
     started_s: float = 0.0
     ended_s: float = 0.0
     disposition: str = ""
@@ -50,6 +68,10 @@ class _Row:
             "gateway": self.gateway,
             "language": self.language,
             "topic": self.topic,
+            "branch": self.branch,
+            "arm": self.arm,
+            "stage": self.stage,
+            "level": self.level,
             "duration_s": int(end_s - self.started_s),
             "live": not self.ended_s,
             "disposition": self.disposition,
@@ -106,7 +128,7 @@ class LiveBoard:
 
     @staticmethod
     def _copy(row: _Row, event: CallEvent) -> None:
-        for name in ("gateway", "language", "topic", "disposition", "reason", "escalated_to", "dossier"):
+        for name in _COPIED:
             value = event.data.get(name)
             if isinstance(value, str) and value and (name != "reason" or event.type is EventType.CALL_ENDED):
                 setattr(row, name, value)

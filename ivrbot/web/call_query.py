@@ -74,9 +74,9 @@ def _value(name: str, text: str, zone: ZoneInfo) -> dict[str, Any]:
         ValueError: not to be read.
     """
     if name == "from":
-        return {"since": _moment(text, zone, timedelta())}
+        return {"since": moment_of(text, zone, is_end=False)}
     if name == "to":
-        return {"until": _moment(text, zone, timedelta(days=1))}
+        return {"until": moment_of(text, zone, is_end=True)}
     if name == "hour":
         if not (text.isascii() and text.isdigit() and int(text) < 24):
             raise ValueError(text)
@@ -86,13 +86,17 @@ def _value(name: str, text: str, zone: ZoneInfo) -> dict[str, Any]:
     return {name: "" if text == NOT_DRAWN and name == "arm" else text}
 
 
-def _moment(text: str, zone: ZoneInfo, whole_day: timedelta) -> datetime:
-    """A day on the zone's clock (its end if `whole_day`), or a moment."""
+def moment_of(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
+    """A day on the zone's clock (its first moment, or the first after it), or a moment.
+
+    Raises:
+        ValueError: neither.
+    """
     if len(text) <= len("2026-03-01"):
         day = date.fromisoformat(text)
         if not 2000 <= day.year < 2100:
             raise ValueError(text)
-        return datetime.combine(day + whole_day, time(), zone)
+        return datetime.combine(day + timedelta(days=is_end), time(), zone)
     at = datetime.fromisoformat(text)
     if not 2000 <= at.year < 2100:
         raise ValueError(text)

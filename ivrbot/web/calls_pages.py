@@ -6,6 +6,7 @@ shown.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -139,9 +140,17 @@ class CallsPages:
             ],
             gaps=[event.data.get("gap_ms") for event in events if event.type is EventType.RESPONSE_GAP],
             slow_gap_ms=SLOW_GAP_MS,
+            has_recording=await self._has_recording(person, call_id),
             may_open_dossier=person.may(Right.DOSSIERS_SEE),
             say=say,
         )
+
+    async def _has_recording(self, person: Person, call_id: CallId) -> bool:
+        """Whether there is sound of the call that this person may hear."""
+        archive = self._parts.recordings
+        if archive is None or not person.may(Right.RECORDINGS_HEAR) or canonical_call_id(call_id) is None:
+            return False
+        return await asyncio.to_thread(archive.find, call_id) is not None
 
     async def _stored(
         self, call_id: CallId

@@ -1,4 +1,4 @@
-"""The pages that need no data of their own: live calls, softphone, desk, documentation; static files."""
+"""The pages that need no data of their own: live calls, softphone, desk; static files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ class Pages:
             web.get("/", self.live),
             web.get("/phone", self.phone),
             web.get("/desk", self.desk),
-            web.get("/docs", self.docs),
             web.get("/web/live", self.live_rows, allow_head=False),
             web.static("/static", FOLDER / "static"),
         ]
@@ -47,11 +46,6 @@ class Pages:
     async def desk(self, request: web.Request) -> web.Response:
         """The operator's desk."""
         return page(request, "desk.html")
-
-    @open_to(Audience.SOMEBODY)
-    async def docs(self, request: web.Request) -> web.Response:
-        """Where to read on."""
-        return page(request, "docs.html")
 
     @needs(Right.CALLS_SEE)
     async def live_rows(self, request: web.Request) -> web.StreamResponse:

@@ -30,10 +30,11 @@ NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/", "nav_live", Right.CALLS_SEE),
     ("/calls", "nav_calls", Right.CALLS_SEE),
     ("/rollout", "nav_rollout", Right.ROLLOUT_SEE),
-    ("/phone", "nav_phone", None),
-    ("/desk", "nav_desk", Right.DESK_USE),
     ("/reports", "nav_reports", Right.REPORTS_SEE),
     ("/quality", "nav_quality", Right.QUALITY_SCORE),
+    ("/desk", "nav_desk", Right.DESK_USE),
+    ("/phone", "nav_phone", None),
+    ("/audit", "nav_audit", Right.AUDIT_SEE),
     ("/people", "nav_people", Right.PEOPLE_MANAGE),
     ("/docs", "nav_docs", None),
 )
@@ -68,7 +69,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         path=request.path,
         simulated=request.config_dict.get(SIMULATED, False),
         person=person,
-        navigation=_navigation(person),
+        navigation=navigation_of(person),
         csrf=request.get(CSRF, ""),
         **values,
     )
@@ -78,7 +79,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
     return response
 
 
-def _navigation(person: Person) -> list[tuple[str, str]]:
+def navigation_of(person: Person) -> list[tuple[str, str]]:
     """Pages that somebody may open."""
     if person is ANONYMOUS:
         return []

@@ -19,6 +19,7 @@ from ivrbot.model.rollout import effective_states
 from ivrbot.rollout import proposals, rows
 from ivrbot.rollout.outlooks import View, views
 from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.rows import Row
 from ivrbot.rollout.standing import Standing, standings
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.rollout_book import RolloutBook
@@ -47,7 +48,7 @@ class RolloutStatus:
         self._kept: tuple[object, datetime, Found] | None = None
         self._looking = asyncio.Lock()
 
-    async def rows(self, plan: Plan, plan_error: str = "") -> list[rows.Row]:
+    async def rows(self, plan: Plan, plan_error: str = "") -> list[Row]:
         """One row per branch.
 
         Args:
@@ -59,7 +60,7 @@ class RolloutStatus:
         """
         return await self.states(plan, await self.views(plan), plan_error)
 
-    async def states(self, plan: Plan, seen: Found, plan_error: str = "") -> list[rows.Row]:
+    async def states(self, plan: Plan, seen: Found, plan_error: str = "") -> list[Row]:
         """`rows`, with what is known already of the branches' evidence.
 
         Raises:

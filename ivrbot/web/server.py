@@ -15,6 +15,7 @@ from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.web.access import Guard, Handler, add_headers
+from ivrbot.web.audit_pages import AuditPages
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.callbacks import Callbacks
 from ivrbot.web.caller import Audience, access_of, open_to
@@ -24,6 +25,7 @@ from ivrbot.web.certificates import Certificates
 from ivrbot.web.desk import Desk
 from ivrbot.web.desk_bank import DeskBank
 from ivrbot.web.dispositions import Dispositions
+from ivrbot.web.docs_pages import DocsPages
 from ivrbot.web.events import Streams
 from ivrbot.web.health import Health
 from ivrbot.web.login import LogInPages
@@ -33,8 +35,8 @@ from ivrbot.web.people import PeoplePages
 from ivrbot.web.quality import Quality
 from ivrbot.web.recordings import RecordingPages
 from ivrbot.web.rendering import SIMULATED
-from ivrbot.web.rollout_acts import RolloutActs
 from ivrbot.web.reports import ReportPages
+from ivrbot.web.rollout_acts import RolloutActs
 from ivrbot.web.rollout_api import RolloutApi
 from ivrbot.web.rollout_pages import RolloutPages
 from ivrbot.web.scores import Scores
@@ -130,6 +132,8 @@ class WebServer:
         application.add_routes(CallsPages(parts).routes())
         application.add_routes(RolloutPages(parts).routes())
         application.add_routes(RolloutActs(parts).routes())
+        application.add_routes(AuditPages(parts).routes())
+        application.add_routes(DocsPages(parts).routes())
         application.add_routes(Desk(parts, self._streams).routes())
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())

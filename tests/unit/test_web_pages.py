@@ -231,7 +231,7 @@ async def test_the_live_page_is_told(site: Site) -> None:
 async def test_an_escalated_call_pops_up_and_is_taken(site: Site) -> None:
     desk = Stream(site, "/web/desk")
     await until(lambda: desk.last)
-    assert desk.last == {"calls": [], "waiting": []}
+    assert desk.last == {"calls": [], "waiting": [], "phones": {}}
     phone = await site.page.ws_connect(f"{site.url}/ws/softphone", headers={"Origin": site.url})
     await phone.send_json({"type": "start", "language": "ru", "caller": "+79161234567"})
     await until(lambda: site.door.sinks)

@@ -5,7 +5,10 @@ const clocks = new Map();
 function card(call) {
   const time = make("span", { class: "small" }, clock(call.duration_s));
   if (call.live) clocks.set(time, performance.now() / 1000 - call.duration_s);
-  const facts = [label("gateways", call.gateway), label("languages", call.language)];
+  const facts = [
+    label("gateways", call.gateway), label("languages", call.language), label("branches", call.branch),
+    call.arm ? `${label("arms", call.arm)} ${label("stages", call.stage)}` : "", label("levels", call.level),
+  ];
   if (!call.live) facts.push([label("dispositions", call.disposition), label("reasons", call.reason)].filter(Boolean).join(": "));
   const lines = call.lines.slice(-4).map((line) => make("div", {}, make("b", {}, `${texts[line.who]}: `), readable(line.text)));
   return make(
@@ -13,7 +16,7 @@ function card(call) {
     make("div", { class: "card-top" }, make("strong", {}, label("topics", call.topic) || texts.no_topic), time),
     make("div", { class: "small" }, facts.filter(Boolean).join(" · ")),
     lines.length ? make("div", { class: "last" }, ...lines) : null,
-    make("div", { class: "small" }, call.call_id, " ", call.dossier ? make("a", { href: `/desk#${call.dossier}` }, texts.nav_desk) : null),
+    make("div", { class: "small" }, make("a", { href: `/calls/${call.call_id}` }, texts.live_open), " ", call.dossier ? make("a", { href: `/desk#${call.dossier}` }, texts.nav_desk) : null),
   );
 }
 

@@ -45,3 +45,18 @@ bar.querySelector("[data-act=all]").addEventListener("click", () => {
   output.textContent = "";
 });
 bar.hidden = lines.length === 0;
+
+// While the recording plays, the line that is heard is marked; a click on a line's time plays from there.
+const sound = document.getElementById("sound");
+sound?.addEventListener("timeupdate", () => {
+  const heard = lines.findLast((line) => Number(line.dataset.t) <= sound.currentTime * 1000);
+  for (const line of lines) line.classList.toggle("now", line === heard);
+});
+if (sound) {
+  for (const line of lines) {
+    line.querySelector(".when").addEventListener("click", () => {
+      sound.currentTime = Number(line.dataset.t) / 1000;
+      sound.play();
+    });
+  }
+}

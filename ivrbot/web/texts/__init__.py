@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ivrbot.web.texts import calls, common, desk, glossary, people, quality, reports, rollout
+from ivrbot.web.texts import audit, calls, common, desk, docs, glossary, people, quality, reports, rollout
 from ivrbot.web.texts.both import Text
 
-MODULES: Final = (common, glossary, people, calls, quality, reports, desk, rollout)
+MODULES: Final = (common, glossary, people, calls, quality, reports, desk, rollout, audit, docs)
 
 
 def _merged() -> tuple[dict[str, Text], dict[str, Mapping[str, Text]]]:

@@ -10,8 +10,8 @@ from ivrbot.web.texts.both import Text, both
 FOR_SCRIPTS: Final = False
 
 TEXTS: Final[Mapping[str, Text]] = {
-    "nav_calls": both("Calls", "Журнал звонков"),
-    "calls_title": both("Calls", "Журнал звонков"),
+    "nav_calls": both("Calls", "Звонки"),
+    "calls_title": both("Calls", "Звонки"),
     "calls_lead": both(
         "Every call of both sides, newest first. Numbers of callers are never shown.",
         "Все звонки обеих сторон, новые сверху. Номера клиентов не показываются нигде.",
@@ -96,6 +96,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "call_replay_stop": both("Show everything", "Показать всё"),
     "call_replay_pause": both("Pause", "Пауза"),
     "call_speed": both("Speed", "Скорость"),
+    "call_recording_hint": both(
+        "Caller left, bot right; secrets are silenced. That you listen is noted.",
+        "Клиент слева, робот справа; секреты заглушены. Прослушивание отмечается.",
+    ),
     "call_recording": both("Recording", "Запись"),
     # what happens
     "event_call_registered": both("The exchange announces the call", "АТС объявила звонок"),
@@ -137,26 +141,7 @@ TEXTS: Final[Mapping[str, Text]] = {
 }
 
 LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
-    "arms": {"treatment": both("Bot", "Робот"), "control": both("Operators", "Операторы")},
     "routes": {"bot": both("the bot", "к роботу"), "operator": both("an operator", "к оператору")},
-    "branches": {
-        "block_card": both("Cards", "Карты"),
-        "balance": both("Accounts", "Счета"),
-        "disputes": both("Disputes", "Споры"),
-        "loans": both("Loans", "Кредиты"),
-        "deposits": both("Deposits", "Вклады"),
-        "other": both("Other", "Прочее"),
-        "front": both("Opening question", "Первый вопрос"),
-        "*": both("All branches", "Все ветки"),
-    },
-    "stages": {
-        "": both("not started", "не начата"),
-        "shadow": both("shadow", "тень"),
-        "tenth": both("10 %", "10 %"),
-        "fifth": both("20 %", "20 %"),
-        "half": both("50 %", "50 %"),
-        "full": both("100 %", "100 %"),
-    },
     "draws": {
         "drawn": both("drawn for the bot", "жребий: робот"),
         "control": both("drawn for operators", "жребий: операторы"),

@@ -10,10 +10,10 @@ from ivrbot.web.texts.both import Text, both
 TEXTS: Final[Mapping[str, Text]] = {
     "skip": both("To the content", "К содержанию"),
     "nav_label": both("Pages", "Разделы"),
-    "nav_live": both("Live calls", "Звонки"),
+    "nav_live": both("Live calls", "Сейчас"),
     "nav_phone": both("Softphone", "Телефон"),
     "nav_desk": both("Operator's desk", "Место оператора"),
-    "nav_docs": both("Documentation", "Документация"),
+    "nav_docs": both("Help", "Справка"),
     "other_language": both("Русский", "English"),
     "no_script": both("This page needs JavaScript.", "Для этой страницы нужен JavaScript."),
     "simulated_data": both(
@@ -23,10 +23,11 @@ TEXTS: Final[Mapping[str, Text]] = {
         "No connection to the server. Trying again…", "Нет связи с сервером. Пробуем ещё раз…"
     ),
     # live calls
-    "live_title": both("Live calls", "Звонки"),
+    "live_title": both("Live calls", "Звонки сейчас"),
     "live_none": both("No calls right now.", "Сейчас звонков нет."),
     "live_try": both("Place one with the softphone", "Позвонить с телефона на странице"),
     "live_now": both("In progress", "Идут сейчас"),
+    "live_open": both("Open the call", "Открыть звонок"),
     "live_ended": both("Just ended", "Только что закончились"),
     "no_topic": both("Topic not stated yet", "Тема ещё не названа"),
     "bot": both("Bot", "Робот"),
@@ -145,7 +146,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "already_saved": both("Saved already.", "Уже сохранено."),
     "not_saved": both("Not saved. Please try again.", "Не сохранено. Попробуйте ещё раз."),
     # documentation
-    "docs_title": both("Documentation", "Документация"),
+    "docs_title": both("Help", "Справка"),
     "docs_api": both("HTTP API (OpenAPI 3.1)", "HTTP API (OpenAPI 3.1)"),
     "docs_api_text": both(
         "Machine clients show the token of api.token in the data folder: Authorization: Bearer …",
@@ -194,6 +195,25 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "loans": both("Loans", "Кредиты"),
         "deposits": both("Deposits", "Вклады"),
         "other": both("General", "Общая"),
+    },
+    "arms": {"treatment": both("Bot", "Робот"), "control": both("Operators", "Операторы")},
+    "branches": {
+        "block_card": both("Cards", "Карты"),
+        "balance": both("Accounts", "Счета"),
+        "disputes": both("Disputes", "Споры"),
+        "loans": both("Loans", "Кредиты"),
+        "deposits": both("Deposits", "Вклады"),
+        "other": both("Other", "Прочее"),
+        "front": both("Opening question", "Первый вопрос"),
+        "*": both("All branches", "Все ветки"),
+    },
+    "stages": {
+        "": both("not started", "не начата"),
+        "shadow": both("shadow", "тень"),
+        "tenth": both("10 %", "10 %"),
+        "fifth": both("20 %", "20 %"),
+        "half": both("50 %", "50 %"),
+        "full": both("100 %", "100 %"),
     },
     "reasons": {
         "caller_asked": both("asked for an operator", "попросил оператора"),
