@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.errors import StorageError
-from ivrbot.model.people import Account
+from ivrbot.model.people import Account, Right
 from ivrbot.web.access import TOKEN, cookie_name
 from ivrbot.web.access_peer import Peers
 from ivrbot.web.answers import Rejected
@@ -139,6 +139,7 @@ class LogInPages:
             "account.html",
             status=status,
             account=account,
+            my_rights=[right for right in Right if account.person.may(right)],
             say=Say(language_of(request), self._parts.router.plan.timezone),
             sessions=[(session.token_hash == mine, session.seen_at) for session in sessions],
             fault=fault,

@@ -177,7 +177,7 @@ class PeoplePages:
             request,
             template,
             status=status,
-            all_roles={role: sorted(rights_of(frozenset({role}))) for role in Role},
+            all_roles={role: [right for right in Right if right in rights_of(frozenset({role}))] for role in Role},
             all_rights=list(Right),
             all_branches=self._branches,
             say=Say(language_of(request), self._parts.router.plan.timezone),

@@ -29,12 +29,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     # one's own account
     "account_title": both("My account", "Моя учётная запись"),
     "account_roles": both("Roles", "Роли"),
-    "account_branches": both("Branches", "Направления"),
+    "account_branches": both("Branches", "Ветки"),
     "account_rights": both("You may", "Вам доступно"),
     "account_sessions": both("Logged in", "Открытые входы"),
     "account_this": both("this browser", "этот браузер"),
     "account_last_seen": both("last used", "последнее действие"),
-    "branches_all": both("all branches", "все направления"),
+    "branches_all": both("all branches", "все ветки"),
     "password_change": both("Change the password", "Сменить пароль"),
     "password_current": both("Current password", "Текущий пароль"),
     "password_new": both("New password", "Новый пароль"),
@@ -62,7 +62,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "people_disabled": both("disabled", "отключён"),
     "people_waiting": both("has to change the password", "должен сменить пароль"),
     "people_added": both("Added", "Добавлен"),
-    "people_by": both("by", "кем"),
+    "people_start": both("at the first start", "при первом запуске"),
     "people_add": both("Add a person", "Добавить сотрудника"),
     "people_add_button": both("Add", "Добавить"),
     "people_name_hint": both(
@@ -131,9 +131,9 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "desk:use": both("work at the operator's desk", "работать на месте оператора"),
         "bank:change": both("unblock cards, connect services", "разблокировать карты, подключать услуги"),
         "reports:see": both("see reports", "видеть отчёты"),
-        "rollout:see": both("see the rollout", "видеть внедрение"),
+        "rollout:see": both("see the rollout", "видеть передачу роботу"),
         "rollout:change": both(
-            "propose, approve and stop the rollout", "предлагать, утверждать, останавливать внедрение"
+            "propose, approve and stop the rollout", "предлагать, утверждать, останавливать передачу роботу"
         ),
         "quality:score": both("score calls", "оценивать звонки"),
         "audit:see": both("read the audit", "читать журнал"),
@@ -155,7 +155,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "name_taken": both("There is, or was, one of that name.", "Такое имя уже занято или было занято."),
         "roles": both("Choose at least one role.", "Выберите хотя бы одну роль."),
         "scopes": both("Choose at least one right.", "Выберите хотя бы одно право."),
-        "branches": both("Choose branches, or all of them.", "Выберите направления или укажите все."),
+        "branches": both("Choose branches, or all of them.", "Выберите ветки или укажите все."),
         "days": both("A number of days from 1 to 3660.", "Число дней от 1 до 3660."),
         "last_manager": both(
             "Nobody would be left to manage people.", "Не останется никого, кто управляет сотрудниками."
@@ -173,7 +173,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
     "denial_help": {
         "not_found": both(
             "It was removed, or belongs to a branch that is not yours.",
-            "Она удалена или относится к направлению, к которому у вас нет доступа.",
+            "Она удалена или относится к ветке, к которой у вас нет доступа.",
         ),
         "forbidden": both("Ask your administrator for the right.", "Попросите администратора выдать права."),
         "csrf": both("Open it again and repeat.", "Откройте её заново и повторите."),
