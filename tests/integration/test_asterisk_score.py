@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.integration.asterisk.sip import Caller
 from tests.integration.asterisk.wait import until
 from tests.integration.test_asterisk_dialplan import AUDIBLE, SetUp, Stage, set_up
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.integration
 __all__ = ["set_up"]
 
 
-async def talk_ended_by_the_operator(stage: Stage) -> tuple[object, float]:
+async def talk_ended_by_the_operator(stage: Stage) -> tuple[Caller, float]:
     """A caller whom an operator has served; the operator hangs up first."""
     caller = await stage.dial_and_talk_to_the_bot()
     (await stage.bot.call()).hang_up()
