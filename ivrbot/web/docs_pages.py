@@ -15,17 +15,51 @@ from ivrbot.web.parts import WebParts
 from ivrbot.web.rendering import navigation_of, page
 
 WORDS_BY_PAGE: Final[Mapping[str, tuple[str, ...]]] = {
-    "rollout": tuple(
-        "branch rung share realised_share holdback shadow proposal two_person override kill rollback exclusion "
-        "certificate".split()
+    "rollout": (
+        "branch",
+        "rung",
+        "share",
+        "realised_share",
+        "holdback",
+        "shadow",
+        "proposal",
+        "two_person",
+        "override",
+        "kill",
+        "rollback",
+        "exclusion",
+        "certificate",
     ),
-    "evidence": tuple(
-        "exposure arm propensity primary guardrail margin non_inferior interval verdict maturing callers_needed "
-        "earliest_day srm freshness epoch".split()
+    "evidence": (
+        "exposure",
+        "arm",
+        "propensity",
+        "primary",
+        "guardrail",
+        "margin",
+        "non_inferior",
+        "interval",
+        "verdict",
+        "maturing",
+        "callers_needed",
+        "earliest_day",
+        "srm",
+        "freshness",
+        "epoch",
     ),
-    "calls": tuple(
-        "topic disposition outcome level escalation dossier response_gap barge_in no_match no_input confidence "
-        "chain".split()
+    "calls": (
+        "topic",
+        "disposition",
+        "outcome",
+        "level",
+        "escalation",
+        "dossier",
+        "response_gap",
+        "barge_in",
+        "no_match",
+        "no_input",
+        "confidence",
+        "chain",
     ),
 }
 """The glossary by what it is needed for."""
