@@ -15,6 +15,7 @@ from pathlib import Path
 from ivrbot import app
 from ivrbot.config import load_settings
 from ivrbot.simulate.history.make import PLAN, is_made, make
+from ivrbot.simulate.history.weeks import A_DAY, DAYS
 
 
 def say(line: str) -> None:
@@ -26,8 +27,8 @@ def main() -> None:
     """Make the history where the settings say, unless it is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--days", type=int, default=60)
-    parser.add_argument("--a-day", type=int, default=600, help="calls on a usual weekday")
+    parser.add_argument("--days", type=int, default=DAYS)
+    parser.add_argument("--a-day", type=int, default=A_DAY, help="calls on a usual weekday")
     options = parser.parse_args()
     settings = load_settings(Path.cwd())
     if is_made(settings.data_dir):

@@ -67,6 +67,10 @@ async def make(
     held = await hold_shapes(settings, seed, shapes, nlu)
     say(f"{len(held)} calls held")
     plan = app.load_rollout(PLAN, load_flows(settings.flows_dir))
+    if missing := set(plan.branches) - {shape.branch for shape in held if shape.drawable}:
+        found = f"{len(held)} calls"
+        what = f"the bot served nobody of {', '.join(sorted(missing))}"
+        raise ConfigError([Problem(str(PLAN), None, "branches", found, what, "more calls (shapes)")])
     async with Store(database, deadline_s=WRITE_S) as store:
         office = Office(store, plan, held, end=end, seed=seed, a_day=a_day, say=say)
         told = await office.live(days)

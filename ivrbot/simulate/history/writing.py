@@ -83,11 +83,29 @@ def _rows(calls: Sequence[Placed]) -> dict[str, list[dict[str, Any]]]:
         assert told.registration is not None
         tables["calls"].append(_call_row(call))
         tables["events"].extend(
-            {**asdict(event), "type": event.type.value, "data": dict(event.data)} for event in told.events
+            {
+                "call_id": event.call_id,
+                "seq": event.seq,
+                "type": event.type.value,
+                "t_ms": event.t_ms,
+                "at": event.at,
+                "data": event.data,
+            }
+            for event in told.events
         )
         tables["exposures"].extend({**asdict(one), "arm": one.arm.value} for one in told.exposures)
         tables[queue_rows.name].extend(
-            {**asdict(row), "key": row.key, "branch": row.queue, "data": list(row.data), "about": None}
+            {
+                "key": row.key,
+                "at_us": row.at_us,
+                "callid": row.callid,
+                "queue": row.queue,
+                "branch": row.queue,
+                "agent": row.agent,
+                "event": row.event,
+                "data": row.data,
+                "about": None,
+            }
             for row in told.rows
         )
         tables["outcomes"].append(_outcome_row(told))
