@@ -35,8 +35,8 @@ async def test_a_promise_is_listed_read_and_done(site: Site, visit: Visit) -> No
     await site.parts.store.register(call, AT)
     dossier = replace(
         a_dossier(call_id=call.call_id),
-        slots={"amount": "500"},
-        confidence={"amount": 0.62},
+        slots={"city": "moscow", "offer_made": "True"},
+        confidence={"city": 0.62},
         contacts=(PastContact(datetime(2026, 2, 1, 9, tzinfo=UTC), "loan_info", "unresolved", "bot"),),
         claims=(OpenClaim("123456", 150_000, "RUB", "2026-02-20", "Магазин <b>"),),
     )
@@ -46,11 +46,15 @@ async def test_a_promise_is_listed_read_and_done(site: Site, visit: Visit) -> No
     operator = await visit()
     desk = await operator.open(f"{site.url}/desk")
     row = desk.locator("#callbacks li")
+    await expect(row).to_contain_text("***")
+    await expect(row).not_to_contain_text(NUMBER)
+    await row.get_by_role("button", name="Показать номер").click()
     await expect(row).to_contain_text(NUMBER)
     await expect(desk.locator("#callbacks-none")).to_be_hidden()
     await row.get_by_role("button").first.click()
     shown = desk.locator("#dossier")
-    await expect(shown).to_contain_text("amount: 500 (62 %)")
+    await expect(shown).to_contain_text("город Москва (расслышано на 62 %)")
+    await expect(shown).not_to_contain_text("offer_made")
     await expect(shown).to_contain_text("123456")
     await expect(shown).to_contain_text("Магазин <b>")
     await expect(shown).to_contain_text("Кредит")

@@ -1,4 +1,4 @@
-import { addLine, byId, follow, label, make, socketUrl, texts } from "./page.js";
+import { addLine, byId, follow, label, make, readable, socketUrl, texts } from "./page.js";
 import { followCallbacks } from "./callbacks.js";
 import { showHand, takeInHand } from "./desk-bank.js";
 import { isMine, myPhone, onMyPhone, showMine } from "./desk-mine.js";
@@ -74,7 +74,7 @@ function facts(dossier) {
     [texts.queue, label("queues", dossier.queue)],
     [texts.slots, slots.join("; ") || texts.nothing],
     [texts.tried, dossier.tried.join("; ") || texts.nothing],
-    [texts.last_words, dossier.last_words || texts.nothing],
+    [texts.last_words, readable(dossier.last_words) || texts.nothing],
     [texts.last_contacts, earlier.join("; ") || texts.nothing],
     [texts.open_claims, claims.join("; ") || texts.nothing],
     [texts.time, new Date(dossier.created_at).toLocaleString(document.documentElement.lang)],
@@ -102,6 +102,7 @@ function draw(dossier) {
   );
   if (talk?.id === open || phones[open]?.[myPhone()] === "talking") takeInHand(byId("hand-place"), dossier);
   else showHand(byId("hand-place"), dossier);
+  lines.scrollTop = lines.scrollHeight; // the newest words are what the operator needs
   showDisposition(byId("disposition-place"), dossier);
   showTake();
   if (talk?.id === open) byId("talk-place").replaceChildren(talk.panel);
