@@ -29,7 +29,8 @@ def share_interval(successes: float, n: float, confidence: float = CONFIDENCE) -
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not put the share itself outside.
+    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
 
 
 def mean_interval(total: float, squares: float, n: float, confidence: float = CONFIDENCE) -> Ends | None:
