@@ -77,6 +77,7 @@ from ivrbot.telephony.asterisk_phones import phone_news
 from ivrbot.telephony.asterisk_queues import AsteriskQueues
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
 from ivrbot.telephony.wire.ami import AmiMessage
+from ivrbot.tracing import open_tracing
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
@@ -156,6 +157,11 @@ def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
     file = database.password_file
     password = "" if file is None else read_secret(file, "database.password_file")
     return Store(PostgresAddress(database.url, password))
+
+
+def journal_of(settings: Settings, name: str = MAIN_DATABASE) -> Path:
+    """Where events wait while a database is away."""
+    return settings.data_dir / f"{name}.journal.jsonl"
 
 
 async def forget_failures(settings: Settings) -> None:
@@ -245,20 +251,22 @@ async def open_core(
 
     Raises:
         ConfigError: every problem of flows, assurance policy, plan or training data.
-        MissingError: the data folder cannot be made.
+        MissingError: the data folder cannot be made, or tracing is set without its extra.
         StorageUnavailable: the database cannot be opened.
     """
     make_data_dir(settings.data_dir)
+    tracing = open_tracing(settings.tracing.endpoint, settings.tracing.share)
     flow_set, policy, plan = _load_files(settings, plan_file)
     caller_key = load_caller_key(settings.data_dir)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         store = await stack.enter_async_context(store_of(settings, database))
         who = f"start:{getpass.getuser()}"
         await adopt(plan, store, who, utc_now())
         following = PlanFollower(
             plan_file, plan, lambda path: load_rollout(path, flow_set), store, f"re{who}", utc_now
         )
-        journal = settings.data_dir / f"{database}.journal.jsonl"
+        journal = journal_of(settings, database)
         recorder = await stack.enter_async_context(Recorder(store, journal, utc_now))
         if nlu is None:
             nlu = await open_nlu(settings)
@@ -304,6 +312,7 @@ async def open_core(
             now=utc_now,
             waiting=settings.operators,
             history=ContactHistory(store, unit_of_number(settings), flow_set.branches.branches),
+            tracing=tracing,
         )
         yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx, following)
 

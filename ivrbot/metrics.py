@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY = CollectorRegistry()
 
 CALLS = Counter("ivrbot_calls", "Calls by how the bot's part closed", ["disposition"], registry=REGISTRY)
+CALLS_EXPECTED = Gauge("ivrbot_calls_expected", "Calls announced whose leg has not come", registry=REGISTRY)
 CALLS_ACTIVE = Gauge("ivrbot_calls_active", "Calls with an open leg", registry=REGISTRY)
 LEGS_REFUSED = Counter("ivrbot_legs_refused", "Media connections refused", ["cause"], registry=REGISTRY)
 LEGS_CLOSED = Counter("ivrbot_legs_closed", "Media connections closed", ["cause"], registry=REGISTRY)
@@ -16,8 +17,16 @@ ENGINE_FAILURES = Counter(
 )
 RESPONSE_GAP_S = Histogram(
     "ivrbot_response_gap_seconds",
-    "End of the caller's speech to the first sample of the answer",
+    "End of the caller's speech to the first sample of the answer, by recogniser",
+    ["engine"],
     buckets=(0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0),
+    registry=REGISTRY,
+)
+STEP_S = Histogram(
+    "ivrbot_step_seconds",
+    "Work within a turn: asr (after its end), nlu, dialogue, authentication, bank, tts (to its first sound)",
+    ["step", "engine"],
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0),
     registry=REGISTRY,
 )
 ASR_QUEUE_S = Histogram(
@@ -40,6 +49,30 @@ RECORDING_FRAMES_LOST = Counter(
 )
 RECORDING_QUEUE = Gauge(
     "ivrbot_recording_queue_blocks", "Seconds of sound waiting to be written into recordings", registry=REGISTRY
+)
+EVENTS_WAITING = Gauge("ivrbot_events_waiting", "Events that are on no disk yet", registry=REGISTRY)
+EVENTS_LOST = Counter(
+    "ivrbot_events_lost",
+    "Events that neither store nor journal took (dropped), or that the store refused (rejected)",
+    ["cause"],
+    registry=REGISTRY,
+)
+JOURNAL_BYTES = Gauge(
+    "ivrbot_journal_bytes", "Events waiting in the local journal for the database", registry=REGISTRY
+)
+DATABASE_UP = Gauge("ivrbot_database_up", "1 while the database takes events", registry=REGISTRY)
+READY = Gauge("ivrbot_ready", "1 while new calls are taken", registry=REGISTRY)
+LOOP_LAG_S = Histogram(
+    "ivrbot_loop_lag_seconds",
+    "How late the event loop comes back to a task that slept",
+    buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+    registry=REGISTRY,
+)
+ROLLOUT_LOOKED_AT = Gauge(
+    "ivrbot_rollout_looked_at_seconds",
+    "When the controller of this process last looked at a branch, seconds since 1970",
+    ["branch"],
+    registry=REGISTRY,
 )
 PBX_FAILURES = Counter(
     "ivrbot_pbx_failures", "Requests to the PBX's manager that failed", ["cause"], registry=REGISTRY

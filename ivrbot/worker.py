@@ -19,6 +19,7 @@ from typing import Final
 
 from ivrbot import app
 from ivrbot.analytics.evidence_source import ContactEvidence
+from ivrbot.analytics.vitals import Standing, Vitals
 from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import DRAINING
@@ -153,7 +154,13 @@ async def _answer_calls(
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
         )
+        vitals = Vitals(
+            core.recorder,
+            lambda: Standing(len(desk.live), desk.expected, desk.ready),
+            clock=asyncio.get_running_loop().time,
+        )
         background = [
+            group.create_task(vitals.run(), name="vitals"),
             group.create_task(app.expire_recordings(recordings, settings), name="recordings"),
             group.create_task(app.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),

@@ -85,11 +85,8 @@ class Secret:
         if any(words in text for words in self._spoken()):
             return True
         # Short values count between spaces and quotes only: ids and times are full of digits.
-        edges = (r"(?<![\w.:-])", r"(?![\w.:-])") if len(self.value) < 10 else (r"(?<!\d)", r"(?!\d)")
-        return any(
-            figures in text and re.search(edges[0] + re.escape(figures) + edges[1], text)
-            for figures in self._figures()
-        )
+        joined = "_.:-" if len(self.value) < 10 else ""
+        return any(_stands_alone(figures, text, joined) for figures in self._figures())
 
     def _spoken(self) -> Iterator[str]:
         for language in DIGITS:
@@ -101,6 +98,17 @@ class Secret:
         for mark in (" ", "-"):
             for size in (1, 2, 3, 4):
                 yield mark.join(_groups(self.value, size))
+
+
+def _stands_alone(figures: str, text: str, joined: str) -> bool:
+    """Whether figures stand in a text with no digit (and, where told, no such sign and no letter) beside them."""
+    at = text.find(figures)
+    while at >= 0:
+        beside = text[max(0, at - 1) : at] + text[at + len(figures) : at + len(figures) + 1]
+        if not any(sign.isdigit() or (joined and (sign.isalpha() or sign in joined)) for sign in beside):
+            return True
+        at = text.find(figures, at + 1)
+    return False
 
 
 def _groups(value: str, size: int) -> list[str]:

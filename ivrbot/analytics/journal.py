@@ -25,10 +25,14 @@ class EventJournal:
 
     def pending(self) -> bool:
         """Whether anything waits."""
+        return self.size_bytes() > 0
+
+    def size_bytes(self) -> int:
+        """How much waits, 0 without a file."""
         try:
-            return self.path.stat().st_size > 0
+            return self.path.stat().st_size
         except FileNotFoundError:
-            return False
+            return 0
 
     def append(self, events: Sequence[CallEvent]) -> None:
         """Write a group and wait for the disk.

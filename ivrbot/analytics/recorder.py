@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ivrbot import metrics
 from ivrbot.analytics.journal import EventJournal
 from ivrbot.analytics.subscription import Subscription
 from ivrbot.errors import StorageUnavailable
@@ -29,8 +30,9 @@ log = logging.getLogger(__name__)
 GROUP_EVENTS = 50
 GROUP_S = 0.02
 QUEUE_EVENTS = 10_000
-JOURNAL_EVENTS = 500
-REPLAY_EVENTS = 500
+STORE_EVENTS = 500
+BEHIND_EVENTS = 2_500
+REPLAY_EVENTS = 1_000
 RETRY_S = 1.0
 STORE_DEADLINE_S = 5.0
 REMEMBERED_CALLS = 20_000
@@ -92,6 +94,10 @@ class Recorder:
         """Events that are on no disk yet."""
         return len(self._queue)
 
+    def journal_bytes(self) -> int:
+        """Size of the journal, 0 without one."""
+        return self._journal.size_bytes()
+
     # --- for calls ------------------------------------------------------------------------------------
 
     def emit(
@@ -113,6 +119,7 @@ class Recorder:
         event = CallEvent(call_id, seq, type, t_ms, self._clock(), _masked_map(data or {}))
         if len(self._queue) >= QUEUE_EVENTS:
             self.dropped += 1
+            metrics.EVENTS_LOST.labels("dropped").inc()
             if self.dropped == 1:
                 log.error("events are being dropped: neither store nor journal takes them")
         else:
@@ -222,11 +229,13 @@ class Recorder:
             await _wait(self._hurry, GROUP_S)
 
     async def _write_group(self) -> bool:
-        """Bring up to 50 events to the store, or 500 to the journal; False when none would take them."""
-        group = self._oldest(GROUP_EVENTS)
-        if group and not await self._to_store(group):
-            # A store that does not answer costs its deadline each second: the journal has to make up for it.
-            group = self._oldest(JOURNAL_EVENTS)
+        """Bring the oldest events to a disk; False when none would take them (they stay queued)."""
+        group = self._oldest(STORE_EVENTS)
+        # A store that is slow, or costs its deadline each second, must not let the queue run full: the journal's
+        # groups are as large as the queue, so that one wait for the disk takes everything.
+        behind = len(self._queue) >= BEHIND_EVENTS
+        if group and (behind or not await self._to_store(group)):
+            group = self._oldest(QUEUE_EVENTS)
             if not await self._to_journal(group):
                 return False
         for _ in group:
@@ -268,6 +277,7 @@ class Recorder:
                 return False
             except Exception:  # the event's own fault, whatever the store calls it
                 self.rejected += 1
+                metrics.EVENTS_LOST.labels("rejected").inc()
                 log.exception("event %s/%d was refused", event.call_id, event.seq)
         return True
 
@@ -284,6 +294,8 @@ class Recorder:
         """Move a stretch of the journal into the store; False when there is nothing to move, or nowhere to."""
         if not self._journal.pending() or asyncio.get_running_loop().time() < self._store_down_until:
             return False
+        if len(self._queue) >= STORE_EVENTS:
+            return True  # what happens now comes first
         try:
             events, offset, torn = await asyncio.to_thread(self._journal.read, self._replayed_to, REPLAY_EVENTS)
         except OSError as error:

@@ -118,6 +118,11 @@ class CallDesk:
         """New calls are taken."""
         return self._group is not None and not self._draining
 
+    @property
+    def expected(self) -> int:
+        """Calls announced for the bot whose leg has not come."""
+        return sum(expected.to_bot for expected in self._expected.values())
+
     def open(self, group: asyncio.TaskGroup) -> None:
         """Take calls from now on; their tasks run in `group`."""
         self._group = group
@@ -144,8 +149,7 @@ class CallDesk:
         self._forget()
         if registration.call_id in self._expected or registration.call_id in self._used:
             raise LegRefused("this call id has been used")
-        coming = sum(expected.to_bot for expected in self._expected.values())
-        busy = len(self._live) + coming >= self._settings.max_calls
+        busy = len(self._live) + self.expected >= self._settings.max_calls
         if busy or not self.ready:
             metrics.LEGS_REFUSED.labels("overload" if busy else "not_ready").inc()
             return False

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from ivrbot import metrics
+from ivrbot import metrics, tracing
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.banking import BankDeadlines, run_bank_act, within
 from ivrbot.call.channel import Channel, Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.dossier_context import DossierContext, History, SlotConfidence, gather_context
 from ivrbot.call.handover import AGREED, CallbackOffer, Talk, Wish
+from ivrbot.call.measuring import CallMeasure
 from ivrbot.call.router import Router
 from ivrbot.call.scoring import ask_score, may_ask
 from ivrbot.call.transcript import Emit, Transcriber
@@ -72,6 +73,7 @@ from ivrbot.model.events import EventType
 from ivrbot.model.operators import CallbackAsked
 from ivrbot.model.speech import Hypothesis, Language, NluResult
 from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue
+from ivrbot.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class CallParts:
     waiting: OperatorSettings = field(default_factory=OperatorSettings)
     history: History | None = None
     ask_score: bool = True
+    tracing: Tracing = tracing.OFF
 
 
 class CallSession:
@@ -155,6 +158,7 @@ class CallSession:
         self._asked_for_more = False
         self._asr_failures = 0
         self._understanding = Understanding(parts.nlu)
+        self._measure = CallMeasure(parts.tracing.call(registration.call_id, registration.gateway))
         self._dialogue = parts.dialogue.of_recorded_call() if channel.tape.ready else parts.dialogue
 
     async def run(self) -> CallEnd:
@@ -182,6 +186,7 @@ class CallSession:
         finally:
             self._channel.close()
         metrics.CALLS.labels(end.disposition.value).inc()
+        self._measure.end(end.disposition.value, end.reason)
         self._emit(
             EventType.CALL_ENDED,
             self._channel.now_ms(),
@@ -221,7 +226,8 @@ class CallSession:
                 return await self._goodbye(last)
             input_ = await self._input(last)
             before = self._state.slots
-            self._state, acts = self._dialogue.step(self._state, input_)
+            with self._measure.step("dialogue"):
+                self._state, acts = self._dialogue.step(self._state, input_)
             self._sure.note(before, self._state.slots, input_)
 
     async def _input(self, act: DialogueAct) -> DialogueInput:
@@ -243,7 +249,8 @@ class CallSession:
             by = "bot" if self._channel.tape.start() else "pbx"
             self._emit(EventType.RECORDING_STARTED, self._channel.now_ms(), {"by": by, "consent": "announced"})
         self._transcript.bot(utterance, act.response)
-        await self._channel.say(utterance, interruptible=act.interruptible)
+        with self._measure.step("tts"):
+            await self._channel.say(utterance, interruptible=act.interruptible)
 
     async def _listen(self, collect: Collect) -> DialogueInput:
         async def completes(text: str) -> bool:
@@ -254,10 +261,12 @@ class CallSession:
         if self._state.served and not self._served:
             self._served, self._told_topic = True, self._state.topic
         self._served_topic = self._told_topic  # he has heard the result: what is asked now comes on top
+        self._measure.listens()
         try:
             heard = await self._channel.listen(collect, completes)
         except EngineError as error:
             return await self._without_ears(error)
+        self._measure.heard(heard)
         if isinstance(heard, Spoken | Unclear):
             self._asr_failures = 0
         return await self._understood(heard, collect)
@@ -300,7 +309,8 @@ class CallSession:
     async def _understand(self, hypotheses: tuple[Hypothesis, ...], collect: Collect) -> NluResult:
         """Meaning of a turn; the first time that it fails, words that need no understanding still count."""
         try:
-            return await self._understanding.of_hypotheses(hypotheses, collect, self._state.language)
+            with self._measure.step("nlu", self._parts.nlu.name):
+                return await self._understanding.of_hypotheses(hypotheses, collect, self._state.language)
         except EngineError as error:
             self._engine_failed("nlu", error)
             if self._understanding.failures > 1:
@@ -332,7 +342,8 @@ class CallSession:
     async def _authenticate(self, act: Authenticate) -> AuthReply:
         work = self._ladder.run(act, self._state.language)
         self._asked_for_more = False
-        reply = await within(work, self._parts.deadlines, self._say_checking)
+        with self._measure.step("authentication", operation=act.operation):
+            reply = await within(work, self._parts.deadlines, self._say_checking)
         state = self._ladder.state
         self._emit(
             EventType.AUTHENTICATION,
@@ -357,16 +368,17 @@ class CallSession:
         self._asked_for_more = False
         self._emit(EventType.BANK_REQUESTED, self._channel.now_ms(), {"action": act.action})
         try:
-            reply = await run_bank_act(
-                self._parts.bank,
-                act,
-                operation=operation,
-                write=spec.write,
-                call_id=self._call.call_id,
-                ladder=self._ladder.state,
-                deadlines=self._parts.deadlines,
-                on_slow=self._say_checking,
-            )
+            with self._measure.step("bank", action=act.action):
+                reply = await run_bank_act(
+                    self._parts.bank,
+                    act,
+                    operation=operation,
+                    write=spec.write,
+                    call_id=self._call.call_id,
+                    ladder=self._ladder.state,
+                    deadlines=self._parts.deadlines,
+                    on_slow=self._say_checking,
+                )
         except BaseException:
             # The time limit, or a surprise: the operator must know that it may have happened.
             self._tried.append(f"{act.action}:unknown")

@@ -89,6 +89,7 @@ class SoundChannel:
         self._false_barge_ins = 0
         self._asked_ms = 0
         self._caller_ended_ms: int | None = None
+        self._engine = ""
         self._barge_timer: asyncio.TimerHandle | None = None
 
     # --- MediaSink ----------------------------------------------------------------------------------
@@ -269,6 +270,7 @@ class SoundChannel:
                 return None
             return Unclear()
         self._caller_ended_ms = reading.ended_ms
+        self._engine = reading.transcript.engine
         return Spoken(
             reading.transcript.hypotheses,
             reading.transcript.engine,
@@ -346,5 +348,5 @@ class SoundChannel:
             return
         gap_ms = self.now_ms() - self._caller_ended_ms
         self._caller_ended_ms = None
-        metrics.RESPONSE_GAP_S.observe(gap_ms / 1000)
+        metrics.RESPONSE_GAP_S.labels(self._engine).observe(gap_ms / 1000)
         self._emit(EventType.RESPONSE_GAP, self.now_ms(), {"gap_ms": gap_ms})

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from ivrbot import metrics
 from ivrbot.errors import StorageConflict, StorageError
 from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Step, Verdict
@@ -171,6 +172,7 @@ class Controller:
             if not await self._leads(self._parts.now()):
                 return
             await self._settle(plan, name)
+            metrics.ROLLOUT_LOOKED_AT.labels(name).set(self._parts.now().timestamp())
 
     async def _leads(self, now: datetime) -> bool:
         try:

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.config import PROJECT_ROOT, Settings
 from ivrbot.dialogue.loader import load_flows
-from ivrbot.metrics import REGISTRY
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.events import EventType
 from ivrbot.rollout.check import load_plan
@@ -137,13 +136,6 @@ def test_plain_defaults_are_those_of_the_reference() -> None:
         if shown != plain:
             wrong[path] = (shown, plain)
     assert not wrong
-
-
-def test_every_metric_is_described() -> None:
-    text = (DOCS / "how-to" / "run-in-production.md").read_text("utf-8")
-    suffix = {"counter": "_total"}
-    names = {metric.name + suffix.get(metric.type, "") for metric in REGISTRY.collect()}
-    assert not {metric for metric in names if f"`{metric}`" not in text}
 
 
 def merge(into: Any, extra: Any) -> None:
