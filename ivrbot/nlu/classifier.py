@@ -152,8 +152,14 @@ class TextClassifier:
 
     def scores(self, text: str) -> dict[str, float]:
         """Probability per class of one normalised sentence, the likeliest first."""
-        row = self.probabilities([text])[0]
-        return {self.classes[index]: float(row[index]) for index in np.argsort(-row, kind="stable")}
+        return self.scores_of([text])[0]
+
+    def scores_of(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """`scores` of several sentences at once, which costs hardly more than of one."""
+        return [
+            {self.classes[index]: float(row[index]) for index in np.argsort(-row, kind="stable")}
+            for row in self.probabilities(texts)
+        ]
 
     def _dense(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if self._encoder is None:

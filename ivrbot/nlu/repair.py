@@ -16,6 +16,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 SHORTEST: Final = 4
 """Letters of a word that is put right; shorter ones are too near to too many."""
 
@@ -23,7 +25,7 @@ SHORTEST_KNOWN: Final = 3
 DEAREST: Final = 0.2
 """Most that a replacement may cost for each letter of the word."""
 
-CANDIDATES: Final = 16
+CANDIDATES: Final = 12
 _LEAST_SHARED: Final = 0.45
 _KEPT_WORDS: Final = 20_000
 
@@ -59,13 +61,15 @@ class WordRepair:
         """
         self.known = dict(known)
         self._words = [word for word in self.known if len(word) >= SHORTEST_KNOWN and word.isalpha()]
-        self._sizes: list[int] = []
-        self._with_pair: dict[str, list[int]] = defaultdict(list)
+        with_pair: dict[str, list[int]] = defaultdict(list)
+        sizes = []
         for index, word in enumerate(self._words):
             pairs = _pairs(word)
-            self._sizes.append(len(pairs))
+            sizes.append(len(pairs))
             for pair in pairs:
-                self._with_pair[pair].append(index)
+                with_pair[pair].append(index)
+        self._sizes = np.array(sizes, np.float64)
+        self._with_pair = {pair: np.array(indices, np.intp) for pair, indices in with_pair.items()}
         self._put_right = lru_cache(_KEPT_WORDS)(self._nearest)
 
     @classmethod
@@ -90,12 +94,14 @@ class WordRepair:
     def _candidates(self, word: str) -> list[str]:
         """The words that share most pairs of sounds with this one."""
         pairs = _pairs(word)
-        shared: Counter[int] = Counter()
-        for pair in pairs:
-            shared.update(self._with_pair.get(pair, ()))
-        share = {index: 2 * count / (len(pairs) + self._sizes[index]) for index, count in shared.items()}
-        near = [index for index, value in share.items() if value >= _LEAST_SHARED]
-        return [self._words[index] for index in sorted(near, key=lambda index: -share[index])[:CANDIDATES]]
+        found = [self._with_pair[pair] for pair in pairs if pair in self._with_pair]
+        if not found:
+            return []
+        shared = np.bincount(np.concatenate(found), minlength=len(self._words))
+        share = 2 * shared / (len(pairs) + self._sizes)
+        near = np.flatnonzero(share >= _LEAST_SHARED)
+        nearest = near[np.argsort(-share[near], kind="stable")[:CANDIDATES]]
+        return [self._words[index] for index in nearest]
 
 
 def _pairs(word: str) -> frozenset[str]:
