@@ -38,6 +38,8 @@ TICK_S = 0.01
 PAUSE_S = 0.2
 PAGES = ("/", "/calls", "/rollout", "/desk", "/api/v1/rollout", "/api/v1/callbacks", "/readyz")
 DRAINED_S = 300.0
+SAID = {"text": "На карте достаточно средств. Чем ещё помочь?", "response": "utter_balance"}
+END = {"disposition": "resolved", "reason": "served", "topic": "check_balance", "escalated_to": "", "dossier": ""}
 
 
 @dataclass
@@ -79,8 +81,8 @@ async def emit(recorder: Recorder, seconds: float, rate: int, result: Result) ->
     while (passed := time.monotonic() - began) < seconds:
         while result.emitted < passed * rate:
             call, seq = divmod(result.emitted, EVENTS_A_CALL)
-            kind = EventType.CALL_ENDED if seq == EVENTS_A_CALL - 1 else EventType.BOT_SAID
-            recorder.emit(CallId(f"load-{call}"), kind, seq * 500, {"text": "на карте достаточно средств " * 3})
+            kind, data = (EventType.CALL_ENDED, END) if seq == EVENTS_A_CALL - 1 else (EventType.BOT_SAID, SAID)
+            recorder.emit(CallId(f"load-{call}"), kind, seq * 500, data)
             result.emitted += 1
         result.longest_queue = max(result.longest_queue, recorder.waiting)
         await asyncio.sleep(TICK_S)

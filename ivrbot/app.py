@@ -280,6 +280,7 @@ async def open_core(
             queues=AsteriskQueues(pbx, utc_now, time.monotonic).state if pbx else None,
             callbacks=CallbackBook(store),
             now=utc_now,
+            recorded=settings.call.recorded,
         )
         stack.push_async_callback(desk.close)
         if pbx is not None:

@@ -13,10 +13,11 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "asr": Entry("speech", "asr", "Transcribe WAV files."),
     "bank": Entry("bank", "bank", "Show or reset the demo bank."),
     "call": Entry("call", "call", "Place a call in text, with WAV files or with the microphone."),
+    "db": Entry("db", "db", "Bring the database up to date, back it up, restore it; erase a caller's data."),
     "doctor": Entry(
         "doctor", "doctor", "Check engines, models, prompts, ports: what is missing and how to get it."
     ),
-    "events": Entry("events", "events", "Export the events of calls."),
+    "events": Entry("events", "events", "Export the events of calls, tell a call again."),
     "import": Entry("imports", "import_", "Bring in what people's side knows of calls: queue_log, CSV."),
     "flows": Entry("flows", "flows", "Check, draw and test the dialogues."),
     "models": Entry("models", "models", "List and fetch speech and language models."),

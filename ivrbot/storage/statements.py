@@ -40,7 +40,7 @@ from ivrbot.model.rollout import (
 )
 from ivrbot.storage import schema
 from ivrbot.storage.callback_tables import erase_numbers
-from ivrbot.storage.contact_tables import mark_due
+from ivrbot.storage.contact_tables import contacts, mark_due
 
 
 def _upserting(conn: Connection, table: Table) -> Any:
@@ -74,7 +74,17 @@ def append_events(conn: Connection, events: Sequence[CallEvent]) -> None:
     ]
     if rows:
         conn.execute(_upserting(conn, schema.events).on_conflict_do_nothing(), rows)
-    mark_due(conn, (event.call_id for event in events if _changes_contacts(event)))
+    mark_due(conn, {event.call_id for event in events if _changes_contacts(event)} | _late(conn, events))
+
+
+def _late(conn: Connection, events: Sequence[CallEvent]) -> set[str]:
+    """Calls that were folded without these events, which the journal held up."""
+    names = list({event.call_id for event in events})
+    folded: set[str] = set()
+    for at in range(0, len(names), 500):
+        known = select(contacts.c.call_id).where(contacts.c.call_id.in_(names[at : at + 500]))
+        folded |= set(conn.execute(known).scalars())
+    return folded
 
 
 def events_of(conn: Connection, call_id: CallId) -> tuple[CallEvent, ...]:

@@ -55,12 +55,41 @@ async def test_events_are_numbered_per_call_and_stored(recorder: Recorder, store
     assert stored(store, OTHER) == [0]
 
 
-async def test_events_are_written_in_groups_of_at_most_fifty(recorder: Recorder, store: MemoryStore) -> None:
-    for at in range(120):
+async def test_what_waits_is_written_in_groups(recorder: Recorder, store: MemoryStore) -> None:
+    for at in range(1_200):
         recorder.emit(CALL, SAID, at)
     await recorder.flush()
-    assert store.appends == [50, 50, 20]
-    assert recorder.waiting == 0
+    assert store.appends == [500, 500, 200]
+    assert stored(store) == list(range(1_200))
+
+
+async def test_what_a_slow_store_cannot_take_in_time_goes_by_the_journal(journal: Path) -> None:
+    slow = SlowStore()
+    async with Recorder(slow, journal, lambda: NOW, retry_s=0.005) as recorder:
+        recorder.emit(CALL, SAID, 0)
+        await slow.asked.wait()
+        for at in range(1, recorder_module.QUEUE_EVENTS):
+            recorder.emit(CALL, SAID, at)
+        slow.answer.set()
+        await recorder.flush()
+        assert recorder.journalled > recorder_module.QUEUE_EVENTS / 2
+        assert recorder.storing
+        await until(lambda: len(slow.events) == recorder_module.QUEUE_EVENTS)
+    assert recorder.dropped == 0
+    assert stored(slow) == list(range(recorder_module.QUEUE_EVENTS))
+
+
+class SlowStore(MemoryStore):
+    """Answers the first group only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def append(self, events: Sequence[CallEvent]) -> None:
+        self.asked.set()
+        await self.answer.wait()
+        await super().append(events)
 
 
 async def test_without_a_flush_they_are_written_soon(recorder: Recorder, store: MemoryStore) -> None:

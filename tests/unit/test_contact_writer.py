@@ -104,6 +104,17 @@ async def test_the_end_of_a_call_is_the_mark_and_outlives_the_process(tmp_path: 
         assert await book.due(10) == ()
 
 
+async def test_events_that_the_journal_held_up_fold_the_call_again(store: Store) -> None:
+    told = events(*STARTED, *HANDED)
+    await store.append(told[2:])
+    book = ContactBook(store)
+    await folded(book)
+    assert (await the(book)).topic == ""
+    await store.append(told[:2])
+    await folded(book)
+    assert (await the(book)).topic == "check_balance"
+
+
 async def test_rows_of_the_queue_are_joined_and_fold_the_call_again(store: Store) -> None:
     book = await handed_call(store)
     await folded(book)

@@ -39,11 +39,12 @@ def current_revision(conn: Connection) -> str:
     return str(conn.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
 
 
-def upgrade(conn: Connection) -> tuple[str, str]:
+def upgrade(conn: Connection, target: str = "") -> tuple[str, str]:
     """Bring a database up to this version; quick when it is there already.
 
     Args:
         conn: in a transaction that no other process can write beside: the steps and the note of them go together.
+        target: stop at this step; "" for the newest.
 
     Returns:
         Revision before and after.
@@ -51,7 +52,7 @@ def upgrade(conn: Connection) -> tuple[str, str]:
     Raises:
         StorageUnavailable: a newer version has written it.
     """
-    found, newest = current_revision(conn), newest_revision()
+    found, newest = current_revision(conn), target or newest_revision()
     if found == newest:
         return found, newest
     if found and found not in known_revisions():
