@@ -14,8 +14,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, or_, select
 
 from ivrbot.model.experiment import BranchState
+from ivrbot.model.rollout import AuditRow
 from ivrbot.storage.activity import activity
 from ivrbot.storage.schema import audit
+from ivrbot.storage.statements import audit_row
 from ivrbot.storage.store import Store
 
 Log = Literal["rollout", "activity"]
@@ -96,6 +98,13 @@ class AuditList:
         lines = tuple(found[:size])
         last = lines[-1] if len(found) > size else None
         return lines, (last.at, last.log, last.seq) if last is not None else None
+
+    async def whole(self, lines: Sequence[AuditLine], who: str) -> tuple[AuditRow, ...]:
+        """The rollout's rows behind some lines by one writer, with their details."""
+        wanted = [line.seq for line in lines if line.log == "rollout" and line.who == who]
+        query = select(audit).where(audit.c.seq.in_(wanted))
+        found = await self._store.read(lambda conn: conn.execute(query).all(), deadline_s=DEADLINE_S)
+        return tuple(audit_row(row._mapping) for row in found)
 
 
 def _page(conn: Connection, wanted: AuditFilter, after: Place | None, size: int) -> Sequence[AuditLine]:

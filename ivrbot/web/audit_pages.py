@@ -18,7 +18,7 @@ from aiohttp import web
 from ivrbot.errors import StorageError
 from ivrbot.model.people import Right
 from ivrbot.reports.audit_export import csv_lines, json_lines
-from ivrbot.rollout.audit import AuditReport, verify
+from ivrbot.rollout.audit import WHO, AuditReport, verify
 from ivrbot.storage.audit_list import LOGS, AuditFilter, AuditList, Place
 from ivrbot.storage.audit_rows import stored_audit, whole_audit
 from ivrbot.web.access_scope import note_change
@@ -26,8 +26,10 @@ from ivrbot.web.answers import Rejected
 from ivrbot.web.call_query import MAX_CHARS, moment_of
 from ivrbot.web.caller import needs, person_of, require
 from ivrbot.web.parts import WebParts
-from ivrbot.web.rendering import labels_of, language_of, page
+from ivrbot.web.rendering import labels_of, language_of, page, texts_of
+from ivrbot.web.rollout_words import reason_of
 from ivrbot.web.saying import Say
+from ivrbot.web.timeline import Words
 
 NAMES: Final = ("log", "from", "to", "who", "action", "branch", "ref", "looks")
 CHUNK: Final = 500
@@ -55,11 +57,14 @@ class AuditPages:
         report, broken = None, None
         try:
             lines, following = await self._list.page(wanted, _place(request.query.get("page", "")))
+            decided = await self._list.whole(lines, WHO)
             if request.query.get("verify"):
                 report, broken = await self._verified(), await self._parts.activity.verify()
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
-        labels = labels_of(language_of(request))
+        language = language_of(request)
+        labels, say = labels_of(language), Say(language, timezone)
+        words = Words(texts_of(language), labels, say)
         actions = {**labels["activity_actions"], **labels["audit_actions"]}
         return page(
             request,
@@ -77,7 +82,8 @@ class AuditPages:
             report=report,
             broken=broken,
             everywhere=person.branches is None,
-            say=Say(language_of(request), timezone),
+            reasons={row.seq: text for row in decided if (text := reason_of(row, words))},
+            say=say,
         )
 
     async def _verified(self) -> AuditReport:

@@ -45,7 +45,7 @@ LABELS_OF: Final = {
     "stage": "stages",
     "disposition": "dispositions",
     "reason": "reasons",
-    "outcome": "outcomes",
+    "outcome": "results",
     "queue": "queues",
     "unserved": "unserved",
     "draw": "draws",

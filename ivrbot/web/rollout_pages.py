@@ -21,7 +21,7 @@ from ivrbot.model.proposals import Proposal
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, effective_states
 from ivrbot.reports.certificate_page import Sayer
 from ivrbot.rollout import proposals
-from ivrbot.rollout.audit import WHO, Snapshot, snapshot_of
+from ivrbot.rollout.audit import WHO
 from ivrbot.rollout.certificate import Evidenced, evidenced, promotions
 from ivrbot.rollout.outlooks import View
 from ivrbot.rollout.plan import BranchPlan, Stage
@@ -33,7 +33,7 @@ from ivrbot.web.caller import needs, person_of, require
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rendering import labels_of, language_of, page, texts_of
 from ivrbot.web.rollout_status import RolloutStatus
-from ivrbot.web.rollout_words import immature, statement
+from ivrbot.web.rollout_words import immature, reason_of, snapshot_in, statement
 from ivrbot.web.saying import Say
 from ivrbot.web.timeline import Words
 
@@ -138,7 +138,7 @@ class RolloutPages:
             "rollout_branch.html",
             item=found,
             history=_news(rows),
-            reasons={row.seq: text for row in _news(rows) if (text := _reason(row, words))},
+            reasons={row.seq: text for row in _news(rows) if (text := reason_of(row, words))},
             sentences=await self._reasons(asked, words),
             certified={row.seq for row in promotions(rows)},
             **self._shared(request, person, words),
@@ -206,7 +206,7 @@ class RolloutPages:
         if not by_seq:
             return {}
         rows = await self._parts.store.history()
-        return {by_seq[row.seq]: text for row in rows if row.seq in by_seq and (text := _reason(row, words))}
+        return {by_seq[row.seq]: text for row in rows if row.seq in by_seq and (text := reason_of(row, words))}
 
     async def _kept(self) -> dict[str, View]:
         """What the controller has seen last of each branch, for as long as the branch stands where it did."""
@@ -215,7 +215,7 @@ class RolloutPages:
         for row in reversed(await self._parts.store.history()):
             if row.branch in kept or row.branch not in own:
                 continue
-            snapshot = _snapshot(row)
+            snapshot = snapshot_in(row.detail)
             if snapshot is not None and snapshot.state == own[row.branch]:
                 kept[row.branch] = View(snapshot, Outlook())
         return kept
@@ -256,20 +256,6 @@ def _sentence(row: Row, view: View | None, words: Words) -> str:
             return statements["not_started"]
         return statements["waits_after"].format(after=words.name("branches", after))
     return words.t["rollout_no_view"] if view is None else statement(view.snapshot, words)
-
-
-def _snapshot(row: AuditRow) -> Snapshot | None:
-    """What a decision's row rests on; None where it records none, or one of another version."""
-    try:
-        return snapshot_of(row.detail)
-    except ValueError:
-        return None
-
-
-def _reason(row: AuditRow, words: Words) -> str:
-    """Why the controller did something, in the reader's language; "" for what people did."""
-    snapshot = _snapshot(row) if row.who == WHO else None
-    return statement(snapshot, words) if snapshot is not None else ""
 
 
 def _news(rows: Sequence[AuditRow]) -> list[AuditRow]:

@@ -6,12 +6,15 @@ Takes a snapshot (what would be decided now, and from what) and the page's words
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 
 from ivrbot.errors import ConfigError
+from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Evidence, Metric, ShadowEvidence, Verdict
+from ivrbot.model.rollout import AuditRow
 from ivrbot.reports.texts import KPI_NAMES
-from ivrbot.rollout.audit import Snapshot
+from ivrbot.rollout.audit import WHO, Snapshot, snapshot_of
 from ivrbot.rollout.decide import MIN_SHADOW_CALLS
 from ivrbot.rollout.plan import Stage
 from ivrbot.web.timeline import Words
@@ -42,6 +45,20 @@ def statement(snapshot: Snapshot, words: Words) -> str:
     except KeyError:  # the reason names a number that this evidence does not have
         return decision.sentence
     return text.removesuffix(".") if text.endswith("..") else text  # some units end with a stop
+
+
+def snapshot_in(detail: Mapping[str, JsonValue]) -> Snapshot | None:
+    """What an audit row's decision rests on; None where it records none, or one of another version."""
+    try:
+        return snapshot_of(detail)
+    except ValueError:
+        return None
+
+
+def reason_of(row: AuditRow, words: Words) -> str:
+    """Why the controller did something; "" for what people did."""
+    snapshot = snapshot_in(row.detail) if row.who == WHO else None
+    return statement(snapshot, words) if snapshot is not None else ""
 
 
 def _share_of(snapshot: Snapshot, decision: Decision, words: Words) -> str:

@@ -160,6 +160,11 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "storage_unavailable": both("the draw could not be stored", "жребий не удалось сохранить"),
         "state_changing": both("the share was being changed", "доля как раз менялась"),
     },
+    "results": {
+        "resolved": both("resolved", "решён"),
+        "unresolved": both("not resolved", "не решён"),
+        "unknown": both("unknown", "неизвестно"),
+    },
     "unserved": {
         "abandoned": both("hung up while waiting", "бросил трубку в очереди"),
         "timed_out": both("nobody in time", "никто вовремя не ответил"),
