@@ -1,7 +1,7 @@
 """JSON logs with the call id on every line, and masking of personal data.
 
 Takes log records, gives one JSON object per line on standard error. Masking happens where a value enters; the
-filter here is the second line of defence (long digit runs never reach a log).
+formatter here is the last net (long digit runs and e-mail addresses never reach a log).
 """
 
 from __future__ import annotations
@@ -17,10 +17,17 @@ call_id_var: ContextVar[str] = ContextVar("call_id", default="")
 
 _LONG_DIGITS = re.compile(r"(?<![\w-])\+?\d(?:[ \u00a0()-]{0,3}\d){9,}(?![\w-])")
 
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
 
 def mask_long_digits(text: str) -> str:
     """Replace runs of ten or more digits (card and telephone numbers) by asterisks, whatever separates them."""
     return _LONG_DIGITS.sub("***", text)
+
+
+def mask_line(text: str) -> str:
+    """What may stand in a log: no long number and no e-mail address, whoever wrote the line."""
+    return _EMAIL.sub("***", mask_long_digits(text))
 
 
 class JsonFormatter(logging.Formatter):
@@ -32,12 +39,12 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": mask_long_digits(record.getMessage()),
+            "message": mask_line(record.getMessage()),
         }
         if call_id := call_id_var.get():
             entry["call_id"] = call_id
         if record.exc_info:
-            entry["exception"] = mask_long_digits(self.formatException(record.exc_info))
+            entry["exception"] = mask_line(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
 
 

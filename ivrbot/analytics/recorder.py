@@ -20,7 +20,7 @@ from ivrbot import metrics
 from ivrbot.analytics.journal import EventJournal
 from ivrbot.analytics.subscription import Subscription
 from ivrbot.errors import StorageUnavailable
-from ivrbot.logs import mask_long_digits
+from ivrbot.logs import mask_line
 from ivrbot.model.call import CallId
 from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.ports import EventStore
@@ -354,4 +354,4 @@ def _masked(value: Any) -> JsonValue:
 
 
 def _masked_text(text: str) -> str:
-    return mask_long_digits(text.encode("utf-8", "replace").decode())
+    return mask_line(text.encode("utf-8", "replace").decode())

@@ -41,6 +41,7 @@ from ivrbot.errors import (
 from ivrbot.escalation.dossier import seal
 from ivrbot.escalation.policy import hand_over
 from ivrbot.identity.policy import Policy
+from ivrbot.logs import call_id_var
 from ivrbot.model.bank import BankOperation
 from ivrbot.model.call import (
     AssuranceLevel,
@@ -163,6 +164,13 @@ class CallSession:
 
     async def run(self) -> CallEnd:
         """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
+        token = call_id_var.set(self._call.call_id)
+        try:
+            return await self._run()
+        finally:
+            call_id_var.reset(token)
+
+    async def _run(self) -> CallEnd:
         self._emit(EventType.CALL_STARTED, 0, {"language": self._state.language, "gateway": self._call.gateway})
         try:
             async with asyncio.timeout(self._parts.max_call_s):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextvars import copy_context
 from typing import Final
 
 from ivrbot import metrics
@@ -80,6 +81,9 @@ class SoundChannel:
         self._keys_complete_at_s = 0.0
         self._hash_is_spare = False
         self._silent = False
+        self._context = (
+            copy_context()
+        )  # gateways call in their own: what is logged then is this call's all the same
         self._closed = ""
         self._is_over = False
         self._language: Language = "ru"
@@ -97,7 +101,7 @@ class SoundChannel:
     def on_frame(self, frame: Frame) -> None:
         """20 ms of the caller."""
         self._tape.hear(frame)
-        self._hearing.feed(frame)
+        self._context.run(self._hearing.feed, frame)
 
     def on_key(self, key: str) -> None:
         """A key: stops the prompt, disarms the time-out."""
@@ -134,6 +138,7 @@ class SoundChannel:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin; background work runs in the call's task group."""
         self._started_s = self._clock()
+        self._context = copy_context()
         self._hearing.start(group)
 
     def now_ms(self) -> int:

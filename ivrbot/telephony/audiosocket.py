@@ -21,6 +21,7 @@ from typing import Final, cast
 
 from ivrbot.config import MediaSettings
 from ivrbot.errors import ConfigError, LegRefused, Problem, ProtocolError
+from ivrbot.logs import call_id_var
 from ivrbot.media.framing import Framer
 from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame
@@ -343,6 +344,7 @@ class _Connection(asyncio.Protocol):
             self.refuse("no_uuid")
             return
         self._call_id = message.call_id
+        call_id_var.set(self._call_id)  # a connection's callbacks share one context
         self._gateway.identified(self)
         try:
             self._sink = self._gateway.door.admit(self)

@@ -172,6 +172,9 @@ async def test_by_keys_through_the_gateway(tmp_path: Path) -> None:
             await export(kept, call_id)
         assert leaks(kept.places(), keyed) == []
         assert any("[keys]" in text for place, text in kept.shown if place == "export")
+        lines = [json.loads(line) for line in kept.log.getvalue().splitlines()]
+        of_calls = [line for line in lines if line["logger"].startswith("ivrbot.call")]
+        assert of_calls and {line.get("call_id") for line in of_calls} == set(calls)
 
 
 async def press(port: int, call_id: CallId, keys: str) -> None:

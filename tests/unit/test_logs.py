@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sys
+from contextvars import copy_context
 from typing import Any
 
 import pytest
 
+from ivrbot.call.sound import SoundChannel
 from ivrbot.language.masking import mask_codes
 from ivrbot.logs import JsonFormatter, call_id_var, mask_long_digits
 from ivrbot.model.speech import Language
+from tests.fakes.line import LOUD, LoudnessActivity, MarkedVoice, QuietLeg
 
 
 def entry(message: str, *args: object, exc_info: Any = None) -> dict[str, str]:
@@ -82,6 +86,32 @@ def test_long_numbers_are_masked(number: str) -> None:
 )
 def test_other_numbers_stay(text: str) -> None:
     assert mask_long_digits(text) == text
+
+
+def test_addresses_are_masked() -> None:
+    assert entry("no mailbox %s", "anna.sokolova@bank.example")["message"] == "no mailbox ***"
+
+
+async def test_what_happens_on_a_gateways_side_is_logged_as_the_calls(caplog: pytest.LogCaptureFixture) -> None:
+    """Sound comes in a context of the gateway's own; what fails in it is this call's."""
+
+    def broken(_language: Language) -> Any:
+        raise RuntimeError("model gone")
+
+    seen: list[str] = []
+    caplog.handler.addFilter(lambda _record: seen.append(call_id_var.get()) or True)
+    channel = SoundChannel(QuietLeg(), broken, MarkedVoice(), lambda *_: None)
+    channel._hearing._activity = LoudnessActivity()  # type: ignore[assignment]
+    async with asyncio.TaskGroup() as group:
+        of_the_call = copy_context()
+        of_the_call.run(call_id_var.set, "0b7c")
+        of_the_call.run(channel.start, group)
+        for _ in range(20):
+            channel.on_frame(LOUD)
+        channel.close()
+    assert call_id_var.get() == ""
+    assert [record.message for record in caplog.records] == ["the recogniser broke"] * len(seen) and seen
+    assert set(seen) == {"0b7c"}
 
 
 @pytest.mark.parametrize(
