@@ -18,7 +18,8 @@ WIDTH: Final = 1000
 HEIGHT: Final = 132
 LEFT: Final = 84
 RIGHT: Final = 12
-LANES: Final[Mapping[str, int]] = {"bot": 14, "caller": 50, "mark": 86}
+LANES: Final[Mapping[str, int]] = {"bot": 14, "operator": 14, "caller": 50, "mark": 86}
+"""Top of each lane; an operator comes after the bot, in its lane."""
 LANE: Final = 24
 AXIS_Y: Final = 114
 STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
@@ -45,7 +46,8 @@ def draw_axis(lines: Sequence[Line], names: Mapping[str, str], label: str) -> Ma
         return round(LEFT + max(0.0, t_ms) / end_ms * (WIDTH - LEFT - RIGHT), 1)
 
     parts = [
-        f'<text class="axis-name" x="0" y="{top + 16}">{escape(names[lane])}</text>' for lane, top in LANES.items()
+        f'<text class="axis-name" x="0" y="{LANES[lane] + 16}">{escape(name)}</text>'
+        for lane, name in names.items()
     ]
     parts += _ticks(end_ms, x)
     said = [line for line in lines if line.who != "mark"]
@@ -72,7 +74,7 @@ def _ticks(end_ms: float, x: _Scale) -> list[str]:
 def _turn(line: Line, x: _Scale, until_ms: float) -> str:
     """The bot's words last until the next ones; the caller's stand where they were understood."""
     top = LANES[line.who]
-    if line.who == "bot":
+    if line.who != "caller":
         left, width = x(line.t_ms), max(LEAST, x(until_ms) - x(line.t_ms) - 1)
     else:
         left, width = x(line.t_ms) - LEAST, LEAST * 2

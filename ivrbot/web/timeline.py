@@ -12,10 +12,11 @@ from typing import Final, Literal
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.web.saying import Say
 
-Who = Literal["bot", "caller", "mark"]
+Who = Literal["bot", "caller", "operator", "mark"]
 SLOW_GAP_MS: Final = 700
 """A pause from which on a caller feels that he waits (the goal for 95 of 100 answers)."""
 UNSURE: Final = 0.6
+FRAME_MS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +303,28 @@ def _ended(event: CallEvent, words: Words) -> Line:
     )
 
 
+def _operator_said(event: CallEvent, words: Words) -> Line:
+    who: Who = "caller" if event.data.get("by") == "caller" else "operator"
+    return Line(event.seq, event.t_ms, who, words.words(str(event.data.get("text") or "")), event.type.value)
+
+
+def _dropped(event: CallEvent, words: Words) -> Line:
+    frames = _whole(event, "inbound") + _whole(event, "outbound")
+    lost = words.text("event_dropped", time=words.say.seconds(frames * FRAME_MS))
+    return _mark(event, words.t["event_frames_dropped"], "warn", lost)
+
+
+def _recorded(event: CallEvent, words: Words) -> Line:
+    if event.type is EventType.RECORDING_STARTED:
+        return _mark(event, words.t["event_recording_started"])
+    hidden_ms = _whole(event, "hidden_ms")
+    details = (
+        words.say.clock(_whole(event, "audio_ms") / 1000),
+        words.text("event_hidden", time=words.say.seconds(hidden_ms)),
+    )
+    return _mark(event, words.t["event_recording_ended"], "", *details[: 2 if hidden_ms else 1])
+
+
 def _plain(tone: str) -> Callable[[CallEvent, Words], Line]:
     return lambda event, words: _mark(event, words.t[f"event_{event.type.value}"], tone)
 
@@ -328,6 +351,10 @@ _TELLERS: Final[Mapping[EventType, Callable[[CallEvent, Words], Line]]] = {
     EventType.BANK_REPLIED: _bank_replied,
     EventType.ENGINE_FAILED: _engine_failed,
     EventType.ESCALATED: _escalated,
+    EventType.FRAMES_DROPPED: _dropped,
+    EventType.RECORDING_STARTED: _recorded,
+    EventType.RECORDING_ENDED: _recorded,
+    EventType.OPERATOR_SAID: _operator_said,
     EventType.WAIT_TOLD: _wait_told,
     EventType.CALLBACK_ASKED: _callback,
     EventType.CALLBACK_DIALLED: _callback,
@@ -336,4 +363,4 @@ _TELLERS: Final[Mapping[EventType, Callable[[CallEvent, Words], Line]]] = {
     EventType.CALL_SCORED: _score,
     EventType.CALL_ENDED: _ended,
 }
-"""Types that are not here (readings of unfinished turns, dropped frames) are no lines of their own."""
+"""Response gaps are no lines of their own."""
