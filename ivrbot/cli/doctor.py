@@ -12,7 +12,9 @@ import click
 
 from ivrbot import app
 from ivrbot.asr.choose import choose_engine
+from ivrbot.cli import doctor_host
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
+from ivrbot.cli.doctor_checks import NotInUse
 from ivrbot.cli.prompts import spoken_texts
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
@@ -29,12 +31,6 @@ from ivrbot.tts.render import check as check_prompts
 Check = Callable[[Settings], Awaitable[str]]
 
 REFUSED_S: Final = 1.0
-
-
-class _NotInUse(IvrbotError):
-    """Optional and not there: reported, but not a failure."""
-
-    code = "not_in_use"
 
 
 async def _files(settings: Settings) -> str:
@@ -72,7 +68,7 @@ async def _understanding(settings: Settings) -> str:
 
 async def _rasa(settings: Settings) -> str:
     if settings.nlu.engine != "rasa":
-        raise _NotInUse("the embedded classifier is used")
+        raise NotInUse("the embedded classifier is used")
     engine = app.rasa_nlu(settings)
     try:
         model = await engine.model_name()
@@ -86,7 +82,7 @@ async def _rasa(settings: Settings) -> str:
 async def _voice(settings: Settings) -> str:
     engine = await app.start_tts(settings)
     if engine is None:
-        raise _NotInUse("recorded prompts only; free text goes to an operator")
+        raise NotInUse("recorded prompts only; free text goes to an operator")
     languages = ", ".join(sorted(engine.languages()))
     await engine.close()
     return f"{engine.name} ({languages})"
@@ -117,7 +113,7 @@ async def _ports(settings: Settings) -> str:
             try:
                 probe.bind((host, port))
             except OSError as error:
-                raise _NotInUse(
+                raise NotInUse(
                     f"{host}:{port} is taken (perhaps by a running ivrbot): {error.strerror}"
                 ) from error
     return f"{settings.web.port} and {settings.media.port} are free"
@@ -125,7 +121,7 @@ async def _ports(settings: Settings) -> str:
 
 async def _asterisk(settings: Settings) -> str:
     if not settings.asterisk.ami_host:
-        raise _NotInUse("asterisk.ami_host is not set: topics do not reach the PBX before the transfer")
+        raise NotInUse("asterisk.ami_host is not set: topics do not reach the PBX before the transfer")
     address = (settings.asterisk.ami_host, settings.asterisk.ami_port)
     try:
         async with asyncio.timeout(REFUSED_S):
@@ -141,7 +137,7 @@ async def _microphone(_settings: Settings) -> str:
     try:
         load_sounddevice()
     except MissingError as error:
-        raise _NotInUse(str(error)) from error
+        raise NotInUse(str(error)) from error
     return "PortAudio"
 
 
@@ -155,8 +151,15 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "live voice": (_voice, "Optional: install Debian's librhvoice5 with a voice."),
     "recorded prompts": (_prompts, "Run `ivrbot prompts render`."),
     "database": (_database, "Check that the data folder can be written (IVRBOT_DATA_DIR)."),
+    "disk space": (doctor_host.space, "Make room, or set IVRBOT_DATA_DIR to a larger disk."),
+    "clock": (doctor_host.clock, "Set the clock and keep it set (systemd-timesyncd, chrony)."),
+    "private files": (doctor_host.secrets, "chmod 600 the files named."),
+    "journal": (doctor_host.journal, "Bring the database back and start `ivrbot serve`."),
+    "recordings": (doctor_host.recordings, "Optional: set recording.enabled."),
     "ports": (_ports, "Set web.port and media.port, or stop what holds them."),
     "Asterisk": (_asterisk, "Optional: set asterisk.ami_host, ami_user and ami_secret_file."),
+    "queue_log": (doctor_host.queue_log, "Optional: set asterisk.queue_log."),
+    "tracing": (doctor_host.tracing, "Optional: pip install 'ivrbot[tracing]' and set tracing.endpoint."),
     "microphone": (_microphone, "Optional: pip install 'ivrbot[microphone]' and Debian's libportaudio2."),
 }
 
@@ -182,7 +185,7 @@ async def doctor(as_json: bool) -> None:
 async def _examine(name: str, check: Check, fix: str, settings: Settings) -> dict[str, object]:
     try:
         return {"name": name, "ok": True, "detail": await check(settings), "fix": ""}
-    except _NotInUse as error:
+    except NotInUse as error:
         return {"name": name, "ok": True, "detail": str(error), "fix": fix}
     except ConfigError as error:
         shown = "; ".join(str(problem) for problem in error.problems[:5])
