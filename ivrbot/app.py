@@ -53,7 +53,9 @@ from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler, DiallerParts
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
+from ivrbot.reports.mail import Envelope, FileMail, MailPort, SmtpAccount, SmtpMail
 from ivrbot.reports.service import ReportParts, Reports
+from ivrbot.reports.summary import Summaries, SummaryRules
 from ivrbot.rollout.assignment import normalise_caller, unit_of
 from ivrbot.rollout.caller_key import load_caller_key
 from ivrbot.rollout.check import load_plan
@@ -453,8 +455,42 @@ async def keep_reports(core: Core) -> None:
     """Keep the export up to date; until cancelled. It waits for its first round until calls are being answered."""
     settings = core.settings
     export = report_export(settings, core.store, lambda: core.parts.router.plan)
+    mail = mail_port(settings)
     await asyncio.sleep(FIRST_EXPORT_S)
-    await _for_ever(lambda: keep_exporting(export, settings.reports.export_s))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_for_ever(lambda: keep_exporting(export, settings.reports.export_s)), name="export")
+        if mail is not None:
+            group.create_task(_for_ever(_summaries(core, export, mail).run), name="summaries")
+
+
+def mail_port(settings: Settings) -> MailPort | None:
+    """The way for mails of the settings; None where there is none.
+
+    Raises:
+        ConfigError: nobody to send from or to, or the password's file cannot be read.
+    """
+    mail = settings.mail
+    if mail.via == "off":
+        return None
+    missing = [name for name, value in (("sender", mail.sender), ("recipients", mail.recipients)) if not value]
+    if missing:
+        raise ConfigError([Problem("", None, f"mail.{name}", "", "is required with mail.via") for name in missing])
+    envelope = Envelope(mail.sender, mail.recipients)
+    if mail.via == "file":
+        return FileMail(settings.data_dir / "outbox", envelope, utc_now)
+    file = mail.smtp_password_file
+    password = "" if file is None else read_secret(file, "mail.smtp_password_file")
+    account = SmtpAccount(mail.smtp_host, mail.smtp_port, mail.smtp_security, mail.smtp_user, password)
+    return SmtpMail(account, envelope, utc_now)
+
+
+def _summaries(core: Core, export: Export, mail: MailPort) -> Summaries:
+    settings = core.settings.mail
+    rules = SummaryRules(
+        settings.weekday, settings.hour, core.parts.router.plan.timezone, settings.language, settings.link
+    )
+    reports = reports_of(core.settings, core.store, lambda: core.parts.router.plan)
+    return Summaries(reports, ReportFacts(core.store), mail, rules, export.refresh, utc_now)
 
 
 def callback_dialler(core: Core) -> CallbackDialler | None:

@@ -10,7 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ivrbot.model.report import FactRow
 from ivrbot.storage import schema
@@ -59,19 +60,21 @@ class ReportFacts:
         """Until when the operators' data is known to be complete."""
         return await self._contacts.human_complete_at()
 
-    async def summary_was_sent(self, week: str) -> bool:
-        """Whether the summary of an ISO week was sent."""
-        query = select(summaries_sent.c.week).where(summaries_sent.c.week == week)
-        return await self._store.read(lambda conn: conn.execute(query).first() is not None)
+    async def claim_summary(self, week: str, at: datetime) -> bool:
+        """Note that a week's summary goes out now; False when it is noted already, by whomever."""
 
-    async def note_summary(self, week: str, at: datetime) -> None:
-        """Remember that a week's summary was sent."""
+        def note(conn: Connection) -> bool:
+            table = summaries_sent
+            insert = postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+            stored = conn.execute(insert.values(week=week, sent_at=at).on_conflict_do_nothing())
+            return stored.rowcount > 0
 
-        def note(conn: Connection) -> None:
-            if conn.execute(select(summaries_sent.c.week).where(summaries_sent.c.week == week)).first() is None:
-                conn.execute(insert(summaries_sent).values(week=week, sent_at=at))
+        return await self._store.write(note)
 
-        await self._store.write(note)
+    async def give_back_summary(self, week: str) -> None:
+        """Take a note back: nobody took the mail."""
+        gone = delete(summaries_sent).where(summaries_sent.c.week == week)
+        await self._store.write(lambda conn: conn.execute(gone) and None)
 
 
 def _versions(conn: Connection) -> dict[int, int]:
