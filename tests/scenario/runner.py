@@ -7,7 +7,7 @@ telephone keys, `silence` is a time-out, `hangup` ends the call.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,13 +49,21 @@ async def core(
             yield built
 
 
-async def play(parts: app.Core, caller: str, turns: list[str], language: str = "ru", topic: str = "") -> Played:
-    """Hold one call; the end of the turns hangs up."""
+async def play(
+    parts: app.Core,
+    caller: str,
+    turns: list[str],
+    language: str = "ru",
+    topic: str = "",
+    instead: Callable[[list[str], str], str] = lambda _asked, line: line,
+) -> Played:
+    """Hold one call; the end of the turns hangs up; `instead` sees what was said last and may change a line."""
     played = Played()
     waiting = iter(turns)
 
     async def next_line() -> str | None:
         line = next(waiting, None)
+        line = line if line is None else instead(played.responses[-1], line)
         played.responses.append([])
         return None if line is None or line == "hangup" else "" if line == "silence" else line
 
