@@ -1,4 +1,4 @@
-"""What `ivrbot doctor` looks at on the machine itself: space, clock, files that must be private, what waits unwritten.
+"""What `ivrbot doctor` looks at on the machine itself: space, clock, private files, what waits unwritten.
 
 Takes settings, gives a sentence; raises what the doctor shows with its fix.
 """
@@ -107,12 +107,11 @@ async def queue_log(settings: Settings) -> str:
     if not path:
         raise NotInUse("asterisk.queue_log is not set: operators' calls are imported by hand or not at all")
     try:
-        with Path(path).open("rb") as file:
-            file.read(1)
+        size = _readable_bytes(Path(path))
     except OSError as error:
-        fix = "Put the user that runs ivrbot into the group that owns it (adduser ivrbot asterisk), or mend the path."
+        fix = "Put ivrbot's user into the group that owns it (adduser ivrbot asterisk), or mend the path."
         raise MissingError(f"{path} cannot be read: {error.strerror}", fix) from error
-    return f"{path}, {_size(Path(path).stat().st_size)}"
+    return f"{path}, {_size(size)}"
 
 
 async def tracing(settings: Settings) -> str:
@@ -132,6 +131,11 @@ async def tracing(settings: Settings) -> str:
         ) from error
     writer.close()
     return endpoint
+
+
+def _readable_bytes(path: Path) -> int:
+    with path.open("rb") as file:
+        return file.seek(0, 2)
 
 
 def _existing(folder: Path) -> Path:

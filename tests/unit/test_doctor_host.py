@@ -47,7 +47,7 @@ async def test_a_secret_that_others_may_read(tmp_path: Path) -> None:
     token.touch(0o600)
     assert await doctor_host.secrets(settings) == "1 files, for their owner only"
     token.chmod(0o644)
-    with pytest.raises(MissingError, match="api.token") as found:
+    with pytest.raises(MissingError, match=r"api\.token") as found:
         await doctor_host.secrets(settings)
     assert found.value.fix == f"chmod 600 {token}"
 
@@ -59,7 +59,7 @@ async def test_events_that_nobody_writes(tmp_path: Path) -> None:
     file.write_text("{}\n")
     assert await doctor_host.journal(settings) == "1 being written"
     os.utime(file, (0, 0))
-    with pytest.raises(MissingError, match="ivrbot.sqlite.journal.jsonl"):
+    with pytest.raises(MissingError, match=r"ivrbot\.sqlite\.journal\.jsonl"):
         await doctor_host.journal(settings)
 
 
