@@ -62,7 +62,7 @@ class ContactBook:
             ]
             return tuple({material.key: material for material in found}.values())
 
-        return await self._store.read(gather)
+        return await self._store.read(gather, deadline_s=COLUMNS_DEADLINE_S)
 
     async def save(self, folded: Sequence[tuple[CallMaterial, tuple[Contact, ...]]], marks: Sequence[int]) -> None:
         """Replace the contacts of some calls and take marks away, in one transaction."""

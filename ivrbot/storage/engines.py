@@ -22,6 +22,8 @@ from ivrbot.errors import ConfigError, Problem, StorageUnavailable
 from ivrbot.sqlitefile import use_write_ahead_log
 
 READERS: Final = 2
+BACKGROUND_READERS: Final = 2
+"""For reports and folding, so that they never keep a call or a page waiting."""
 BUSY_S: Final = 1.5
 
 CONNECT_S: Final = 2
@@ -83,7 +85,7 @@ class SqliteFile:
 
     def reading(self) -> Engine:
         """Readers never wait for writers."""
-        return _sqlite(self.path, pool_size=READERS, begin="BEGIN")
+        return _sqlite(self.path, pool_size=READERS + BACKGROUND_READERS, begin="BEGIN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class PostgresAddress:
 
     def reading(self) -> Engine:
         """Read-only snapshots."""
-        engine = self._engine(READERS, f"-c statement_timeout={LONGEST_READ_MS}")
+        engine = self._engine(READERS + BACKGROUND_READERS, f"-c statement_timeout={LONGEST_READ_MS}")
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def _engine(self, pool_size: int, options: str) -> Engine:

@@ -1,7 +1,7 @@
 """The store: SQLite in a file by default, PostgreSQL by an address; the same statements over both.
 
 Takes a path or an address, gives `Store`, which stands behind EventStore, CallStore, RolloutStore and
-AttemptStore. One thread writes (group commit), two read; the event loop never waits for the disk.
+AttemptStore. One thread writes (group commit), some read; the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
 from ivrbot.storage import migrations, schema, statements
-from ivrbot.storage.engines import READERS, Opening, SqliteFile
+from ivrbot.storage.engines import BACKGROUND_READERS, READERS, Opening, SqliteFile
 from ivrbot.storage.writer import GroupWriter, unavailable
 
 ResultT = TypeVar("ResultT")
@@ -46,6 +46,7 @@ class Store:
         self._engine: Engine | None = None
         self._writer: GroupWriter | None = None
         self._readers: ThreadPoolExecutor | None = None
+        self._background: ThreadPoolExecutor | None = None
 
     @property
     def where(self) -> Opening:
@@ -174,14 +175,16 @@ class Store:
 
         Args:
             work: reads only.
-            deadline_s: for work that no caller waits for and that takes longer than the store's own deadline.
+            deadline_s: for work that no caller waits for and that takes longer than the store's own deadline; it
+                has threads of its own.
 
         Raises:
             StorageUnavailable: not open, too slow, or the database failed.
         """
         if self._readers is None or self._engine is None:
             raise StorageUnavailable("the store is not open")
-        reading = asyncio.get_running_loop().run_in_executor(self._readers, _read, self._engine, work)
+        readers = self._readers if deadline_s is None else self._background
+        reading = asyncio.get_running_loop().run_in_executor(readers, _read, self._engine, work)
         return await self._in_time(reading, deadline_s)
 
     async def _in_time(self, waiting: asyncio.Future[ResultT], deadline_s: float | None = None) -> ResultT:
@@ -206,12 +209,14 @@ class Store:
         self._writer.start()
         self._engine = self._where.reading()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="storage-reader")
+        self._background = ThreadPoolExecutor(BACKGROUND_READERS, thread_name_prefix="storage-background")
 
     def _close(self) -> None:
-        writer, readers, engine = self._writer, self._readers, self._engine
-        self._writer = self._readers = self._engine = None
-        if readers is not None:
-            readers.shutdown()
+        writer, engine, pools = self._writer, self._engine, (self._readers, self._background)
+        self._writer = self._readers = self._background = self._engine = None
+        for readers in pools:
+            if readers is not None:
+                readers.shutdown()
         if engine is not None:
             engine.dispose()
         if writer is not None:
