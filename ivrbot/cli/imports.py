@@ -11,6 +11,7 @@ import click
 from ivrbot import app
 from ivrbot.analytics.calls_csv import read_calls
 from ivrbot.cli.console import INVALID, fail, json_option, print_json, quiet_settings, run_async
+from ivrbot.cli.import_recordings import recordings
 from ivrbot.config import Settings
 from ivrbot.model.queue import LogPosition, QueueRow, RejectedLine
 from ivrbot.storage.contacts import ContactBook
@@ -26,6 +27,9 @@ CLOCK_SKEW = timedelta(minutes=5)
 @click.group("import")
 def import_() -> None:
     """Bring in what people's side knows of calls."""
+
+
+import_.add_command(recordings)
 
 
 def _mapping(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -9,10 +9,8 @@ import click
 from ivrbot import app
 from ivrbot.analytics.labels import as_rasa
 from ivrbot.cli.console import json_option, language_option, print_json, quiet_settings, run_async
-from ivrbot.config import make_data_dir
 from ivrbot.model.speech import Language
 from ivrbot.storage.labels import LabelBook
-from ivrbot.storage.store import Store
 
 
 @click.command("labels")
@@ -29,7 +27,7 @@ from ivrbot.storage.store import Store
 async def labels(since: datetime, lang: Language, as_json: bool) -> None:
     """Corrections of topics by operators, in Rasa's format; nothing is trained on them by itself."""
     settings = quiet_settings()
-    async with Store(make_data_dir(settings.data_dir) / app.MAIN_DATABASE) as store:
+    async with app.store_of(settings, app.MAIN_DATABASE) as store:
         given = await LabelBook(store).since(since.replace(tzinfo=UTC))
     if as_json:
         print_json(

@@ -47,6 +47,7 @@ class OperatorDesk:
         queues: states of the PBX's queues; None without a PBX: then the open desk pages are the operators.
         callbacks: keeps call-backs; None: none can be promised.
         now: aware UTC clock; needed for states and call-backs.
+        recorded: callers are told that calls are recorded, so that the PBX may record operators' talks.
 
     Attributes:
         callers_waiting: how many wait on the desk page itself; set by the page.
@@ -61,7 +62,9 @@ class OperatorDesk:
         queues: Queues | None = None,
         callbacks: CallbackStore | None = None,
         now: Callable[[], datetime] | None = None,
+        recorded: bool = False,
     ) -> None:
+        self._recorded = recorded
         self._calls = calls
         self._pbxs = tuple(pbxs)
         self._queues = queues
@@ -158,7 +161,7 @@ class OperatorDesk:
             "__BOT_REASON": dossier.reason.value,
             "__BOT_PRIORITY": str(dossier.priority),
             "__BOT_LANGUAGE": dossier.language,
-        }
+        } | ({"__BOT_RECORDED": "yes"} if self._recorded else {})
         await self._tell(registration.channel, known)
         await self._calls.save_dossier(dossier)
         await self._calls.save_outcome(registration.call_id, outcome)

@@ -260,8 +260,14 @@ def rows_of(sample: Sequence[Sampled], scores: Sequence[QualityScore], who: str)
 
 def lines_of(events: Sequence[CallEvent]) -> list[tuple[str, str]]:
     """What was said: (who, masked text), in order."""
-    said = [(_SAID[event.type], str(event.data.get("text", ""))) for event in events if event.type in _SAID]
+    said = [(_who(event), str(event.data.get("text", ""))) for event in events if event.type in _SAID]
     return [(who, text) for who, text in said if text]
+
+
+def _who(event: CallEvent) -> str:
+    """Of a recorded talk both sides are words of one kind."""
+    by_caller = event.type is EventType.OPERATOR_SAID and event.data.get("by") == "caller"
+    return "caller" if by_caller else _SAID[event.type]
 
 
 def bounds(month: str, zone: ZoneInfo) -> tuple[datetime, datetime]:

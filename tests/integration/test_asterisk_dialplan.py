@@ -73,7 +73,7 @@ async def set_up(
     async with AsyncExitStack() as stack:
 
         async def build(ring_ms: int = 100, **changes: Any) -> Stage:
-            site_names = {"language", "max_call_s", "queue_s"}
+            site_names = {"language", "max_call_s", "queue_s", "recordings"}
             site_changes = {name: changes.pop(name) for name in site_names & changes.keys()}
             api = await stack.enter_async_context(Registrar(**changes))
             bot = await stack.enter_async_context(BotPeer())

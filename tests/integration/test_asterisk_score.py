@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from ivrbot.media.level import rms_dbfs
+from ivrbot.media.wav import read_wav
 from tests.integration.asterisk.sip import Caller
 from tests.integration.asterisk.wait import until
-from tests.integration.test_asterisk_dialplan import AUDIBLE, SetUp, Stage, set_up
+from tests.integration.test_asterisk_dialplan import AUDIBLE, TONE, SetUp, Stage, set_up
 
 pytestmark = pytest.mark.integration
 
@@ -57,3 +60,27 @@ async def test_nobody_is_asked_in_an_emergency(set_up: SetUp, outcome: str) -> N
     await caller.hung_up_on()
     assert scores(stage) == []
     assert stage.api.scores == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_talk_is_recorded_only_where_the_caller_was_told(
+    set_up: SetUp, tmp_path: Path, told: bool
+) -> None:
+    folder = tmp_path / "talks"
+    folder.mkdir()
+    stage = await set_up(outcome="transfer:balance|check_balance|d|0", recordings=str(folder))
+    caller = await stage.dial_and_talk_to_the_bot()
+    if told:
+        await stage.ami.set_variable(stage.api.registrations[0]["channel"], "__BOT_RECORDED", "yes")
+    (await stage.bot.call()).hang_up()
+    await stage.operator.talking()
+    caller.phone.say(TONE)
+    await caller.phone.said()
+    await caller.hang_up()
+    await until(lambda: "COMPLETECALLER" in [row[4] for row in stage.server.queue_log()], 10)
+    uuid = stage.api.registrations[0]["uuid"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ([f"{uuid}-caller.wav", f"{uuid}-operator.wav"] if told else [])
+    if told:
+        # the file is whole once its writer has ended with the channel
+        await until(lambda: rms_dbfs(read_wav(folder / f"{uuid}-caller.wav")) > -40, 10)

@@ -62,6 +62,7 @@ class Site:
     language: str = "ru"
     max_call_s: int = 1800
     queue_s: int = 120
+    recordings: str = ""
     sip_port: int = field(default_factory=free_port)
     ami_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
     ami_secret: str = "test-secret"
@@ -118,6 +119,7 @@ def _write_site(site: Site, etc: Path) -> None:
             "IVRBOT_LANGUAGE = ru": f"IVRBOT_LANGUAGE = {site.language}",
             "IVRBOT_MAX_CALL_S = 1800": f"IVRBOT_MAX_CALL_S = {site.max_call_s}",
             "IVRBOT_QUEUE_S = 120": f"IVRBOT_QUEUE_S = {site.queue_s}",
+            "IVRBOT_RECORDINGS =": f"IVRBOT_RECORDINGS = {site.recordings}",
             "IVRBOT_SOUNDS = /var/lib/asterisk/sounds/ivrbot": f"IVRBOT_SOUNDS = {SHIPPED / 'sounds'}",
         },
     )
