@@ -81,6 +81,9 @@ class Callbacks:
         if dialler is None:
             raise Rejected(404, "unknown_callback")
         try:
+            found = await self._book.callback(callback_id)
+            if found is not None and not person_of(request).sees(self._branches(found)):
+                raise Rejected(404, "unknown_callback")
             noted = await dialler.report(callback_id, body.try_no, CallbackResult(body.result))
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error

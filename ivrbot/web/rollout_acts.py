@@ -25,6 +25,7 @@ from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Rejected
 from ivrbot.web.caller import needs, require
 from ivrbot.web.parts import WebParts
+from ivrbot.web.people_behind import is_same_human
 from ivrbot.web.rendering import labels_of, language_of, page, texts_of
 from ivrbot.web.rollout_words import refusal_text
 from ivrbot.web.saying import Say
@@ -202,6 +203,9 @@ class RolloutActs:
         return "propose"
 
     async def _approve(self, form: Form) -> str:
+        proposer = form.proposal.proposer if form.proposal is not None else ""
+        if self._parts.router.plan.two_person and await is_same_human(self._parts.people, proposer, form.who):
+            raise refusal("id", "whoever proposed it cannot approve it", allowed="another person")
         await proposals.approve(self._desk(), _id(form), who=form.who, why=form.why, at=form.at)
         return "approve"
 

@@ -17,15 +17,15 @@ from ivrbot.call.router import Router
 from ivrbot.errors import ConfigError, StorageConflict, StorageError
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Route
-from ivrbot.model.people import TOKEN_PREFIX, Person, Right
+from ivrbot.model.people import Person, Right
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals, rows
 from ivrbot.rollout.proposals import Desk
-from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.caller import needs, person_of, require
 from ivrbot.web.parts import WebParts
+from ivrbot.web.people_behind import is_same_human
 from ivrbot.web.rollout_status import RolloutStatus
 
 BranchText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -77,7 +77,6 @@ class RolloutApi:
         self._parts = parts
         self._now = now
         self._book = RolloutBook(parts.store)
-        self._people = PeopleBook(parts.store)
         self._status = RolloutStatus(parts.store, now)
 
     def routes(self) -> list[web.RouteDef]:
@@ -250,11 +249,7 @@ class RolloutApi:
         found = await _told(self._book.proposal(proposal_id))
         if found is None or not self._parts.router.plan.two_person:
             return
-        proposer = found.proposer
-        if proposer.startswith(TOKEN_PREFIX):
-            made_by = {TOKEN_PREFIX + token.name: token.created_by for token in await _told(self._people.tokens())}
-            proposer = made_by.get(proposer, proposer)
-        if proposer == (approver.made_by or approver.name):
+        if await _told(is_same_human(self._parts.people, found.proposer, approver.name)):
             message = "whoever proposed it cannot approve it; allowed: another person"
             raise Rejected(400, "invalid", [{"field": "id", "message": message}])
 

@@ -15,6 +15,7 @@ from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.people import Right
+from ivrbot.web.access_scope import require_call
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.caller import needs
 from ivrbot.web.parts import WebParts
@@ -47,6 +48,7 @@ class Scores:
             known = await self._parts.store.registration(call_id) if call_id else None
             if call_id is None or known is None:
                 raise Rejected(404, "unknown_call")
+            await require_call(self._parts, request, Right.CALLS_REGISTER, call_id)
             await self._parts.recorder.resume(call_id)
             await self._parts.recorder.flush()
             told = await self._parts.store.of_call(call_id)

@@ -443,6 +443,8 @@ async def test_nobody_approves_his_own_proposal_by_a_token(tmp_path: Path) -> No
                 status, text = await approver.post(f"{path}/approve", json={"id": proposal, "why": "yes"})
                 assert status == 400
                 assert "whoever proposed it cannot approve it" in text
+                form = {"id": proposal, "why": "yes"}
+                assert (await approver.post("/rollout/balance/approve", data=form))[0] == 400
             async with site.logged_in("boris", Role.OWNER) as boris:
                 assert (await boris.post(f"{path}/approve", json={"id": proposal, "why": "yes"}))[0] == 200
             last = (await site.parts.store.history())[-1]
