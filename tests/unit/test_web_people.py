@@ -56,7 +56,7 @@ async def test_a_person_is_added_and_logs_in(site: Site, boss: Visitor) -> None:
     account = await site.parts.people.account("anna.petrova")
     assert account
     assert account.roles == {Role.OWNER, Role.ANALYST}
-    assert account.branches == {"loans"}
+    assert account.branches == frozenset({"loans"})
     assert (account.must_change, account.created_by) == (True, "boss")
     assert password not in (await boss.get("/people"))[1]
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
