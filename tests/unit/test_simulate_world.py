@@ -165,6 +165,14 @@ def test_a_caller_keeps_his_arm_and_one_seed_gives_one_history() -> None:
     assert {arm for held in arms.values() for arm in held} == set(Arm)
 
 
+def test_callers_without_a_topic_are_as_usual_as_their_shapes() -> None:
+    silent = Shape("", "", False, shape().events[:2] + shape().events[-1:], -1, False)
+    mixed = Town([shape(), shape(), shape(), silent], salt="s", a_day=200, seed=1)
+    calls = mixed.calls({}, MONDAY, MONDAY + timedelta(days=1), Weather())
+    stated = [any(event.type is EventType.TOPIC_STATED for event in call.material.events) for call in calls]
+    assert 0.6 < sum(stated) / len(stated) < 0.85
+
+
 def test_nobody_is_drawn_in_a_branch_that_has_not_begun() -> None:
     calls = town().calls({}, MONDAY, MONDAY + timedelta(days=1), Weather())
     assert not any(call.material.exposures for call in calls)

@@ -22,7 +22,7 @@ from ivrbot.simulate.persona import draw
 from ivrbot.storage.store import Store
 
 PLAN: Final = PROJECT_ROOT / "deploy" / "simulated-rollout.yaml"
-SHAPES: Final = 260
+SHAPES: Final = 200
 """Calls that are really held; the history repeats them at other times with other ends."""
 WRITE_S: Final = 120.0
 

@@ -116,7 +116,7 @@ class Town:
         """
         placed = []
         for at, unit, branch in self._ringing(since, until):
-            choice = self._of_branch.get(branch)
+            choice = self._of_branch.get(branch) if branch else None
             shape = self._rng.choice(choice) if choice else self._rng.choices(self._shapes, self._weights)[0]
             placed.append(self._call(shape, unit, at, states, weather))
         return placed

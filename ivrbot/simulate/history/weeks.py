@@ -40,7 +40,7 @@ OPERATORS: Final[Mapping[str, Staff]] = {
     "block_card": Staff(resolves=0.93, wait_s=25.0),
 }
 WEIGHTS: Final = {"balance": 1.4, "disputes": 0.6}
-A_DAY: Final = 450
+A_DAY: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
