@@ -84,7 +84,7 @@ def read_slot(spec: SlotSpec, turn: UserTurn, language: Language, today: date | 
     if spec.kind == "yes_no":
         return _yes_no(spec, turn, language)
     if spec.kind == "words":
-        return mask_codes(turn.text, language)[:MAX_NOTE_CHARS]
+        return mask_codes(turn.text, language, today=today)[:MAX_NOTE_CHARS]
     for hypothesis in turn.hypotheses:
         if (value := _read_text(spec, hypothesis.text, language, today)) is not None:
             return value
