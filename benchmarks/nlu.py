@@ -8,7 +8,7 @@ Every part prints one JSON line per measurement; `--mistakes` lists what was got
   of sentences of other intents that would block a card; processor time of one parse.
   Floors: topics 91 % (goal 95), negated 90 %, false block_card at most 0.5 %, 2 ms.
 - noise: the same sentences with 20 % of the words lost and 30 % of the rest misheard (tests/heavy_noise.py), three
-  draws. Floor 85 %.
+  draws. Floor 85 %. Beside it, what is lost with the words alone, and how often no telling word is left.
 - voices: a seeded sample of `nlu_callers_*` spoken by three SYNTHETIC voices (RHVoice) over telephone sound and
   read by the embedded recogniser. Floor 80 %, goal 90. They are no measure of people's speech.
 - rasa: Rasa 3.6 trained on the same nlu_data (light: logistic regression, diet: DIETClassifier), beside the
@@ -29,6 +29,7 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -45,7 +46,7 @@ from ivrbot.nlu.evaluate import Row, engine_from_rows, read_rows
 from ivrbot.nlu.rasa import RasaNlu
 from ivrbot.nlu.text import normalise
 from tests.caller_speech import CallerVoice, caller_wav
-from tests.heavy_noise import HeavyNoise
+from tests.heavy_noise import ERROR_CHANCE, HeavyNoise
 from tests.integration.rasa_server import running_rasa
 
 ACTS: Final = frozenset(["affirm", "deny", "repeat", "help", "wait", "cancel", "goodbye", "greet"])
@@ -106,19 +107,58 @@ async def measure_text(engine: str, parse: Parse, mistakes: bool) -> None:
 
 
 async def measure_noise(engine: str, parse: Parse, draws: int = 3) -> None:
-    """Both sets of plain sentences after heavy noise, without and with other real words."""
+    """Both sets of plain sentences after heavy noise: words misheard by sound, as other words, and lost only."""
     data = load_training_data(PROJECT_ROOT / "nlu_data")
+    kinds = {
+        "noise": (False, ERROR_CHANCE),
+        "noise with real words": (True, ERROR_CHANCE),
+        "words lost": (False, 0.0),
+    }
     for language in LANGUAGES:
         words = {word for one in data[language].examples for word in normalise(one.text).split()}
-        for name in SETS[:2]:
-            for real_words in (False, True):
+        for kind, (real_words, error_chance) in kinds.items():
+            for name in SETS[:2]:
                 pairs = []
                 for seed in range(draws):
-                    noise = HeavyNoise(language, words, seed, real_words=real_words)
+                    noise = HeavyNoise(language, words, seed, real_words=real_words, error_chance=error_chance)
                     for intent, text in rows_of(name, language):
                         pairs.append((intent, (await parse(noise(normalise(text)), language)).intent))
-                kind = "noise with real words" if real_words else "noise"
                 tell(kind, engine, language, name, figures(name, pairs))
+
+
+def measure_loss(draws: int = 3) -> None:
+    """How often heavy noise takes every telling word of a topic's sentence.
+
+    A word is telling when at least half of the training sentences with it are of the sentence's topic. Such a
+    sentence can be understood only by what is left of a misheard word, or by words that tell little.
+    """
+    data = load_training_data(PROJECT_ROOT / "nlu_data")
+    for language in LANGUAGES:
+        of_word: dict[str, Counter[str]] = defaultdict(Counter)
+        for one in data[language].examples:
+            for word in set(normalise(one.text).split()):
+                of_word[word][one.intent] += 1
+        telling = {
+            (word, intent)
+            for word, intents in of_word.items()
+            for intent, count in intents.items()
+            if intents.total() > 1 and 2 * count >= intents.total()
+        }
+        rows = [row for name in SETS[:2] for row in rows_of(name, language) if row[0] not in {*ACTS, OUT_OF_SCOPE}]
+        had, garbled, lost = 0, 0, 0
+        for seed in range(draws):
+            for intent, text in rows:
+                words = normalise(text)
+                if not any((word, intent) in telling for word in words.split()):
+                    continue
+                had += 1
+                for error_chance in (ERROR_CHANCE, 0.0):
+                    left = HeavyNoise(language, (), seed * 100_003 + had, error_chance=error_chance)(words).split()
+                    none_left = not any((word, intent) in telling for word in left)
+                    garbled += none_left and error_chance > 0
+                    lost += none_left and error_chance == 0
+        shares = {"with_telling_word": round(had / draws / len(rows), 3), "none_intact": round(garbled / had, 3)}
+        tell("loss", "none", language, "callers and heldout", {**shares, "all_lost": round(lost / had, 3)})
 
 
 def sample(language: Language, count: int | None = None, seed: int = 7) -> list[Row]:
@@ -236,6 +276,8 @@ async def run(arguments: argparse.Namespace) -> None:
                 await measure_text(name, engine.parse, arguments.mistakes)
             if "noise" in parts:
                 await measure_noise(name, engine.parse)
+        if "noise" in parts:
+            measure_loss()
         if "voices" in parts:
             await measure_voices(with_encoder.parse, settings.models_dir, arguments.mistakes)
         await with_encoder.close()

@@ -1,7 +1,8 @@
 """Heavy recogniser noise for measuring understanding: 20 % of the words lost, 30 % of the rest misheard.
 
 Takes a sentence, gives what a bad line leaves of it. Made by rules of its own: nothing here is used in training
-(`ivrbot.nlu.noise` cuts endings and puts in arbitrary letters). A misheard word is
+(`ivrbot.nlu.noise` borrows endings of other words and confuses letters by where in the mouth they are made). A
+misheard word is
 
 - the same word in another form, by tables of endings, or
 - the word spelt as it sounds: reduced vowels, voiced for voiceless;
@@ -67,7 +68,13 @@ class HeavyNoise:
     """Noise of one language; every call draws from the same seeded source."""
 
     def __init__(
-        self, language: Language, vocabulary: Collection[str], seed: int, *, real_words: bool = False
+        self,
+        language: Language,
+        vocabulary: Collection[str],
+        seed: int,
+        *,
+        real_words: bool = False,
+        error_chance: float = ERROR_CHANCE,
     ) -> None:
         """Takes what may be misheard.
 
@@ -76,7 +83,9 @@ class HeavyNoise:
             vocabulary: words that may stand for others.
             seed: of the draws.
             real_words: other words are heard as well.
+            error_chance: of a word that is not lost to be misheard.
         """
+        self._error_chance = error_chance
         self._real_words = real_words
         self._language = language
         self._rng = random.Random(seed)
@@ -98,7 +107,7 @@ class HeavyNoise:
         while index < len(words):
             word = words[index]
             index += 1
-            if rng.random() >= ERROR_CHANCE:
+            if rng.random() >= self._error_chance:
                 yield word
                 continue
             if self._real_words and rng.random() < 0.5:

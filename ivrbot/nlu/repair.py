@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-SHORTEST: Final = 4
+SHORTEST: Final = 3
 """Letters of a word that is put right; shorter ones are too near to too many."""
 
 SHORTEST_KNOWN: Final = 3
