@@ -11,12 +11,14 @@ import getpass
 import hashlib
 import hmac
 import logging
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +35,7 @@ from ivrbot.analytics.recorder import Recorder
 from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.bank.simulator import BankSimulator
-from ivrbot.call.authentication import CustomerLocks
+from ivrbot.call.authentication import CustomerLocks, number_subject
 from ivrbot.call.banking import BankDeadlines
 from ivrbot.call.router import FRONT_BRANCH, Router
 from ivrbot.call.session import CallParts
@@ -41,7 +43,7 @@ from ivrbot.config import PROJECT_ROOT, Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import FlowSet
-from ivrbot.errors import ConfigError, EngineUnavailable, Problem
+from ivrbot.errors import ConfigError, EngineUnavailable, Problem, StorageUnavailable
 from ivrbot.identity.policy import Policy, load_policy
 from ivrbot.model.call import CallId
 from ivrbot.model.events import EventType, JsonValue
@@ -64,10 +66,14 @@ from ivrbot.rollout.eligibility import Places
 from ivrbot.rollout.following import PlanFollower
 from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
+from ivrbot.storage import retention
+from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import PostgresAddress
+from ivrbot.storage.erasure import Caller, Erased, erase
 from ivrbot.storage.history import ContactHistory
+from ivrbot.storage.leases import Leadership
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.report_facts import ReportFacts
 from ivrbot.storage.rollout_book import RolloutBook
@@ -91,6 +97,9 @@ T = TypeVar("T")
 
 MAIN_DATABASE = "ivrbot.sqlite"
 TEXT_DATABASE = "text-calls.sqlite"
+RETENTION_EVERY_S = 86_400.0
+SAME_DIGITS = 7
+"""Of a number's end: a quick look before it is read as a number."""
 DATABASES = (MAIN_DATABASE, TEXT_DATABASE)
 
 BEGIN_AGAIN_S = 10.0
@@ -164,6 +173,65 @@ def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
 def journal_of(settings: Settings, name: str = MAIN_DATABASE) -> Path:
     """Where events wait while a database is away."""
     return settings.data_dir / f"{name}.journal.jsonl"
+
+
+def caller_of(settings: Settings, number: str) -> Caller:
+    """How a caller is known in the database, to erase him.
+
+    Args:
+        settings: of the installation whose keys made his hashes.
+        number: in national or international form.
+
+    Raises:
+        ConfigError: not a number, or a key's file is unreadable.
+    """
+    wanted = normalise_caller(number)
+    if wanted is None:
+        raise ConfigError([Problem("", None, "number", "", "is not a telephone number", "+79991234567")])
+    unit = unit_of(wanted, "", load_caller_key(settings.data_dir))
+    key, end = fact_key(settings.data_dir), wanted[-SAME_DIGITS:]
+
+    def is_his(stored: str) -> bool:
+        digits = "".join(char for char in stored if char.isdigit())
+        return digits.endswith(end) and normalise_caller(stored) == wanted
+
+    return Caller(is_his, unit, partial(number_subject, key), secrets.token_hex(32))
+
+
+class Eraser:
+    """Erases callers: database, recordings; refuses while events wait in the journal.
+
+    Args:
+        settings: of the process.
+        store: open.
+        recordings: None where none are kept.
+    """
+
+    def __init__(self, settings: Settings, store: Store, recordings: RecordingArchive | None) -> None:
+        self._settings = settings
+        self._store = store
+        self._recordings = recordings
+
+    async def erase(self, number: str, who: str, why: str) -> Erased:
+        """Erase a caller and note it in the activity log, without his number.
+
+        Raises:
+            ConfigError: not a number.
+            StorageError: not finished; asking again goes on.
+        """
+        caller = caller_of(self._settings, number)
+        journal = journal_of(self._settings)
+        if await asyncio.to_thread(lambda: journal.exists() and journal.stat().st_size > 0):
+            raise StorageUnavailable("events wait in the journal for the database; ask again later")
+        done = await erase(self._store, caller)
+        erased = 0
+        if self._recordings is not None:
+            for call_id in done.call_ids:
+                erased += await asyncio.to_thread(self._recordings.erase, CallId(call_id))
+        done.rows["recordings"] = erased
+        detail: dict[str, JsonValue] = {"why": why, "calls": len(done.call_ids), **done.rows}
+        await ActivityLog(self._store, utc_now).note(who, "erase", "caller", "", detail=detail)
+        return done
 
 
 async def forget_failures(settings: Settings) -> None:
@@ -547,6 +615,24 @@ async def open_recordings(settings: Settings) -> AsyncIterator[RecordingArchive]
         yield archive
     finally:
         await asyncio.to_thread(archive.close)
+
+
+async def apply_retention(core: Core, holder: str) -> None:
+    """Erase what is too old, once a day, by one process of all on this database; until cancelled."""
+    settings = core.settings.retention
+    ages = retention.Ages(
+        settings.numbers_days, settings.transcripts_days, settings.dossiers_days, settings.events_days
+    )
+    leader = Leadership(core.store, "retention", holder, RETENTION_EVERY_S / 2)
+
+    async def apply() -> None:
+        if await leader.take(utc_now()):
+            done = await retention.apply(core.store, ages, utc_now())
+            if any(done.values()):
+                log.info("erased, their days are over: %s", ", ".join(f"{n} {kind}" for kind, n in done.items()))
+        await asyncio.sleep(RETENTION_EVERY_S)
+
+    await _for_ever(apply)
 
 
 async def expire_recordings(archive: RecordingArchive, settings: Settings) -> None:

@@ -26,6 +26,8 @@ SIMULATED_MARK: Final = "simulated.txt"
 """File in a data folder whose calls nobody has made: every page says so."""
 MAX_STEPS: Final = 20
 """Openings looked at until one lies within the hours for call-backs."""
+FEWEST_EVENT_DAYS: Final = 60
+"""Late news of a call (a disposition, an imported log) folds its contact again, which takes its events."""
 SECRET: Final = ("database.url",)
 """Settings that may hold a secret by mistake: not shown in errors."""
 LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes", "recipients")
@@ -93,6 +95,22 @@ class RecordingSettings(Section):
     dir: Path | None = None
     days: int = Field(30, ge=1, le=3650)
     min_free_mb: int = Field(500, ge=10)
+
+
+class RetentionSettings(Section):
+    """After how many days kinds of data are erased; 0 keeps them. Recordings have `recording.days`."""
+
+    numbers_days: int = Field(180, ge=0, le=3650)
+    transcripts_days: int = Field(365, ge=0, le=3650)
+    dossiers_days: int = Field(365, ge=0, le=3650)
+    events_days: int = Field(0, ge=0, le=3650)
+
+    @field_validator("events_days")
+    @classmethod
+    def _after_evidence(cls, days: int) -> int:
+        if 0 < days < FEWEST_EVENT_DAYS:
+            raise ValueError(f"0, or {FEWEST_EVENT_DAYS} and more: contacts are folded from events")
+        return days
 
 
 class TracingSettings(Section):
@@ -261,6 +279,7 @@ class Settings(Section):
     operators: OperatorSettings = OperatorSettings()
     models: ModelSettings = ModelSettings()
     rollout: RolloutSettings = RolloutSettings()
+    retention: RetentionSettings = RetentionSettings()
     costs: CostSettings = CostSettings()
     reports: ReportSettings = ReportSettings()
     mail: MailSettings = MailSettings()

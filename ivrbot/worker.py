@@ -150,6 +150,7 @@ async def _answer_calls(
                 quality_salt=app.quality_salt(settings.data_dir),
                 dialler=dialler,
                 recordings=recordings,
+                eraser=app.Eraser(settings, core.store, recordings),
                 reports=app.reports_of(settings, core.store, lambda: core.parts.router.plan),
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
@@ -166,6 +167,7 @@ async def _answer_calls(
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
             group.create_task(app.keep_reports(core), name="reports"),
+            group.create_task(app.apply_retention(core, _holder()), name="retention"),
         ]
         if dialler is not None:
             background.append(group.create_task(app.dial_callbacks(dialler), name="call-backs"))
@@ -205,15 +207,19 @@ def what_ails(*, asr_down: bool, storing: bool, ready: bool) -> str:
     return "" if ready else DRAINING
 
 
+def _holder() -> str:
+    """This process, unlike any other."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 def _controller(core: app.Core) -> Controller:
     """Decides about the rollout beside the calls; one process of all on this database does."""
     store, settings = core.store, core.settings.rollout
-    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     return Controller(
         ControllerParts(
             plan=lambda: core.parts.router.plan,
             audit=AuditTrail(store),
-            leader=Leadership(store, "rollout", holder, LEASE_S),
+            leader=Leadership(store, "rollout", _holder(), LEASE_S),
             source=ContactEvidence(
                 ContactBook(store),
                 shadow=ShadowBook(store).evidence,

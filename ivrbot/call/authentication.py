@@ -210,8 +210,13 @@ class Authenticator:
             await self._attempts.add_failure(self._number_subject(), self._call_id, at)
 
     def _number_subject(self) -> str:
-        digest = hmac.new(self._key, self._caller.encode(), hashlib.sha256).hexdigest()
-        return f"number:{digest[:32]}"
+        return number_subject(self._key, self._caller)
+
+
+def number_subject(key: bytes, caller: str) -> str:
+    """Whom failures of a calling number are counted under; the number cannot be read from it."""
+    digest = hmac.new(key, caller.encode(), hashlib.sha256).hexdigest()
+    return f"number:{digest[:32]}"
 
 
 def _unless_over(reply: AuthReply) -> AuthReply:

@@ -12,6 +12,7 @@ from ivrbot.cli.console import json_option, print_json, quiet_settings, run_asyn
 from ivrbot.cli.rollout_parts import who_asks
 from ivrbot.config import Settings
 from ivrbot.errors import StorageUnavailable
+from ivrbot.model.events import JsonValue
 from ivrbot.storage import backup as archives
 from ivrbot.storage import migrations
 from ivrbot.storage.activity import ActivityLog
@@ -59,7 +60,7 @@ async def backup(file: Path, as_json: bool) -> None:
     async with app.store_of(settings) as store:
         manifest = await archives.backup(store, file)
         # erasures name the backups that still hold what they erase
-        detail = {"file": str(file), "rows": manifest.rows}
+        detail: dict[str, JsonValue] = {"file": str(file), "rows": manifest.rows}
         await ActivityLog(store).note(who_asks(), "backup", "database", file.name, detail=detail)
     _show_backup(file, manifest, _journalled(settings), as_json)
 
@@ -111,3 +112,27 @@ def _journalled(settings: Settings) -> int:
         return 0
     except OSError as error:
         raise StorageUnavailable(f"the journal cannot be read: {error.strerror}") from error
+
+
+@db.command()
+@click.option("--caller", "number", required=True, help="His telephone number.")
+@click.option("--why", required=True, help="Reason (his request, its date), kept in the activity log.")
+@json_option
+@run_async
+async def erase(number: str, why: str, as_json: bool) -> None:
+    """Erase everything that leads to a caller; what was counted stays counted."""
+    settings = quiet_settings()
+    async with app.store_of(settings) as store:
+        eraser = app.Eraser(settings, store, app.recording_archive(settings))
+        done = await eraser.erase(number, who_asks(), why)
+    if as_json:
+        rows = {"calls": len(done.call_ids), "rows": done.rows, "audit_rows": done.audit_rows}
+        print_json(rows | {"backups": list(done.backups), "is_file_clean": done.is_file_clean})
+        return
+    click.echo(f"{len(done.call_ids)} calls; " + ", ".join(f"{kind} {n}" for kind, n in done.rows.items() if n))
+    if done.backups:
+        click.echo("These backups still hold him; delete or replace them: " + ", ".join(done.backups), err=True)
+    if done.audit_rows:
+        click.echo(f"The rollout's audit names his keyed hash in {done.audit_rows} rows; no number.", err=True)
+    if not done.is_file_clean:
+        click.echo("Somebody was reading: run the command again, to empty the write-ahead log.", err=True)

@@ -34,8 +34,8 @@ from ivrbot.storage.contact_tables import (
     mark_due,
     queue_rows,
 )
-from ivrbot.storage.rollups import mark_days
 from ivrbot.storage.quality import quality_of
+from ivrbot.storage.rollups import mark_days
 from ivrbot.storage.shadow import dispositions
 from ivrbot.storage.stranger_calls import STRANGER
 

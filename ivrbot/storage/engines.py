@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,9 @@ READERS: Final = 2
 BACKGROUND_READERS: Final = 2
 """For reports and folding, so that they never keep a call or a page waiting."""
 BUSY_S: Final = 1.5
+
+CLEAN_TRIES: Final = 20
+CLEAN_PAUSE_S: Final = 0.2
 
 CONNECT_S: Final = 2
 """The shortest that libpq knows; a call does not wait longer than the store's deadline anyway."""
@@ -54,6 +58,14 @@ class Opening(Protocol):
 
     def reading(self) -> Engine:
         """Engine of some connections whose transactions see one moment."""
+        ...
+
+    def clean(self) -> bool:
+        """Leave nothing of what was deleted; False when somebody is in the way. Blocks.
+
+        Raises:
+            SQLAlchemyError: the database failed.
+        """
         ...
 
 
@@ -86,6 +98,20 @@ class SqliteFile:
     def reading(self) -> Engine:
         """Readers never wait for writers."""
         return _sqlite(self.path, pool_size=READERS + BACKGROUND_READERS, begin="BEGIN")
+
+    def clean(self) -> bool:
+        """Empty the write-ahead log; in the file itself deleted bytes are zeros at once (secure_delete)."""
+        engine = _sqlite(self.path, pool_size=1, begin="")
+        try:
+            for _ in range(CLEAN_TRIES):
+                with engine.connect() as conn:
+                    held = conn.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if held[0] == 0:
+                    return True
+                time.sleep(CLEAN_PAUSE_S)
+            return False
+        finally:
+            engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +161,16 @@ class PostgresAddress:
         """Read-only snapshots."""
         engine = self._engine(READERS + BACKGROUND_READERS, f"-c statement_timeout={LONGEST_READ_MS}")
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def clean(self) -> bool:
+        """Remove dead rows; the server's own log of writes goes with its age."""
+        engine = self._engine(1, "-c statement_timeout=0")
+        try:
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+                conn.exec_driver_sql("VACUUM")
+        finally:
+            engine.dispose()
+        return True
 
     def _engine(self, pool_size: int, options: str) -> Engine:
         # A frozen process must not hold the writers' lock for ever, nor a dead network a thread.
@@ -186,6 +222,7 @@ def _sqlite(path: Path, *, pool_size: int, begin: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if begin:
+            connection.exec_driver_sql(begin)
 
     return engine

@@ -187,6 +187,17 @@ class Store:
         reading = asyncio.get_running_loop().run_in_executor(readers, _read, self._engine, work)
         return await self._in_time(reading, deadline_s)
 
+    async def clean(self) -> bool:
+        """Leave nothing of what was deleted; False when somebody is in the way.
+
+        Raises:
+            StorageUnavailable: the database failed.
+        """
+        try:
+            return await asyncio.to_thread(self._where.clean)
+        except SQLAlchemyError as error:
+            raise unavailable(error) from None
+
     async def _in_time(self, waiting: asyncio.Future[ResultT], deadline_s: float | None = None) -> ResultT:
         allowed_s = self._deadline_s if deadline_s is None else deadline_s
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call.door import CallDesk
@@ -13,11 +14,25 @@ from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.ports import Bank
 from ivrbot.reports.service import Reports
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.erasure import Erased
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
+
+
+class Eraser(Protocol):
+    """Erases everything that leads to a caller."""
+
+    async def erase(self, number: str, who: str, why: str) -> Erased:
+        """Erase and note it in the activity log, without the number.
+
+        Raises:
+            ConfigError: not a number.
+            StorageError: not finished; asking again goes on.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class WebParts:
         people: accounts, sessions, tokens.
         activity: who did and saw what; every change by a person and every view of a call is noted there.
         passwords: hashes them; tests take cheaper ones.
+        eraser: erases a caller's data; None where the page server stands alone.
         recordings: the sound of calls; None where none can be heard.
         reports: figures of calls; None where nothing is exported.
         simulated: the calls of this database were made up; every page says so.
@@ -61,5 +77,6 @@ class WebParts:
     callback_rules: OperatorSettings = field(default_factory=OperatorSettings)
     dialler: CallbackDialler | None = None
     recordings: RecordingArchive | None = None
+    eraser: Eraser | None = None
     reports: Reports | None = None
     simulated: bool = False

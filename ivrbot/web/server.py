@@ -26,6 +26,7 @@ from ivrbot.web.desk import Desk
 from ivrbot.web.desk_bank import DeskBank
 from ivrbot.web.dispositions import Dispositions
 from ivrbot.web.docs_pages import DocsPages
+from ivrbot.web.erasure import Erasures
 from ivrbot.web.events import Streams
 from ivrbot.web.health import Health
 from ivrbot.web.login import LogInPages
@@ -138,6 +139,7 @@ class WebServer:
         application.add_routes(DeskBank(parts).routes())
         application.add_routes(Scores(parts).routes())
         application.add_routes(Quality(parts).routes())
+        application.add_routes(Erasures(parts).routes())
         application.add_routes(ReportPages(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
         _refuse_undeclared(application)
