@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from ivrbot.errors import StorageError
@@ -57,6 +58,15 @@ class LogIn:
 def hash_of(token: str) -> str:
     """Under what a session or an API token is stored; 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _neighbourhood(address: str) -> str:
+    """What failed log-ins of an address are counted under: in IPv6 its /64, which is one household's."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
 def csrf_of(token: str) -> str:
@@ -101,7 +111,7 @@ class Sessions:
         """
         name = name.strip().lower()
         async with self._one_by_one:  # or many at once would all be tried before one is counted
-            subjects = (name_subject(name if is_name(name) else "?"), f"address:{address}")
+            subjects = (name_subject(name if is_name(name) else "?"), f"address:{_neighbourhood(address)}")
             wait_s = await self._wait_s(subjects)
             if wait_s:
                 return LogIn(wait_s=wait_s)

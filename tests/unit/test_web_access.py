@@ -10,9 +10,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from yarl import URL
 
 from ivrbot.storage.people import PeopleBook
-from ivrbot.web.access_peer import host_name, is_local
+from ivrbot.web.access_peer import Peers, host_name, is_local
 from ivrbot.web.tokens import Tokens
 from tests.unit.web_fixture import TOKEN, Site, open_site
 
@@ -114,7 +115,7 @@ async def test_every_answer_carries_the_headers(site: Site) -> None:
 
 async def test_static_files_stay_in_their_folder(site: Site) -> None:
     for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static/..%2fserver.py", "/static/"):
-        async with site.page.get(aiohttp.client.URL(site.url + path, encoded=True)) as response:
+        async with site.page.get(URL(site.url + path, encoded=True)) as response:
             assert response.status in {403, 404}, path
 
 
@@ -142,6 +143,26 @@ def test_an_empty_token_is_no_token() -> None:
 )
 def test_names_of_hosts(host: str, name: str) -> None:
     assert host_name(host) == name
+
+
+@pytest.mark.parametrize(
+    ("remote", "told", "address"),
+    [
+        ("203.0.113.5", "198.51.100.7", "203.0.113.5"),  # no proxy of ours: what it says counts for nothing
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "1.2.3.4, 198.51.100.7", "198.51.100.7"),  # the client may have written the first one itself
+        ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "<script>", "unknown"),
+        ("", "", "unknown"),
+    ],
+)
+def test_clients_behind_proxies(remote: str, told: str, address: str) -> None:
+    headers = {"X-Forwarded-For": told, "X-Forwarded-Proto": "https"}
+    request: web.BaseRequest = make_mocked_request("GET", "/", headers=headers).clone(remote=remote)
+    peers = Peers(("10.0.0.0/8",))
+    assert peers.address(request) == address
+    assert peers.is_secure(request) == remote.startswith("10.")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,16 @@ async def test_guessing_many_names_from_one_address_is_stopped(tmp_path: Path) -
         assert (await sessions.log_in("another", "wrong", "10.0.0.2")).wait_s == 0
 
 
+async def test_a_household_of_addresses_counts_as_one(tmp_path: Path) -> None:
+    clock = Clock()
+    async with Store(tmp_path / "s.sqlite") as store:
+        sessions = Sessions(PeopleBook(store), ActivityLog(store, clock), CHEAP, clock)
+        for number in range(ADDRESS_LIMIT):
+            await sessions.log_in(f"name{number}", "wrong", f"2001:db8::{number:x}")
+        assert (await sessions.log_in("another", "wrong", "2001:db8::ffff")).wait_s > 0
+        assert (await sessions.log_in("another", "wrong", "2001:db8:0:1::1")).wait_s == 0
+
+
 async def test_too_many_tries_over_http(site: Site) -> None:
     await site.add_person("anna", Role.OWNER)
     for _ in range(NAME_LIMIT):
