@@ -39,7 +39,7 @@ from ivrbot.model.report import FactRow
 
 log = logging.getLogger(__name__)
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Grows with whatever files mean; an older folder is written anew."""
 MANIFEST: Final = "manifest.json"
 KINDS: Final = ("facts", "contacts", "totals", "endings", "minutes", "gaps")

@@ -198,7 +198,9 @@ def kpi_columns(
         found[column] = np.where(mature, value, np.nan) if KPIS[name].windowed else value
     is_open = (contacts.closed != 1) | np.isnan(contacts.outcome)
     return found | {
-        "counts": rollup.packed(found, mature=mature, follow_up=follow_up, is_open=is_open),
+        "counts": rollup.packed(
+            found, solved=contacts.outcome == 1, mature=mature, follow_up=follow_up, is_open=is_open
+        ),
         "mature": mature,
         "follow_up": follow_up,
         "open": is_open,

@@ -4,7 +4,8 @@ Takes Parquet files of contacts, gives SQL that adds them up by any keys, and da
 read from.
 
 Whether a contact counts for a KPI stands packed in one number per contact, two bits for each KPI that a contact
-has: 0 no value, 1 a value (for a share: 0), 2 a value (for a share: 1), 3 not known yet. Most contacts share one
+has: 0 no value, 1 a value (for a share: 0), 2 a value (for a share: 1), 3 not known yet; and a last bit for a
+resolved outcome, which the cost of a resolution divides by. Most contacts share one
 of a few hundred such numbers, so that ten million contacts are counted in all KPIs by one grouping.
 """
 
@@ -27,12 +28,14 @@ KEYS: Final = ("day", "hour", "branch", "topic", "queue", "stage", "arm")
 """What roll-ups are kept by: local day and hour, and what a page filters by."""
 
 _PLACES: Final = {name: 2 * at for at, name in enumerate(KPI_COLUMNS)}
+_SOLVED_PLACE: Final = 2 * len(KPI_COLUMNS)
 _NONE, _VALUE, _ONE, _LATER = 0, 1, 2, 3
 
 
 def packed(
     kpis: Mapping[str, NDArray[Any]],
     *,
+    solved: NDArray[np.bool_],
     mature: NDArray[np.bool_],
     follow_up: NDArray[np.bool_],
     is_open: NDArray[np.bool_],
@@ -41,11 +44,12 @@ def packed(
 
     Args:
         kpis: float64[n] by column name, NaN: none.
+        solved: the outcome is resolved, whatever else counts.
         mature: the window has passed.
         follow_up: belongs to an earlier contact of the caller, and so does not count where `first_only`.
         is_open: not over yet.
     """
-    found = np.zeros(len(mature), dtype=np.int64)
+    found = solved.astype(np.int64) << _SOLVED_PLACE
     for name, column in KPI_COLUMNS.items():
         kpi, value = KPIS[name], kpis[column]
         later = is_open | ~mature if kpi.windowed else is_open
@@ -72,11 +76,10 @@ def totals(source: str, keys: Sequence[str], where: str = "true") -> str:
     inner = ", ".join(
         (
             f"{listed}counts, count(*) AS calls, sum(bot_s) AS bot_s, sum(human_s) AS human_s",
-            "sum(outcome = 1) AS solved",
             *sums,
         )
     )
-    outer = [f"sum(calls)::BIGINT AS calls, {_summed('bot_s', 'human_s', 'solved')}"]
+    outer = [f"sum(calls)::BIGINT AS calls, {_summed('bot_s', 'human_s')}", _SOLVED]
     for name in KPI_COLUMNS:
         outer += [
             f"{_counted(name, _VALUE, _ONE)} AS n_{name}",
@@ -94,6 +97,9 @@ def _sum(name: str, *, squared: bool = False) -> str:
     value = f"{KPI_COLUMNS[name]}::DOUBLE"
     only = " FILTER (NOT follow_up)" if KPIS[name].first_only else ""
     return f"sum({value} * {value}){only} AS q_{name}" if squared else f"sum({value}){only} AS s_{name}"
+
+
+_SOLVED: Final = f"coalesce(sum(calls) FILTER ((counts >> {_SOLVED_PLACE}) & 1 = 1), 0)::BIGINT AS solved"
 
 
 def _counted(name: str, *states: int) -> str:

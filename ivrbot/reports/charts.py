@@ -20,6 +20,7 @@ from ivrbot.reports.report_texts import CHART, kpi_name, shown
 
 COLOURS: Final = {"control": "#8a5a00", "treatment": "#1d5fd0"}
 """Operators and bot: told apart by people with any colour vision, and by the marks' shape beside it."""
+BANDS: Final = {"control": "rgba(138,90,0,0.15)", "treatment": "rgba(29,95,208,0.15)"}
 SYMBOLS: Final = {"control": "square", "treatment": "circle"}
 FEWEST_DRAWN: Final = 5
 """A day with fewer contacts would only stretch the axis."""
@@ -109,7 +110,7 @@ def plotly_figure(chart: Chart, language: Language) -> dict[str, Any]:
                     *(scale * (item.figure.lower or 0.0) for item in reversed(banded)),
                 ],
                 "fill": "toself",
-                "fillcolor": f"{colour}26",
+                "fillcolor": BANDS[arm],
                 "line": {"width": 0},
                 "hoverinfo": "skip",
                 "showlegend": False,
@@ -151,11 +152,11 @@ def _layout(chart: Chart, language: Language) -> dict[str, Any]:
                 "x1": edges[1],
                 "y0": 0,
                 "y1": 1,
-                "fillcolor": "#f2c14e40",
+                "fillcolor": "rgba(242,193,78,0.25)",
                 "line": {"width": 0},
             }
         )
-    axis: dict[str, Any] = {"gridcolor": "#88888833", "zeroline": False, "automargin": True}
+    axis: dict[str, Any] = {"gridcolor": "rgba(136,136,136,0.2)", "zeroline": False, "automargin": True}
     return {
         "height": 320,
         "margin": {"l": 56, "r": 8, "t": 8, "b": 40},

@@ -55,7 +55,7 @@ class Mixing:
     """Why the plain means of the arms differ from the weighted difference.
 
     Attributes:
-        stage: the rung whose callers the arms hold in the most unlike shares.
+        stage: the rung of which the bot's arm holds most more than its due.
         bot_share: of the bot's callers, those of that rung.
         human_share: of the operators' callers, those of that rung.
         level: mean of the KPI in that rung, both arms together.
@@ -314,7 +314,7 @@ def _smallest(kpi: str) -> float:
 def mixing(
     values: NDArray[np.float64], treated: NDArray[np.bool_], stage: NDArray[np.int64], stages: Sequence[str]
 ) -> Mixing:
-    """Which rung the arms hold in the most unlike shares, and what that alone makes of the plain means.
+    """Which rung the bot's callers come from more often than the operators', and what unlike shares alone make.
 
     Args:
         values: float64[n], no NaN.
@@ -326,7 +326,7 @@ def mixing(
     bot = np.array([np.mean(stage[treated] == code) for code in codes])
     human = np.array([np.mean(stage[~treated] == code) for code in codes])
     level = np.array([values[stage == code].mean() for code in codes])
-    at = int(np.argmax(np.abs(bot - human)))
+    at = int(np.argmax(bot - human))
     elsewhere = values[stage != codes[at]]
     return Mixing(
         stage=stages[int(codes[at])],
