@@ -31,13 +31,14 @@ DAYS: Final = 60
 OWNER, COLLEAGUE = "user:olga", "user:ivan"
 BAD_DAY: Final = 18
 """Days before the end: moved to the Tuesday before, on which the bank's system was slow."""
-BAD_RELEASE: Final = (24, 20)
+BAD_RELEASE: Final = (26, 12)
 """From and to, days before the end: blocking a card asked too much, and callers left."""
-LAST_APPROVAL: Final = 4
+LAST_APPROVAL: Final = 13
 """Days before the end after which nobody approves, so that something waits."""
 OPERATORS: Final[Mapping[str, Staff]] = {
     "disputes": Staff(resolves=0.97, wait_s=30.0),
     "block_card": Staff(resolves=0.93, wait_s=25.0),
+    "deposits": Staff(resolves=0.95),
 }
 WEIGHTS: Final = {"balance": 1.4, "disputes": 0.6}
 A_DAY: Final = 400
@@ -120,7 +121,7 @@ class Office:
 
     def _weather(self, left: int, since: datetime) -> Weather:
         first, last = BAD_RELEASE
-        impatient = {"block_card": 0.30} if last <= left <= first else None
+        impatient = {"block_card": 0.50} if last <= left <= first else None
         trend = 0.93 - 0.02 * left / DAYS  # people get a little better over the two months
         if BAD_DAY <= left < BAD_DAY + 7 and since.weekday() == 1:
             staff = Staff(resolves=trend - 0.12, slower=1.5)
