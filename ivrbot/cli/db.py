@@ -12,6 +12,7 @@ from ivrbot.cli.console import json_option, print_json, quiet_settings, run_asyn
 from ivrbot.cli.rollout_parts import who_asks
 from ivrbot.config import Settings
 from ivrbot.errors import StorageUnavailable
+from ivrbot.language.masking import mask_typed
 from ivrbot.model.events import JsonValue
 from ivrbot.storage import backup as archives
 from ivrbot.storage import migrations
@@ -116,7 +117,12 @@ def _journalled(settings: Settings) -> int:
 
 @db.command()
 @click.option("--caller", "number", required=True, help="His telephone number.")
-@click.option("--why", required=True, help="Reason (his request, its date), kept in the activity log.")
+@click.option(
+    "--why",
+    required=True,
+    callback=lambda _context, _option, text: mask_typed(text),
+    help="Reason (his request, its date), kept in the activity log.",
+)
 @json_option
 @run_async
 async def erase(number: str, why: str, as_json: bool) -> None:

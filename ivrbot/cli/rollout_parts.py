@@ -13,12 +13,18 @@ from ivrbot import app
 from ivrbot.cli.console import print_json
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
+from ivrbot.language.masking import mask_typed
 from ivrbot.model.rollout import StateChange
 from ivrbot.rollout import rows
 from ivrbot.rollout.plan import Plan
 from ivrbot.storage.store import Store
 
-why_option = click.option("--why", required=True, help="Reason, kept in the audit.")
+why_option = click.option(
+    "--why",
+    required=True,
+    callback=lambda _context, _option, text: mask_typed(text),
+    help="Reason, kept in the audit.",
+)
 
 
 @asynccontextmanager

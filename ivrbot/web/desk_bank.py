@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from aiohttp import web
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected, StorageError
 from ivrbot.escalation.dossier import mask, one_line
 from ivrbot.escalation.policy import EMERGENCY_QUEUE, EMERGENCY_TOPICS, FRONT_OF_QUEUE
+from ivrbot.language.masking import mask_typed
 from ivrbot.model.bank import OFFERS, BankAnswer, BankOperation, BankRequest
 from ivrbot.model.call import AssuranceLevel, Dossier
 from ivrbot.model.events import JsonValue
@@ -39,7 +40,7 @@ CHECKED_BY_OPERATOR: Final = "operator"
 
 _log = logging.getLogger(__name__)
 
-Reason = Annotated[str, StringConstraints(min_length=5, max_length=200)]
+Reason = Annotated[str, StringConstraints(min_length=5, max_length=200), AfterValidator(mask_typed)]
 
 
 class Change(Body):

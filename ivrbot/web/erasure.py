@@ -5,10 +5,13 @@ Takes a number and a reason, gives what was erased and what is left for people t
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ivrbot.errors import ConfigError, StorageError
+from ivrbot.language.masking import mask_typed
 from ivrbot.model.people import Right
 from ivrbot.web.answers import Body, Rejected, json_answer, read_body
 from ivrbot.web.caller import needs, person_of
@@ -19,7 +22,7 @@ class Request(Body):
     """Body of the request."""
 
     number: str = Field(min_length=3, max_length=32)
-    why: str = Field(min_length=3, max_length=500)
+    why: Annotated[str, Field(min_length=3, max_length=500), AfterValidator(mask_typed)]
 
 
 class Erasures:

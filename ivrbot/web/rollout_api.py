@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from aiohttp import web
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from ivrbot.call.door import canonical_call_id
 from ivrbot.call.router import Router
 from ivrbot.errors import ConfigError, StorageConflict, StorageError
+from ivrbot.language.masking import mask_typed
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Route
 from ivrbot.model.people import Person, Right
@@ -29,7 +30,7 @@ from ivrbot.web.people_behind import is_same_human
 from ivrbot.web.rollout_status import RolloutStatus
 
 BranchText = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Why = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Why = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(mask_typed)]
 
 T = TypeVar("T")
 
