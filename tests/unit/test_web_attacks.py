@@ -230,6 +230,31 @@ async def test_things_of_another_branch_do_not_exist(site: Site) -> None:
             assert (await own.post(path, json=body))[0] == 200, path
 
 
+async def test_no_route_opens_another_branchs_things(site: Site) -> None:
+    """Whatever is mounted with an id in its path, now or later."""
+    things = await Things().put(site)
+    ids = {"call_id": things.call_id, "uuid": things.call_id, "dossier_id": things.dossier_id}
+    ids |= {"callback_id": things.callback_id, "branch": "balance"}
+    tried = 0
+    async with site.logged_in("loans", Role.ADMIN, branches=LOANS) as other:
+        headers = {"X-CSRF-Token": other.csrf}
+        for route in WebServer(site.parts).application().router.routes():
+            resource = route.resource
+            names = re.findall(r"\{(\w+)\}", resource.canonical) if resource is not None else []
+            if resource is None or not set(names) & ids.keys():
+                continue
+            path = resource.canonical
+            for name in names:
+                path = path.replace(f"{{{name}}}", ids.get(name, "kill"))
+            why = {"why": "test", "topic": "check_balance", "outcome": "resolved", "action": "done"}
+            for body in ({"json": why}, {"data": why}) if route.method not in SAFE else ({},):
+                code = await status(other.session, route.method, site.url + path, headers=headers, **body)
+                assert 400 <= code < 500, (route.method, path, code)
+            tried += 1
+    assert tried > 15
+    assert things.call_id not in str(await site.parts.activity.read(who="loans", action="view"))
+
+
 async def test_lists_hold_ones_own_branch_only(site: Site) -> None:
     things = await Things().put(site)
     await site.post("/api/v1/rollout/balance/kill", json={"why": "test"})
