@@ -43,7 +43,7 @@ from ivrbot.config import PROJECT_ROOT, Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import FlowSet
-from ivrbot.errors import ConfigError, EngineUnavailable, Problem, StorageUnavailable
+from ivrbot.errors import ConfigError, EngineUnavailable, Problem, StorageError, StorageUnavailable
 from ivrbot.identity.policy import Policy, load_policy
 from ivrbot.model.call import CallId
 from ivrbot.model.events import EventType, JsonValue
@@ -68,6 +68,7 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage import retention
 from ivrbot.storage.activity import ActivityLog
+from ivrbot.storage.call_list import CallList
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import PostgresAddress
@@ -478,8 +479,18 @@ async def follow_contacts(core: Core) -> None:
     settings, contacts = core.settings, ContactBook(core.store)
     async with asyncio.TaskGroup() as group:
         group.create_task(_for_ever(contact_writer(contacts, settings).run), name="contact-writer")
+        group.create_task(_fill_call_list(core.store), name="call-list")
         if settings.asterisk.queue_log:
             group.create_task(_for_ever(lambda: _follow_queue_log(contacts, settings)), name="queue-log")
+
+
+async def _fill_call_list(store: Store) -> None:
+    """Once a start: contacts that an older version or an import has stored get their line in the list of calls."""
+    try:
+        if added := await CallList(store).fill():
+            log.info("the list of calls has %d lines more", added)
+    except StorageError as error:
+        log.warning("the list of calls is filled at the next start: %s", error.code)
 
 
 async def fold_what_waits(store: Store, settings: Settings) -> None:

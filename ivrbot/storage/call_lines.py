@@ -7,6 +7,7 @@ in it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -144,7 +145,12 @@ def missing_lines(conn: Connection, after: tuple[str, str]) -> tuple[list[dict[s
         .limit(CHUNK)
     )
     found = conn.execute(query).all()
-    rows = [_filled(row) for row in found if row.listed is None]
+    contacts_of = Counter(row.call_id for row in found)
+    rows = [
+        _filled(row) | {"first": contacts_of[row.call_id] == 1 or row.branch != OPENING}
+        for row in found
+        if row.listed is None
+    ]
     return rows, (found[-1].call_id, found[-1].branch) if len(found) == CHUNK else None
 
 
