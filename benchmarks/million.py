@@ -3,8 +3,8 @@
     IVRBOT_DATA_DIR=/path/of/its/own python -m benchmarks.million [--calls 1000000]
 
 A history of some twenty thousand calls is made as `make demo` makes it; then its rows are copied inside SQLite
-with other ids, other callers and a few seconds' shift, until there are as many calls as asked for. Each copy is a whole
-call for lists and reports (contact, line of the list, exposure, outcome); the copies have no events.
+with other ids, other callers and a few seconds' shift, until there are as many calls as asked for. Each copy
+is a whole call for lists and reports (contact, line of the list, exposure, outcome); the copies have no events.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 Callers come from `ivrbot.simulate` with all their habits and recognition errors. A turn is anything that the
 caller says or keys; time runs from the answer to the bank's confirmation, with the recorded prompts' own
-durations, callers who speak 10 to 16 characters a second and think for 0.1 to 3 s, and 700 ms before each answer of the bot.
+durations, callers who speak 10 to 16 characters a second and think for 0.1 to 3 s, and 700 ms before each
+answer of the bot.
 """
 
 from __future__ import annotations
