@@ -101,6 +101,10 @@ async def test_a_guest_reaches_the_softphone_only(tmp_path: Path) -> None:
                 assert code in {200, 400}, path  # a WebSocket without its handshake is a bad request
             else:
                 assert code in {303, 401}, path
+        async with site.page.get(f"{site.url}/phone") as response:
+            page = await response.text()
+        assert 'href="/login"' in page
+        assert 'href="/desk"' not in page
         for headers in ({"X-Forwarded-For": "203.0.113.9"}, {"Host": "evil.example"}):
             assert await status(site.page, "GET", f"{site.url}/phone", headers=headers) == 303
             assert await status(site.page, "GET", f"{site.url}/ws/softphone", headers=headers) == 401
