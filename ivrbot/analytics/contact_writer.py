@@ -46,7 +46,7 @@ class FoldingStore(Protocol):
         ...
 
     async def save(self, folded: Sequence[Folded], marks: Sequence[int]) -> None:
-        """Replace the contacts of some calls and take marks away, all or nothing."""
+        """Replace the contacts of some calls and take marks away, these last."""
         ...
 
 

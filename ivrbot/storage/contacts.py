@@ -24,6 +24,7 @@ from ivrbot.storage.store import Store
 from ivrbot.storage.stranger_calls import strangers
 
 COLUMNS_DEADLINE_S: Final = 120.0
+SAVED_AT_A_TIME: Final = 10
 SILENT_AFTER: Final = timedelta(seconds=60)
 """A call that the bot handed to a queue shows there within this time, if the queue's log is being delivered."""
 
@@ -65,14 +66,15 @@ class ContactBook:
         return await self._store.read(gather, deadline_s=COLUMNS_DEADLINE_S)
 
     async def save(self, folded: Sequence[tuple[CallMaterial, tuple[Contact, ...]]], marks: Sequence[int]) -> None:
-        """Replace the contacts of some calls and take marks away, in one transaction."""
+        """Replace the contacts of some calls, a few in a write (events wait behind it), then take marks away."""
 
-        def store(conn: Connection) -> None:
-            for material, contacts_of_it in folded:
+        def store(conn: Connection, piece: Sequence[tuple[CallMaterial, tuple[Contact, ...]]]) -> None:
+            for material, contacts_of_it in piece:
                 statements.save_contacts(conn, material, contacts_of_it)
-            statements.unmark(conn, marks)
 
-        await self._store.write(store)
+        for at in range(0, len(folded), SAVED_AT_A_TIME):
+            await self._store.write(partial(store, piece=folded[at : at + SAVED_AT_A_TIME]))
+        await self._store.write(partial(statements.unmark, marks=marks))
 
     # --- what people's side delivers ------------------------------------------------------------------
 

@@ -27,7 +27,6 @@ from sqlalchemy import (
 from ivrbot.model.events import JsonValue
 from ivrbot.storage import schema
 from ivrbot.storage.activity import activity
-from ivrbot.storage.call_lines import call_list
 from ivrbot.storage.callback_tables import callback_numbers, callbacks
 from ivrbot.storage.contact_tables import contact_bodies, contact_notes, contacts, queue_rows
 from ivrbot.storage.labels import nlu_labels
@@ -161,9 +160,8 @@ def _erase_calls(conn: Connection, names: Sequence[str], caller: Caller) -> dict
     rows["callback_numbers"] = conn.execute(dialled).rowcount
     for table in (schema.dossiers, schema.auth_failures, nlu_labels):
         rows[table.name] = conn.execute(delete(table).where(table.c.call_id.in_(names))).rowcount
-    for table, column in ((quality_scores, "note"), (call_list, "first")):
-        has = (table.c.call_id.in_(names)) & (table.c[column] != "")
-        rows[table.name] = conn.execute(update(table).where(has).values({column: ""})).rowcount
+    noted = quality_scores.c.call_id.in_(names) & (quality_scores.c.note != "")
+    rows["quality_scores"] = conn.execute(update(quality_scores).where(noted).values(note="")).rowcount
     rows["events"] = strip_events(conn, schema.events.c.call_id.in_(names))
     rows["evidence"] = _unlink(conn, names, caller)
     return rows

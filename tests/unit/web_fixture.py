@@ -25,6 +25,7 @@ from ivrbot.call.router import FRONT_BRANCH, Router
 from ivrbot.call.session import CallParts
 from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, WebSettings
 from ivrbot.dialogue.loader import load_flows
+from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
 from ivrbot.model.people import Account, Role
 from ivrbot.operators.desk import OperatorDesk
@@ -35,6 +36,7 @@ from ivrbot.rollout.plan import Plan
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import Opening
+from ivrbot.storage.erasure import Erased
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
@@ -53,6 +55,19 @@ FLOWS = load_flows(PROJECT_ROOT / "flows")
 
 
 Login = Literal["always", "phone", "local"]
+
+
+class FakeEraser:
+    """Knows one number; what it was asked is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def erase(self, number: str, who: str, why: str) -> Erased:
+        if not number.startswith("+7"):
+            raise ConfigError([Problem("", None, "number", "", "is not a telephone number")])
+        self.asked.append((number, who, why))
+        return Erased(("c-1",), {"calls": 1}, ("old.zip",))
 
 
 class Site:
@@ -180,6 +195,7 @@ async def open_site(
             passwords=CHEAP,
             activity=ActivityLog(store, lambda: AT),
             reports=reports_over(folder, store, plan),
+            eraser=FakeEraser(),
             recordings=RecordingArchive(folder / "recordings", enabled=True, min_free_bytes=0),
         )
         site = Site(parts, WebServer(parts), door, bank)
