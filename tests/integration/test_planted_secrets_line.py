@@ -69,7 +69,7 @@ async def a_call_with_a_secret_answer(line: Stage, shown: list[tuple[str, str]])
         asked = await call.story.until(lambda event: str(event.get("response", "")).startswith("utter_ask_fact"))
         await call.asked(str(asked["response"]))
         await call.say(f"{BIRTH.value} тысяча девятьсот шестьдесят восьмого")
-        await call.story.until(lambda event: event["type"] in HEARD, after_seq=int(asked["seq"]))
+        await call.story.until(lambda event: event["type"] in HEARD, 60, int(asked["seq"]))
         await call.story.until(lambda event: event["type"] == "recording_started", 1)
         shown.append(("events", str(call.story)))
     return call

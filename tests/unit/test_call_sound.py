@@ -505,3 +505,22 @@ async def test_an_answer_that_is_complete_ends_the_turn_sooner(line: Line) -> No
     while not quick.done():
         await line.silence(20)
     assert line.loop.time() - began < 0.5
+
+
+# --- the end of the sound -----------------------------------------------------------------------------
+
+
+@on_a_line()
+async def test_sound_that_was_lost_is_told_once_at_the_end(line: Line) -> None:
+    line.leg.dropped = {"inbound": 3, "outbound": 0}
+    line.channel.close()
+    line.channel.close()
+    assert line.of(EventType.FRAMES_DROPPED) == [{"inbound": 3}]
+    assert line.of(EventType.RECORDING_ENDED) == []
+
+
+@on_a_line()
+async def test_a_call_without_losses_tells_of_none(line: Line) -> None:
+    await line.silence(200)
+    line.channel.close()
+    assert line.of(EventType.FRAMES_DROPPED) == []
