@@ -16,7 +16,6 @@ SUITES = {
         "tests/unit/test_contact_writer.py",
         "tests/unit/test_contact_history.py",
         "tests/unit/test_follow_contacts.py",
-        "tests/unit/test_call_lines.py",
     ),
     "operators": (
         "tests/unit/test_callbacks.py",
@@ -24,6 +23,7 @@ SUITES = {
         "tests/unit/test_nlu_labels.py",
         "tests/unit/test_people_book.py",
         "tests/unit/test_activity.py",
+        "tests/unit/test_retention.py",
         "tests/unit/test_quality.py",
     ),
     "rollout": (
