@@ -530,16 +530,18 @@ def reports_of(settings: Settings, store: Store, plan: Callable[[], Plan]) -> Re
     return Reports(parts)
 
 
-async def keep_reports(core: Core) -> None:
+async def keep_reports(core: Core, reports: Reports) -> None:
     """Keep the export up to date; until cancelled. It waits for its first round until calls are being answered."""
     settings = core.settings
     export = report_export(settings, core.store, lambda: core.parts.router.plan)
     mail = mail_port(settings)
     await asyncio.sleep(FIRST_EXPORT_S)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_for_ever(lambda: keep_exporting(export, settings.reports.export_s)), name="export")
+        group.create_task(
+            _for_ever(lambda: keep_exporting(export, settings.reports.export_s, reports.prepare)), name="export"
+        )
         if mail is not None:
-            group.create_task(_for_ever(_summaries(core, export, mail).run), name="summaries")
+            group.create_task(_for_ever(_summaries(core, reports, export, mail).run), name="summaries")
 
 
 def mail_port(settings: Settings) -> MailPort | None:
@@ -563,12 +565,11 @@ def mail_port(settings: Settings) -> MailPort | None:
     return SmtpMail(account, envelope, utc_now)
 
 
-def _summaries(core: Core, export: Export, mail: MailPort) -> Summaries:
+def _summaries(core: Core, reports: Reports, export: Export, mail: MailPort) -> Summaries:
     settings = core.settings.mail
     rules = SummaryRules(
         settings.weekday, settings.hour, core.parts.router.plan.timezone, settings.language, settings.link
     )
-    reports = reports_of(core.settings, core.store, lambda: core.parts.router.plan)
     return Summaries(reports, ReportFacts(core.store), mail, rules, export.refresh, utc_now)
 
 

@@ -132,6 +132,7 @@ async def _answer_calls(
             lambda: what_ails(asr_down=hearing.down, storing=core.recorder.storing, ready=desk.ready),
         )
         pacer, dialler = Pacer(), app.callback_dialler(core)
+        reports = app.reports_of(settings, core.store, lambda: core.parts.router.plan)
         gateway = AudioSocketGateway(desk, pacer, settings.media)
         web = WebServer(
             WebParts(
@@ -151,7 +152,7 @@ async def _answer_calls(
                 dialler=dialler,
                 recordings=recordings,
                 eraser=app.Eraser(settings, core.store, recordings),
-                reports=app.reports_of(settings, core.store, lambda: core.parts.router.plan),
+                reports=reports,
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
         )
@@ -166,7 +167,7 @@ async def _answer_calls(
             group.create_task(app.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
-            group.create_task(app.keep_reports(core), name="reports"),
+            group.create_task(app.keep_reports(core, reports), name="reports"),
             group.create_task(app.apply_retention(core, _holder()), name="retention"),
         ]
         if dialler is not None:

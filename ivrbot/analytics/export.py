@@ -365,11 +365,17 @@ def reading(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 Waits = Callable[[float], Awaitable[None]]
 
 
-async def keep_exporting(export: Export, every_s: float, sleep: Waits = asyncio.sleep) -> None:
-    """Refresh again and again; until cancelled. The folder's lock lets one process of a host work at a time."""
+async def keep_exporting(
+    export: Export, every_s: float, after: Callable[[], Awaitable[None]], sleep: Waits = asyncio.sleep
+) -> None:
+    """Refresh again and again, and do what follows; until cancelled.
+
+    The folder's lock lets one process of a host work at a time.
+    """
     while True:
         try:
             await export.refresh()
+            await after()
         except StorageError as error:
             log.warning("the export waits: %s", error)
         await sleep(every_s)

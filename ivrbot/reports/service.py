@@ -97,6 +97,14 @@ class Reports:
             unmeasured(rows, priced=priced) if rows else {},
         )
 
+    async def prepare(self) -> None:
+        """Work the comparisons out before somebody asks.
+
+        Raises:
+            StorageError: not readable.
+        """
+        await self._all()
+
     async def comparisons(self, filters: Filters) -> Compared:
         """Of the branches asked for, as of the export.
 
@@ -119,7 +127,11 @@ class Reports:
             if self._kept is not None and self._kept[0] == about:
                 return self._kept[1]
             told = standings(await parts.states.history())
-            judged, others = await compare(parts.evidence, plan, effective_states(own), told, now)
+            parts.evidence.forget()
+            try:
+                judged, others = await compare(parts.evidence, plan, effective_states(own), told, now)
+            finally:
+                parts.evidence.forget()
             found = tuple(judged), tuple(others)
             self._kept = (about, found)
             return found
