@@ -13,15 +13,19 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from ivrbot.media.level import rms_dbfs
 from ivrbot.model.audio import FRAME_MS, SILENCE, Frame
 from ivrbot.model.call import CallId
 from ivrbot.ports import RecordingFile, Recordings
 
 BLOCK_FRAMES: Final = 50
-MAX_AHEAD_FRAMES: Final = 10
-"""Sound of the caller that waits for the clock of the bot's; more was late, and is left out."""
+MAX_AHEAD_FRAMES: Final = 150
+"""Sound of the caller that waits for the clock of the bot's, as after a stall; of more, the oldest is left out."""
+AHEAD_FRAMES: Final = 5
+QUIET_DBFS: Final = -50.0
+"""While more than that waits, quiet frames are left out: time is made up for in pauses."""
 BEHIND_MS: Final = 100
-"""A clock further behind than this has skipped frames: the hole becomes silence."""
+"""A clock further behind than this has skipped frames: of the bot's the hole is silent."""
 BEFORE_MS: Final = 500
 AFTER_MS: Final = 500
 """Around a turn that is taken out again: where it began and ended is known to a third of a second."""
@@ -105,6 +109,7 @@ class CallTape:
         self._began_ms = 0
         self._kept_ms = 0
         self._hidden_ms = 0
+        self._late_ms = 0
         self._heard: deque[Frame] = deque(maxlen=MAX_AHEAD_FRAMES)
         self._caller = bytearray()
         self._bot = bytearray()
@@ -135,8 +140,14 @@ class CallTape:
             return
         behind_ms = self._now_ms() - self._began_ms - self._end_ms
         if behind_ms > BEHIND_MS:
-            self._flush()
-            self._kept_ms += behind_ms // FRAME_MS * FRAME_MS
+            for _ in range(behind_ms // FRAME_MS):
+                self._lay(None)
+        self._lay(frame)
+        while len(self._heard) > AHEAD_FRAMES and rms_dbfs(self._heard[0]) < QUIET_DBFS:
+            self._heard.popleft()
+        self._late_ms = max(self._late_ms, len(self._heard) * FRAME_MS)
+
+    def _lay(self, frame: Frame | None) -> None:
         self._caller += self._heard.popleft() if self._heard else SILENCE
         self._bot += SILENCE if frame is None else frame
         self._hidden_ms += FRAME_MS * self._paused
@@ -148,8 +159,9 @@ class CallTape:
         if not self._running or self._file is None:
             return
         self._flush()
+        self._heard = deque([SILENCE] * len(self._heard), MAX_AHEAD_FRAMES)
         start_ms = max(0, began_ms - self._began_ms - BEFORE_MS)
-        end_ms = min(self._kept_ms, ended_ms - self._began_ms + AFTER_MS)
+        end_ms = min(self._kept_ms, ended_ms - self._began_ms + AFTER_MS + self._late_ms)
         if end_ms > start_ms:
             self._file.silence_caller(start_ms, end_ms)
             self._hidden_ms += end_ms - start_ms
