@@ -19,7 +19,9 @@ from tests.unit.web_fixture import AT, TOKEN, Site, a_dossier, open_site
 pytestmark = pytest.mark.integration
 
 MOST_S = 30
-CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,ignored_auth"
+)
 
 
 async def schemathesis(site: Site, *arguments: str) -> tuple[int, str]:
