@@ -32,7 +32,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         "No drawn calls fit these filters.", "По этим условиям нет звонков, распределённых жребием."
     ),
     "reports_hour": both("Hour of the day", "Час дня"),
-    "reports_measure": both("Measure for “why did a day differ?”", "Показатель для вопроса «почему день выпал?»"),
+    "reports_measure": both("Measure to take apart", "Разобрать показатель"),
     "reports_day": both("Day in question", "Какой день разобрать"),
     "reports_downloads": both("Download", "Скачать"),
     "reports_print": both("Print or save as PDF", "Печать или PDF"),
