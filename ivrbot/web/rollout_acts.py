@@ -14,14 +14,18 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, StorageConflict, StorageError
+from ivrbot.model.evidence import ShadowEvidence
 from ivrbot.model.people import Person, Right
 from ivrbot.model.proposals import Exclusion, Proposal
 from ivrbot.model.rollout import ALL_BRANCHES
 from ivrbot.rollout import control, proposals
+from ivrbot.rollout.decide import shadow_lacks
 from ivrbot.rollout.plan import BranchPlan
 from ivrbot.rollout.proposals import Desk
+from ivrbot.rollout.standing import standings
 from ivrbot.rollout.steps import refusal
 from ivrbot.storage.rollout_book import RolloutBook
+from ivrbot.storage.shadow import ShadowBook
 from ivrbot.web.answers import Rejected
 from ivrbot.web.caller import needs, require
 from ivrbot.web.parts import WebParts
@@ -223,8 +227,20 @@ class RolloutActs:
             why=form.why,
             at=form.at,
             override=form.override,
+            early=form.share > 0 and await self._leaves_shadow_early(form),
         )
         return "set"
+
+    async def _leaves_shadow_early(self, form: Form) -> bool:
+        """Whether the shadow rung has not shown all that the plan asks for; the audit keeps it."""
+        ladder = self._parts.router.plan.branches.get(form.branch)
+        held = (await self._parts.store.own_states()).get(form.branch)
+        if ladder is None or held is None or not held.stage or held.share > 0:
+            return False
+        standing = standings(await self._parts.store.history()).get(form.branch)
+        since = standing.since if standing is not None else None
+        shadow = await ShadowBook(self._parts.store).evidence(form.branch, since) if since else ShadowEvidence()
+        return bool(shadow_lacks(ladder, held, shadow, since, form.at))
 
     async def _rollback(self, form: Form) -> str:
         plan, store = self._parts.router.plan, self._parts.store
