@@ -1,6 +1,7 @@
-"""The API against its own description: schemathesis sends what fits it and what does not, to a running server.
+"""The API against its own description: schemathesis sends what fits and what does not, to a running server.
 
-Nothing may answer 500, and every answer must be one that the description names. The streams are left out: they do not
+Nothing may answer 500, and every answer must be one that the description names. Streams are left out: they do not end.
+"""The API against its own description: schemathesis sends what fits and what does not, to a running server.
 end.
 """
 
