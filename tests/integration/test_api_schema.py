@@ -1,8 +1,6 @@
 """The API against its own description: schemathesis sends what fits and what does not, to a running server.
 
-Nothing may answer 500, and every answer must be one that the description names. Streams are left out: they do not end.
-"""The API against its own description: schemathesis sends what fits and what does not, to a running server.
-end.
+Nothing may answer 500, and every answer must be one that the description names. Streams do not end: left out.
 """
 
 from __future__ import annotations
