@@ -1,8 +1,8 @@
 """After a served call: one question, answered by one key. Operators' calls are asked the same by the dialplan.
 
-Takes how the call went and the `Talk` of its session, gives events. The question belongs to no arm: same words, keys,
-time-out and exceptions (`ivrbot-score` in deploy/asterisk/extensions_ivrbot.conf), or the scores of both arms could
-not be compared. Words are not understood there, so they are not here.
+Takes how the call went and the `Talk` of its session, gives events. The question belongs to no arm: same words,
+keys, time-out and exceptions (`ivrbot-score` in deploy/asterisk/extensions_ivrbot.conf), or the scores of both
+arms could not be compared. Words are not understood there, so they are not here.
 """
 
 from __future__ import annotations
