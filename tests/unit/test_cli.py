@@ -421,7 +421,11 @@ def test_wrong_settings_are_told_all_at_once(own_folder: Path, command: list[str
     (own_folder / "ivrbot.toml").write_text("[web]\nport = 70000\nprot = 1\n")
     result = run(*command)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "web.port" in result.stderr and "web.prot" in result.stderr and "host, port" in result.stderr
+    assert (
+        "web.port" in result.stderr
+        and "web.prot" in result.stderr
+        and "host, login, port, proxies" in result.stderr
+    )
 
 
 # --- import -------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def test_an_unknown_setting_names_the_allowed_ones(tmp_path: Path) -> None:
     path = write(tmp_path, "[web]\nprot = 9000\n")
     (problem,) = problems_of(tmp_path)
     assert (problem.file, problem.path, problem.message) == (str(path), "web.prot", "unknown setting")
-    assert problem.allowed == "host, port"
+    assert problem.allowed == "host, login, port, proxies"
 
 
 def test_an_unknown_section_names_the_allowed_ones(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from ruamel.yaml import YAML
 
 from ivrbot.analytics.labels import as_rasa, label_of, stated_topic
 from ivrbot.cli.main import main
@@ -18,6 +17,7 @@ from ivrbot.model.label import Label
 from ivrbot.model.shadow import CallDisposition, Outcome
 from ivrbot.storage.labels import LabelBook
 from ivrbot.storage.store import Store
+from ivrbot.yamlfile import read_yaml_text
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CALL = CallId("6d0c56d6-5ce0-4c7a-93a3-0a8d8a1f5b7e")
@@ -85,7 +85,7 @@ def test_rasas_format_holds_each_text_once() -> None:
         a_label("где карта", "card_reissue"),
         a_label("a: b", "thanks"),
     ]
-    content = YAML(typ="safe").load(as_rasa(given, "ru"))
+    content = read_yaml_text(Path("labels.yml"), as_rasa(given, "ru"))
     assert {row["intent"]: row["examples"] for row in content["nlu"]} == {
         "card_reissue": "- где карта\n",
         "thanks": "- a: b\n",
@@ -120,7 +120,7 @@ def test_the_command_lists_and_exports(tmp_path: Path, monkeypatch: pytest.Monke
     runner = CliRunner()
     shown = runner.invoke(main, ["nlu", "labels"])
     assert shown.exit_code == 0, shown.stderr
-    assert len(YAML(typ="safe").load(shown.stdout)["nlu"]) == 2
+    assert len(read_yaml_text(Path("labels.yml"), shown.stdout)["nlu"]) == 2
     later = runner.invoke(main, ["nlu", "labels", "--since", "2026-03-04", "--json"])
     assert [row["topic"] for row in json.loads(later.stdout)] == ["thanks"]
     assert json.loads(runner.invoke(main, ["nlu", "labels", "--lang", "en", "--json"]).stdout) == []
