@@ -9,8 +9,6 @@ dropped and one added, and knows nothing of data.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 import subprocess
 import sys
@@ -30,7 +28,6 @@ from alembic.operations.ops import (
 )
 from sqlalchemy import Connection, create_engine
 
-import ivrbot.storage
 from ivrbot.storage import migrations
 from ivrbot.storage.schema import UtcDateTime, metadata
 
@@ -51,16 +48,9 @@ def upgrade() -> None:
 '''
 
 
-def load_tables() -> None:
-    """Import every module of the storage package, so that `metadata` knows all tables."""
-    for module in pkgutil.iter_modules(ivrbot.storage.__path__, "ivrbot.storage."):
-        if not module.ispkg:
-            importlib.import_module(module.name)
-
-
 def differences(conn: Connection) -> list[Any]:
     """What of the tables in the code is not so in a database."""
-    load_tables()
+    migrations.load_every_table()
     return list(compare_metadata(_context(conn), metadata))
 
 
@@ -75,7 +65,7 @@ def _rendered(kind: str, thing: Any, _context: AutogenContext) -> str | Literal[
 
 def missing_code(conn: Connection) -> str:
     """Code of the step that is missing, "" when none is."""
-    load_tables()
+    migrations.load_every_table()
     context = _context(conn)
     made = produce_migrations(context, metadata)
     operations = made.upgrade_ops

@@ -22,7 +22,7 @@ from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.storage import migrations, schema, statements
+from ivrbot.storage import migrations, statements
 from ivrbot.storage.engines import BACKGROUND_READERS, READERS, Opening, SqliteFile
 from ivrbot.storage.writer import GroupWriter, unavailable
 
@@ -211,8 +211,7 @@ class Store:
         writing = self._where.writing()
         try:
             with writing.begin() as conn:
-                migrations.upgrade(conn)
-                schema.metadata.create_all(conn)
+                migrations.bring_up(conn)
         except (SQLAlchemyError, StorageUnavailable) as error:
             writing.dispose()
             raise StorageUnavailable(f"{self._where} cannot be opened: {unavailable(error)}") from None

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from ivrbot.storage import migrations
 from ivrbot.storage.store import Store
@@ -21,6 +21,27 @@ def test_the_steps_make_the_tables_of_the_code() -> None:
         migrations.upgrade(conn)
         found = differences(conn)
     assert found == [], 'run: python -m tools.new_migration "what changes"'
+
+
+def tables_of(conn: Connection) -> set[tuple[str, str]]:
+    rows = conn.exec_driver_sql("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'").all()
+    columns = {
+        (row.name, f"{column}")
+        for row in rows
+        if row.type == "table"
+        for column in conn.exec_driver_sql(f"PRAGMA table_info({row.name})").all()
+    }
+    return columns | {(row.name, row.type) for row in rows if row.sql}
+
+
+def test_an_empty_database_gets_at_once_what_the_steps_make() -> None:
+    with create_engine("sqlite://").begin() as conn:
+        migrations.bring_up(conn)
+        assert migrations.upgrade(conn) == (migrations.newest_revision(),) * 2
+        at_once = tables_of(conn)
+    with create_engine("sqlite://").begin() as conn:
+        migrations.upgrade(conn)
+        assert tables_of(conn) == at_once
 
 
 def test_steps_stand_in_one_line() -> None:

@@ -6,14 +6,17 @@ May import: errors, Alembic. See docs/how-to/change-the-schema.md.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, MetaData, inspect, text
 
 from ivrbot.errors import StorageUnavailable
+from ivrbot.storage import schema
 
 FOLDER: Final = Path(__file__).resolve().parent
 VERSIONS: Final = FOLDER / "versions"
@@ -37,6 +40,33 @@ def current_revision(conn: Connection) -> str:
     if not inspect(conn).has_table("alembic_version"):
         return ""
     return str(conn.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+
+def load_every_table() -> MetaData:
+    """The schema with the tables of every module of the store, also of those that nobody has needed yet."""
+    for module in pkgutil.iter_modules([str(FOLDER.parent)], "ivrbot.storage."):
+        if not module.ispkg:
+            importlib.import_module(module.name)
+    return schema.metadata
+
+
+def bring_up(conn: Connection) -> None:
+    """Give an empty database the newest schema at once, any other one the steps that it lacks.
+
+    Both ways make the same tables (a test compares them); without Alembic it takes a tenth of the time.
+
+    Args:
+        conn: as `upgrade` takes it.
+
+    Raises:
+        StorageUnavailable: a newer version has written it.
+    """
+    if inspect(conn).get_table_names():
+        upgrade(conn)
+        return
+    load_every_table().create_all(conn)
+    conn.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    conn.execute(text("INSERT INTO alembic_version VALUES (:number)"), {"number": newest_revision()})
 
 
 def upgrade(conn: Connection, target: str = "") -> tuple[str, str]:
