@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -348,6 +349,12 @@ def _locked(folder: Path) -> int:
     return descriptor
 
 
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """One for all questions, since opening costs as much as a small question; it keeps no data between them."""
+    return duckdb.connect(config={**CONFIG, "enable_external_file_cache": False})
+
+
 @contextmanager
 def reading(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection for questions to the files.
@@ -356,9 +363,10 @@ def reading(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         StorageUnavailable: a file could not be read.
     """
     try:
-        with duckdb.connect(config=CONFIG) as db:
+        with _engine().cursor() as db:
             yield db
     except duckdb.Error as error:
+        _engine.cache_clear()  # after some errors it answers nothing any more
         raise StorageUnavailable(f"the export in {folder} cannot be read: {error}") from error
 
 

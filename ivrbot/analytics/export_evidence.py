@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ivrbot.analytics.export import day_file, read_manifest, reading
 from ivrbot.analytics.kpis import LEVELLED
@@ -24,14 +25,28 @@ from ivrbot.ports import EvidenceSource
 
 JUDGED: Final = tuple(name for name in LEVELLED if name in KPI_COLUMNS)
 """KPIs that a plan may judge."""
+_VALUES: Final = tuple(KPI_COLUMNS[kpi] for kpi in JUDGED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What was read: columns of n first exposures, and the names behind the codes of branches and stages."""
+    """What was read: columns of n first exposures, and the names behind the codes of branches and stages.
+
+    Attributes:
+        places: rows of a branch and epoch, oldest first; found once, asked for several times.
+    """
 
     columns: dict[str, Any]
     names: dict[str, list[str]]
+    places: dict[tuple[str, int], NDArray[np.int64]] = field(default_factory=dict)
+
+    def of(self, branch: str, epoch: int) -> NDArray[np.int64]:
+        """Rows of a branch that there is, oldest first."""
+        if (branch, epoch) not in self.places:
+            code = self.names["branch"].index(branch)
+            own = np.flatnonzero((self.columns["branch"] == code) & (self.columns["epoch"] == epoch))
+            self.places[branch, epoch] = own[np.argsort(self.columns["exposed_us"][own], kind="stable")]
+        return self.places[branch, epoch]
 
 
 class ExportEvidence:
@@ -74,31 +89,28 @@ class ExportEvidence:
         return await self._live.shadow(branch, since)
 
     def _read(self) -> _Held:
-        """First exposures of all branches, oldest first."""
+        """First exposures of all branches, in no order."""
         manifest = read_manifest(self._folder)
         days = [day for day, note in manifest.days.items() if note.contacts] if manifest else []
-        files = [str(path) for day in days if (path := day_file(self._folder, "contacts", day)).is_file()]
-        if not files:
+        days = [day for day in days if day_file(self._folder, "contacts", day).is_file()]
+        if not days:
             return _Held({}, {})
+        files, sums = ([str(day_file(self._folder, kind, day)) for day in days] for kind in ("contacts", "totals"))
         names: dict[str, list[str]] = {}
         with reading(self._folder) as db:
             for column in ("branch", "stage"):
-                found = db.execute(
-                    f"SELECT DISTINCT {column} FROM read_parquet($files) WHERE first", {"files": files}
-                )
+                found = db.execute(f"SELECT DISTINCT {column} FROM read_parquet($files)", {"files": sums})
                 names[column] = sorted(row[0] for row in found.fetchall())
-                listed = ", ".join(f"'{name.replace(chr(39), chr(39) * 2)}'" for name in names[column] or [""])
-                db.execute(f"CREATE TYPE {column}_names AS ENUM ({listed})")
-            values = ", ".join(KPI_COLUMNS[kpi] for kpi in JUDGED)
+            # NaN for NULL: a masked column would be cut together with its mask, at twice the cost.
+            values = ", ".join(f"coalesce({name}, 'nan'::FLOAT) AS {name}" for name in _VALUES)
             columns = db.execute(
-                "SELECT exposed_us, epoch, enum_code(branch::branch_names)::INT AS branch, "
-                "enum_code(stage::stage_names)::INT AS stage, "
+                "SELECT exposed_us, epoch, (list_position($branch, branch) - 1)::INT AS branch, "
+                "(list_position($stage, stage) - 1)::INT AS stage, "
                 f"arm = '{Arm.TREATMENT.value}' AS treated, propensity, {values} "
                 "FROM read_parquet($files) WHERE first",
-                {"files": files},
+                {"files": files} | names,
             ).fetchnumpy()
-        order = np.argsort(columns["exposed_us"], kind="stable")
-        return _Held({name: np.ma.asarray(column)[order] for name, column in columns.items()}, names)
+        return _Held(columns, names)
 
 
 def _rows_of(held: _Held, branch: str, epoch: int, kpis: tuple[str, ...]) -> UnitRows:
@@ -107,13 +119,12 @@ def _rows_of(held: _Held, branch: str, epoch: int, kpis: tuple[str, ...]) -> Uni
         nothing = np.empty(0)
         ints, flags = nothing.astype(np.int64), nothing.astype(np.bool_)
         return UnitRows(ints, ints, (), flags, nothing, dict.fromkeys(known, nothing))
-    columns, code = held.columns, held.names["branch"].index(branch)
-    own = np.flatnonzero((columns["branch"] == code) & (columns["epoch"] == epoch))
+    columns, own = held.columns, held.of(branch, epoch)
     return UnitRows(
         at_us=np.asarray(columns["exposed_us"][own], dtype=np.int64),
         stage=np.asarray(columns["stage"][own], dtype=np.int64),
         stages=tuple(held.names["stage"]),
         treated=np.asarray(columns["treated"][own], dtype=np.bool_),
         propensity=np.asarray(columns["propensity"][own], dtype=np.float64),
-        values={kpi: np.ma.filled(columns[KPI_COLUMNS[kpi]][own].astype(np.float64), np.nan) for kpi in known},
+        values={kpi: np.asarray(columns[KPI_COLUMNS[kpi]][own], dtype=np.float64) for kpi in known},
     )

@@ -6,7 +6,7 @@ Takes a row of `rollup.totals`, gives `Figure`s. Pure.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,15 +64,19 @@ class Beside:
     gaps: Sequence[int] = ()
 
 
-def figures(row: Mapping[str, Any], beside: Beside, rates: Rates) -> tuple[Figure, ...]:
-    """Every KPI of a group, in the order of the registry.
+def figures(
+    row: Mapping[str, Any], beside: Beside, rates: Rates, kpis: Collection[str] = tuple(KPIS)
+) -> tuple[Figure, ...]:
+    """KPIs of a group, in the order of the registry.
 
     Args:
         row: of `rollup.totals`.
         beside: minutes and gaps of the same group.
         rates: prices; without any the cost is not told.
+        kpis: which ones.
     """
-    return tuple(_whole(name, row, beside, rates) if name in FROM_GROUPS else _own(name, row) for name in KPIS)
+    asked = (name for name in KPIS if name in kpis)
+    return tuple(_whole(name, row, beside, rates) if name in FROM_GROUPS else _own(name, row) for name in asked)
 
 
 def _own(name: str, row: Mapping[str, Any]) -> Figure:

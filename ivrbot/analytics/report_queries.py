@@ -6,7 +6,7 @@ thread of DuckDB's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,12 +16,14 @@ import duckdb
 
 from ivrbot.analytics import rollup
 from ivrbot.analytics.export import day_file, read_manifest, reading
-from ivrbot.analytics.figures import Beside, Figure, Rates, figures
+from ivrbot.analytics.figures import FROM_GROUPS, Beside, Figure, Rates, figures
+from ivrbot.analytics.kpis import KPIS
 
 EPOCH_DAY: Final = date(1970, 1, 1)
 ARMS: Final = ("control", "treatment")
 
 NO_RATES: Final = Rates()
+_BESIDE: Final = {*FROM_GROUPS} - {"cost_per_resolution"}
 
 Row = dict[str, Any]
 
@@ -100,22 +102,23 @@ class ReportReader:
         days = sorted(day for day, note in manifest.days.items() if note.contacts) if manifest else []
         return (_date(days[0]), _date(days[-1])) if days else None
 
-    def groups(self, filters: Filters, keys: Sequence[str]) -> list[Group]:
+    def groups(self, filters: Filters, keys: Sequence[str], kpis: Collection[str] = tuple(KPIS)) -> list[Group]:
         """Figures by keys, ordered by them.
 
         Args:
             filters: which contacts.
             keys: of `rollup.KEYS`.
+            kpis: figures to tell; of the files only their columns are read.
         """
         with reading(self._folder) as db:
-            rows = self._ask(db, "totals", filters, lambda source, where: rollup.added(source, keys, where))
+            rows = self._ask(db, "totals", filters, lambda source, where: rollup.added(source, keys, where, kpis))
             if not keys and rows and rows[0]["calls"] is None:
                 return []
-            beside = self._beside(db, filters, keys)
+            beside = self._beside(db, filters, keys) if _BESIDE & set(kpis) else {}
         found = []
         for row in rows:
             key = tuple(row[name] for name in keys)
-            told = figures(row, beside.get(key, Beside()), self._rates)
+            told = figures(row, beside.get(key, Beside()), self._rates, kpis)
             found.append(Group(_plain({name: row[name] for name in keys}), int(row["calls"]), told))
         return found
 

@@ -11,7 +11,7 @@ of a few hundred such numbers, so that ten million contacts are counted in all K
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -112,22 +112,25 @@ def _summed(*names: str) -> str:
     return ", ".join(f"coalesce(sum({name}), 0)::DOUBLE AS {name}" for name in names)
 
 
-SUMS: Final = (
-    "calls",
-    "bot_s",
-    "human_s",
-    "solved",
-    *(f"{kind}_{name}" for name in KPI_COLUMNS for kind in ("n", "later")),
-    *(f"s_{name}" for name in (*RATES, *MEANS)),
-    *(f"q_{name}" for name in MEANS),
-)
-"""Columns of `totals`, all of which add up."""
+def sums(kpis: Collection[str] = tuple(KPI_COLUMNS)) -> tuple[str, ...]:
+    """Columns of `totals` that some KPIs are told from; all of them add up."""
+    return (
+        "calls",
+        "bot_s",
+        "human_s",
+        "solved",
+        *(f"{kind}_{name}" for name in KPI_COLUMNS if name in kpis for kind in ("n", "later")),
+        *(f"s_{name}" for name in (*RATES, *MEANS) if name in kpis),
+        *(f"q_{name}" for name in MEANS if name in kpis),
+    )
 
 
-def added(source: str, keys: Sequence[str], where: str = "true") -> str:
-    """SQL that adds roll-ups up, with the columns of `totals`."""
+def added(
+    source: str, keys: Sequence[str], where: str = "true", kpis: Collection[str] = tuple(KPI_COLUMNS)
+) -> str:
+    """SQL that adds roll-ups up, with those columns of `totals` that some KPIs are told from."""
     listed = "".join(f"{key}, " for key in keys)
-    summed = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
+    summed = ", ".join(f"sum({name}) AS {name}" for name in sums(kpis))
     return f"SELECT {listed}{summed} FROM {source} WHERE {where} {'GROUP BY ALL' if keys else ''}"
 
 

@@ -202,7 +202,7 @@ async def build_view(
 
 def _view(reader: ReportReader, report: Report, filters: Filters, kpi: str, day: date | None) -> View:
     everybody = replace(filters, arms=EVERYBODY)
-    daily = reader.groups(filters, ("day", "arm"))
+    daily = reader.groups(filters, ("day", "arm"), {*CHARTED, kpi})
     odd = _odd(daily, kpi)
     asked = day or (odd[0] if odd else None)
     compared = {(item.branch, item.kpi): item for item in (*report.comparisons, *report.others)}
@@ -350,7 +350,7 @@ def _dip(reader: ReportReader, filters: Filters, kpi: str, day: date) -> Dip:
             continue
         today: dict[str, Sums] = {}
         around: dict[str, Sums] = {}
-        for group in reader.groups(near, ("day", by)):
+        for group in reader.groups(near, ("day", by), {kpi}):
             side = today if group.keys["day"] == day else around
             name = str(group.keys[by])
             n, total = _sums(group, kpi)

@@ -32,6 +32,7 @@ _SHIFTS = (0.02, 0.04, 0.08, 0.13, 0.23, 0.5, 1.0, 2.0)
 _WEIGHTS = (0.02, 0.05, 0.60, 0.12, 0.09, 0.06, 0.04, 0.02)
 # Rows per block: keeps the table of rows x shifts within the processor's cache.
 _BLOCK = 8192
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,11 @@ def _log_e_path(a: NDArray[np.float64], p: NDArray[np.float64]) -> tuple[float, 
         path = total + np.cumsum(steps, axis=0)
         total = path[-1]
         high = path.max(axis=1)
-        log_e = high + np.log(np.exp(path - high[:, None]).sum(axis=1))
+        # A sum of so many parts is at most that many times the largest: other rows cannot be the peak.
+        near = high >= high.max() - np.log(shifts.size) - _ROUNDING
+        near[-1] = True
+        high = high[near]
+        log_e = high + np.log(np.exp(path[near] - high[:, None]).sum(axis=1))
         peak, last = max(peak, float(log_e.max())), float(log_e[-1])
     return peak, last
 

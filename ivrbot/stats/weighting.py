@@ -150,7 +150,8 @@ def _hajek(values: NDArray[np.float64], chance: NDArray[np.float64]) -> float | 
     if not values.size:
         return None
     weight = 1.0 / chance
-    return float(np.dot(values, weight) / weight.sum())
+    # Not `np.dot`: BLAS would wake a thread on every core for a sum that takes 50 microseconds.
+    return float(np.einsum("i,i->", values, weight) / weight.sum())
 
 
 def _pooled_variance(y: NDArray[np.float64], p: NDArray[np.float64]) -> float | None:
