@@ -74,6 +74,8 @@ async def make(
     async with Store(database, deadline_s=WRITE_S) as store:
         office = Office(store, plan, held, end=end, seed=seed, a_day=a_day, say=say)
         told = await office.live(days)
+        say("counting them for the reports")
+        await app.report_export(settings, store, lambda: plan).refresh()
     (folder / SIMULATED_MARK).write_text(f"seed {seed}\n", "ascii")
     return told
 
