@@ -16,6 +16,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ivrbot.language.negation import verb_polarities
+from ivrbot.language.tokens import tokenise
 from ivrbot.model.speech import Language
 from ivrbot.nlu.guard_words import GRAMMARS, Cues, Grammar
 from ivrbot.nlu.text import normalise
@@ -32,8 +34,9 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
         intent: class that a classifier chose.
 
     Returns:
-        True only if every request word is refused, or, without request words, every event word is denied;
-        False for intents without cues.
+        True only if every request word is refused, or, without request words, every event word is denied, or if
+        `ivrbot.language.negation` finds every order to do what cannot be undone refused; False for intents
+        without cues.
     """
     grammar = GRAMMARS[language]
     cues = grammar.cues.get(intent)
@@ -45,9 +48,19 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
         words = normalise(sentence).split()
         requests += _requests(words, cues, grammar)
         events += _events(words, cues, grammar)
+    if _orders_refused(text, language, grammar.orders.get(intent, ())):
+        return True
     if requests:
         return all(requests)
     return bool(events) and all(events)
+
+
+def _orders_refused(text: str, language: Language, orders: tuple[str, ...]) -> bool:
+    """A second reading, apart from the first, before something that cannot be undone: either refusal counts."""
+    if not orders or GRAMMARS[language].questions & set(normalise(text).split()):
+        return False
+    polarities = verb_polarities(tokenise(text, language), language, orders)
+    return bool(polarities) and not any(polarities)
 
 
 def is_asserted(text: str, language: Language, intent: str) -> bool:
@@ -175,6 +188,7 @@ def _reach(words: Sequence[str], start: int, end: int, forward: int, grammar: Gr
 
     It refuses one topic: the one that follows ("не надо блокировать") or, failing that, the one before ("баланс
     мне не нужен"); a word of another topic is not its own any more ("не надо блокировать, остаток назовите").
+    An infinitive right before it that nothing else asks for is its own: "блокировать не надо, баланс назовите".
     """
     ahead = range(end, min(len(words), end + forward))
     behind = range(start - 1, max(-1, start - 1 - grammar.backward), -1)
@@ -185,12 +199,33 @@ def _reach(words: Sequence[str], start: int, end: int, forward: int, grammar: Gr
     ) - grammar.speakers - grammar.fillers - set(grammar.stoppers):
         ahead = range(0)
     forward_first = bool(near) and bool(_topics([words[near[0]]], grammar))
+    if forward_first and _ends_refused(words, start, grammar):
+        forward_first, ahead = False, range(0)
     reach: set[int] = set()
     for indices in (ahead, behind) if forward_first else (behind, ahead):
         found = _walk(words, indices, topics, grammar)
         reach.update(found)
         topics = topics or _topics([words[index] for index in found], grammar)
     return reach
+
+
+def _ends_refused(words: Sequence[str], start: int, grammar: Grammar) -> bool:
+    """Whether a topic's infinitive stands before the refusal at `start`, unless a wish rules it.
+
+    "Перевыпустить не надо блокировать" leaves both open; "хочу перевыпустить, не надо блокировать" does not.
+    """
+    between = grammar.objects | grammar.speakers | grammar.adverbs
+    at = start - 1
+    while at >= 0 and words[at] in between:
+        at -= 1
+    if at < 0 or grammar.infinitive is None or not grammar.infinitive.match(words[at]):
+        return False
+    if not _topics([words[at]], grammar):
+        return False
+    before = at - 1
+    while before >= 0 and words[before] in between | grammar.fillers:
+        before -= 1
+    return before < 0 or words[before] not in grammar.wishes
 
 
 def _topics(words: Sequence[str], grammar: Grammar) -> frozenset[str]:
@@ -222,7 +257,14 @@ def _walk(words: Sequence[str], indices: range, topics: frozenset[str], grammar:
     walked: list[int] = []
     for index in indices:
         word = words[index]
+        # "Блокировать пока не надо": right before a refusal "пока" begins no clause.
+        if indices.step < 0 and word in grammar.adverbs and set(words[index : indices.start]) <= grammar.adverbs:
+            walked.append(index)
+            continue
         if word in grammar.stoppers or _is_imperative(word, grammar):
+            break
+        # "Не надо блокировать, где отделение": with its topic found, a refusal ends where a question begins.
+        if indices.step > 0 and topics and word in grammar.asking:
             break
         # Whoever speaks begins a clause, except right after the refusal ("не надо мне").
         if indices.step > 0 and word in grammar.speakers and (walked or word in grammar.subjects_first):

@@ -38,6 +38,11 @@ class Grammar:
         says: verb forms of the caller; before a refusal they end another clause.
         imperative: word form of a request; it ends a reach, and negated it is itself a refusal.
         courtesies: imperatives that refuse nothing when negated ("не подскажите").
+        infinitive: verb form that a refusal right behind it refuses ("блокировать не надо").
+        adverbs: words between it and its refusal that change nothing.
+        wishes: words that ask for the infinitive behind them.
+        asking: words that begin a question of its own behind a refused topic.
+        orders: per intent whose effect cannot be undone, stems of the verb forms that order it.
         statement_form: verb forms that tell what is or was, so that negating them refuses nothing.
         questions: words that turn a negated request into a question or a reproach.
         forward: reach of a refusal in words after it.
@@ -59,6 +64,11 @@ class Grammar:
     says: re.Pattern[str] | None
     imperative: re.Pattern[str] | None
     courtesies: frozenset[str]
+    infinitive: re.Pattern[str] | None
+    adverbs: frozenset[str]
+    wishes: frozenset[str]
+    asking: frozenset[str]
+    orders: Mapping[str, tuple[str, ...]]
     statement_form: re.Pattern[str] | None
     questions: frozenset[str]
     forward: int
@@ -122,6 +132,17 @@ _RU: Final = Grammar(
     courtesies=frozenset(
         {"подскажите", "скажите", "кладите", "бросайте", "вешайте", "уходите", "молчите", "говорите"}
     ),
+    infinitive=re.compile(r"\w+(?:ть|ти|чь)(?:ся)?$"),
+    adverbs=frozenset(
+        {"пока", "сейчас", "сразу", "уже", "еще", "вообще", "совсем", "точно", "пожалуйста", "никак"}
+    ),
+    wishes=frozenset(
+        {"хочу", "хотел", "хотела", "хотим", "надо", "нужно", "можно", "прошу", "буду", "давайте", "собираюсь"}
+    ),
+    asking=frozenset(
+        {"где", "куда", "когда", "сколько", "какой", "какая", "какое", "какие", "какую", "кто", "что", "чем"}
+    ),
+    orders={"block_card": ("блокируй", "блокировать", "морозить", "морозьте", "замораживать", "замораживай")},
     statement_form=re.compile(r"(?!кредит|лимит|депозит)\w+(?:л|ла|ли|ло|ся|сь|ете|ет|ют|ит|ишь|ешь)$"),
     questions=frozenset({"ли", "могли", "можете", "почему", "зачем", "разве", "неужели"}),
     forward=4,
@@ -172,7 +193,7 @@ _EN: Final = Grammar(
         "i will not|not interested|not asking|not looking|didn't ask|did not ask|not needed|isn't needed|"
         "aren't needed|not necessary|not required|don't use|do not use|stop offering|don't offer|don't tell|"
         "do not tell|don't change|do not change|don't read|don't touch|don't send|don't give|don't make|don't put|"
-        "no thanks|rather not|don't bother|not planning"
+        "no thanks|rather not|don't bother|not planning|needn't|need not"
     ),
     agreeing=frozenset({"needed", "necessary", "required"}),
     negators=frozenset({"don't", "dont", "not", "never"}),
@@ -220,6 +241,11 @@ _EN: Final = Grammar(
     says=None,
     imperative=None,
     courtesies=frozenset(),
+    infinitive=None,
+    adverbs=frozenset(),
+    wishes=frozenset(),
+    asking=frozenset({"what", "what's", "where", "where's", "when", "when's", "how", "which", "who", "has", "is"}),
+    orders={},
     statement_form=re.compile(r"\w+(?:ed|ing)$"),
     questions=frozenset({"why"}),
     forward=5,
