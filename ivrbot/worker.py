@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.analytics.vitals import Standing, Vitals
 from ivrbot.asr.watch import AsrWatch
@@ -131,8 +131,8 @@ async def _answer_calls(
             lambda: {call.registration.call_id for call in desk.live},
             lambda: what_ails(asr_down=hearing.down, storing=core.recorder.storing, ready=desk.ready),
         )
-        pacer, dialler = Pacer(), app.callback_dialler(core)
-        reports = app.reports_of(settings, core.store, lambda: core.parts.router.plan)
+        pacer, dialler = Pacer(), upkeep.callback_dialler(core)
+        reports = upkeep.reports_of(settings, core.store, lambda: core.parts.router.plan)
         gateway = AudioSocketGateway(desk, pacer, settings.media)
         web = WebServer(
             WebParts(
@@ -151,7 +151,7 @@ async def _answer_calls(
                 quality_salt=app.quality_salt(settings.data_dir),
                 dialler=dialler,
                 recordings=recordings,
-                eraser=app.Eraser(settings, core.store, recordings),
+                eraser=upkeep.Eraser(settings, core.store, recordings),
                 reports=reports,
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
@@ -163,15 +163,15 @@ async def _answer_calls(
         )
         background = [
             group.create_task(vitals.run(), name="vitals"),
-            group.create_task(app.expire_recordings(recordings, settings), name="recordings"),
-            group.create_task(app.follow_contacts(core), name="contacts"),
+            group.create_task(upkeep.expire_recordings(recordings, settings), name="recordings"),
+            group.create_task(upkeep.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
-            group.create_task(app.keep_reports(core, reports), name="reports"),
-            group.create_task(app.apply_retention(core, _holder()), name="retention"),
+            group.create_task(upkeep.keep_reports(core, reports), name="reports"),
+            group.create_task(upkeep.apply_retention(core, _holder()), name="retention"),
         ]
         if dialler is not None:
-            background.append(group.create_task(app.dial_callbacks(dialler), name="call-backs"))
+            background.append(group.create_task(upkeep.dial_callbacks(dialler), name="call-backs"))
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.cli.console import json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.rollout_parts import who_asks
 from ivrbot.config import Settings
@@ -129,7 +129,7 @@ async def erase(number: str, why: str, as_json: bool) -> None:
     """Erase everything that leads to a caller; what was counted stays counted."""
     settings = quiet_settings()
     async with app.store_of(settings) as store:
-        eraser = app.Eraser(settings, store, app.recording_archive(settings))
+        eraser = upkeep.Eraser(settings, store, app.recording_archive(settings))
         done = await eraser.erase(number, who_asks(), why)
     if as_json:
         rows = {"calls": len(done.call_ids), "rows": done.rows, "audit_rows": done.audit_rows}

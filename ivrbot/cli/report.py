@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.analytics.report_queries import Filters
 from ivrbot.cli.console import quiet_settings, run_async
 from ivrbot.cli.rollout_parts import open_store, read_plan
@@ -52,9 +52,9 @@ async def report(
     plan = read_plan(settings)
     filters = _filters(first, last, branch, plan, app.branch_names(settings))
     async with open_store(settings) as store:
-        await app.fold_what_waits(store, settings)
-        await app.report_export(settings, store, lambda: plan).refresh(rebuild=rebuild)
-        reports = app.reports_of(settings, store, lambda: plan)
+        await upkeep.fold_what_waits(store, settings)
+        await upkeep.report_export(settings, store, lambda: plan).refresh(rebuild=rebuild)
+        reports = upkeep.reports_of(settings, store, lambda: plan)
         if form == "html":
             text = report_file(await build_view(reports, filters), Say(lang, plan.timezone))
         else:

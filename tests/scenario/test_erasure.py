@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.analytics.contact_writer import ContactWriter
 from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.cli.main import main
@@ -113,7 +113,7 @@ def test_nothing_leads_to_him_any_more() -> None:
     call("8" + PLANTED[2:], "какой у меня баланс", f"я {NAME}", "хочу поговорить с человеком")
     call(OTHER, "позовите оператора")
     asyncio.run(plant(settings))
-    unit = app.caller_of(settings, PLANTED).unit
+    unit = upkeep.caller_of(settings, PLANTED).unit
     before = asyncio.run(units(settings))
     assert before.count(unit) >= 3
     digits = PLANTED[2:]
@@ -152,7 +152,7 @@ def test_a_restored_backup_can_be_erased_again() -> None:
     run("db", "restore", "before.zip", "--replace")
     assert PLANTED[2:] in holding(PLANTED[2:])["ivrbot.sqlite"]
     assert run("db", "erase", "--caller", PLANTED, "--why", "after the restore")["calls"] == 1
-    assert holding(PLANTED[2:], app.caller_of(settings, PLANTED).unit) == {}
+    assert holding(PLANTED[2:], upkeep.caller_of(settings, PLANTED).unit) == {}
 
 
 def test_events_in_the_journal_come_first() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ivrbot import app
+from ivrbot import upkeep
 from ivrbot.config import Settings
 from ivrbot.model.contact import Contact
 from ivrbot.storage.contacts import ContactBook
@@ -33,7 +33,7 @@ async def following(folder: Path) -> AsyncIterator[ContactBook]:
     )
     async with Store(folder / "ivrbot.sqlite") as store:
         core: Any = SimpleNamespace(settings=settings, store=store)
-        task = asyncio.create_task(app.follow_contacts(core))
+        task = asyncio.create_task(upkeep.follow_contacts(core))
         yield ContactBook(store)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -63,16 +63,16 @@ async def test_the_log_becomes_contacts_and_a_restart_goes_on(tmp_path: Path) ->
 async def test_a_failure_is_told_and_the_work_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(app, "BEGIN_AGAIN_S", 0)
+    monkeypatch.setattr(upkeep, "BEGIN_AGAIN_S", 0)
     (tmp_path / "queue_log").write_text(LOG)
-    follow, failures = app._follow_queue_log, iter([RuntimeError("broken"), None])
+    follow, failures = upkeep._follow_queue_log, iter([RuntimeError("broken"), None])
 
     async def sometimes(*arguments: Any) -> None:
         if failure := next(failures):
             raise failure
         await follow(*arguments)
 
-    monkeypatch.setattr(app, "_follow_queue_log", sometimes)
+    monkeypatch.setattr(upkeep, "_follow_queue_log", sometimes)
     async with following(tmp_path) as book:
         await seen(book, "queue:17.1")
     assert "begun again" in caplog.text

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.config import PROJECT_ROOT, SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
@@ -75,7 +75,7 @@ async def make(
         office = Office(store, plan, held, end=end, seed=seed, a_day=a_day, say=say)
         told = await office.live(days)
         say("counting them for the reports")
-        await app.report_export(settings, store, lambda: plan).refresh()
+        await upkeep.report_export(settings, store, lambda: plan).refresh()
     (folder / SIMULATED_MARK).write_text(f"seed {seed}\n", "ascii")
     return told
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot import app
+from ivrbot import app, upkeep
 from ivrbot.config import Settings, load_settings
 from ivrbot.storage.engines import PostgresAddress
 from tests.fakes.calls import FakeNlu
@@ -37,7 +37,7 @@ def test_no_row_holds_him(database: PostgresAddress, tmp_path: Path, monkeypatch
     call(PLANTED, f"меня зовут {NAME} позовите оператора")
     call(OTHER, "позовите оператора")
     asyncio.run(plant(settings))
-    unit = app.caller_of(settings, PLANTED).unit
+    unit = upkeep.caller_of(settings, PLANTED).unit
     assert "calls" in asyncio.run(rows_with(settings, PLANTED[2:]))
     assert "contacts" in asyncio.run(rows_with(settings, unit))
 
