@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 
 from ivrbot.dialogue.schema import Branches, Domain, FlowSet, SlotSpec
-from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.answers import is_wish_beside, parse_yes_no
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.commands import Universal, universal
 from ivrbot.language.dates import parse_date
@@ -22,7 +22,7 @@ from ivrbot.language.remarks import is_unsure, is_upset
 from ivrbot.language.resemblance import sounds_like
 from ivrbot.language.tokens import words
 from ivrbot.model.dialogue import Collect, UserTurn, Value
-from ivrbot.model.speech import Hypothesis, Language, NluResult
+from ivrbot.model.speech import OUT_OF_SCOPE, Hypothesis, Language, NluResult
 
 ACT_CONFIDENCE = 0.6
 """Least confidence at which a dialogue act of the classifier counts inside a flow."""
@@ -43,6 +43,9 @@ _REFUSALS = frozenset({"не", "нет", "no", "not", "don't"})
 
 EARLY_TOPIC_CONFIDENCE = 0.8
 """Least confidence at which a topic ends the caller's turn after the shortest pause."""
+
+_ASSENT = frozenset({"affirm", "thanks", "greet", "goodbye"})
+"""Meanings that agree with a yes ("хорошо спасибо")."""
 
 _ANY_DAY = date(2026, 1, 1)
 """Stands for today where it only matters whether a date was said."""
@@ -124,6 +127,19 @@ def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
                 return parse_yes_no(_PARTICLE.sub("", hypothesis.text), language, verbs)
             return answer
     return _meant(turn, language)
+
+
+def is_other_wish(spec: SlotSpec, turn: UserTurn, language: Language, question: str) -> bool:
+    """Whether what was taken for a yes wishes for something else: "можно баланс" when a card is to be blocked.
+
+    A topic beside the word of wishing is enough; what is no topic must be sure, as answers are often misheard.
+    """
+    meaning, verbs = turn.nlu, spec.verbs.get(language, [])
+    no_topic = meaning.intent == OUT_OF_SCOPE or meaning.intent in _ACTS
+    if meaning.intent in _ASSENT or (no_topic and meaning.confidence < TOPIC_CHANGE_CONFIDENCE):
+        return False
+    said = next((one.text for one in turn.hypotheses if parse_yes_no(one.text, language, verbs)), "")
+    return bool(said) and is_wish_beside(said, language, question, verbs)
 
 
 def _meant(turn: UserTurn, language: Language) -> bool | None:

@@ -17,6 +17,7 @@ from ivrbot.dialogue.reading import (
     TOPIC_CHANGE_CONFIDENCE,
     command_in,
     command_meant,
+    is_other_wish,
     read_keys,
     read_slot,
     read_topic,
@@ -361,6 +362,10 @@ class Listener(Walker):
             return False, replace(state, slots={**state.slots, "corrected": True})
         if value is False:
             state = replace(state, slots={**state.slots, "corrected": False})
+        texts = self._set.responses[state.language]
+        question = " ".join(texts[say.response] for say in state.asked)
+        if value and is_other_wish(specs[self._step_at(state).name], turn, state.language, question):
+            value = None
         return value, state
 
     def _differs(self, state: DialogueState, name: str, new: Value) -> bool:

@@ -85,6 +85,11 @@ _WISHES: dict[Language, frozenset[str]] = {
     "en": frozenset(listed("okay ok fine right sure")),
 }
 _LONGEST_WISH = 4
+_STEM = 4
+_DETERMINERS: dict[Language, frozenset[str]] = {
+    "ru": frozenset(listed("мне мою моя свою ее её одну")),
+    "en": frozenset(listed("a an the my one it i me")),
+}
 _INFINITIVES: dict[Language, tuple[str, ...]] = {"ru": ("ть", "ти", "чь", "ться", "тись"), "en": ()}
 _PARTICLE = "да"
 # Before a pause the particles are answers of their own.
@@ -182,3 +187,29 @@ def parse_yes_no(text: str, language: Language, verbs: Collection[str] = ()) -> 
     if (_Sign.YES in signs) == (_Sign.NO in signs):
         return None
     return _Sign.YES in signs
+
+
+def is_wish_beside(text: str, language: Language, question: str, verbs: Collection[str] = ()) -> bool:
+    """Whether a yes rests on a word of wishing alone, with something else beside it: "можно баланс".
+
+    Args:
+        text: one utterance that `parse_yes_no` takes for a yes.
+        language: of the utterance.
+        question: what was asked; who says its words again answers it ("хочу новую" to "Выпустить новую карту?").
+        verbs: stems of what was asked about; said plainly they are a yes of their own.
+    """
+    tokens = tokenise(text, language)
+    if any(verb_polarities(tokens, language, verbs)):
+        return False
+    words = _answer_words(tokens, language)
+    known = _DETERMINERS[language] | {token.text for token in tokenise(question, language)}
+    stems = tuple(word[:_STEM] for word in known if len(word) >= _STEM)
+    rest = False
+    at = 0
+    while at < len(words):
+        found = _match(words, at, _PHRASES[language])
+        if found is not None and found[0] is _Sign.YES and words[at] not in _WISHES[language]:
+            return False
+        rest |= found is None and words[at] not in known and not words[at].startswith(stems)
+        at += found[1] if found is not None else 1
+    return rest
