@@ -32,7 +32,14 @@ from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import Universal, ends_asking_for_operator
 from ivrbot.language.readings import CLEAR_FROM
-from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
+from ivrbot.language.remarks import (
+    asks_about_bot,
+    is_unsure,
+    is_upset,
+    thanks_somebody,
+    wants_number_again,
+    wished_language,
+)
 from ivrbot.language.tokens import words
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import Authenticate, Collect, Keys, Say, UserTurn, Value
@@ -109,6 +116,8 @@ class Listener(Walker):
             return self._ask_again(state, [Say("utter_about_bot")])  # "are you a person?" is no wish for one
         if intent == "operator":
             return self._command(state, Universal.OPERATOR)
+        if after_service and (again := self._for_another(state, turn)) is not None:
+            return again
         if after_service and self._wants_no_more(turn, state.language):
             return self._fill(state, "topic", NO_TOPIC)
         if (aside := self._remark(state, turn)) is not None and turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
@@ -167,11 +176,31 @@ class Listener(Walker):
                 fresh |= state.fresh
         return self._fill(replace(state, fresh=fresh), "topic", topic)
 
+    def _for_another(self, state: DialogueState, turn: UserTurn) -> Result | None:
+        """After a service, no topic but another of the things that it was about: "нет, девять ноль три ноль"."""
+        entry = self._set.branches.topic(state.topic)
+        if entry is None or not entry.flow or not self._names_no_topic(turn, state.language):
+            return None
+        specs = self._set.domain.slots
+        wanted = [name for name in self._asked_in[entry.flow] if specs[name].kind in {"digits", "choice"}]
+        found = volunteered(self._set.domain, turn, state.language, state.today, wanted)
+        if not any(self._differs(state, name, value) for name, value in found.items()):
+            return None
+        return self._fill(self._with_volunteered(state, turn, state.topic), "topic", state.topic)
+
+    def _names_no_topic(self, turn: UserTurn, language: Language) -> bool:
+        """Whether no topic was stated; "no, the other card" hardly states one, whatever it was taken for."""
+        if read_topic(turn, self._set.branches) is None:
+            return True
+        short = len(words(turn.text, language)) <= SHORT_THANKS
+        unsure = turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE
+        return short and unsure and parse_yes_no(turn.text, language) is False
+
     def _wants_no_more(self, turn: UserTurn, language: Language) -> bool:
         intent = turn.nlu.intent
         short = len(words(turn.text, language)) <= SHORT_THANKS
         if intent == "thanks":
-            return short
+            return short and not thanks_somebody(turn.text, language)
         if intent in {"deny", "goodbye", "cancel"}:
             return True
         return (

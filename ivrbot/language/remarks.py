@@ -112,6 +112,22 @@ _LANGUAGES: dict[Language, tuple[Language, tuple[str, ...]]] = {
 _LONGEST_WISH = 7
 
 
+# Who wishes to thank has somebody to thank, unless it is whom he talks to.
+_TO_THANK: dict[Language, _Phrases] = {
+    "ru": _phrases("=хочу|=хотел|=хотела|=хотелось|=хотели|=передай|=передайте|=прошу"),
+    "en": _phrases(
+        "=thanks to|=thank you to|=thank the|=thank your|=thank a|=thank one|=thank my|=pass on|=pass my"
+    ),
+}
+_TO_YOU: dict[Language, _Phrases] = {"ru": _phrases("=вам|=вас|=тебе|=тебя"), "en": ()}
+
+
+def thanks_somebody(text: str, language: Language) -> bool:
+    """Whether thanks are meant for somebody else ("хочу сказать спасибо менеджеру"), so that they end no call."""
+    said = words(text, language)
+    return _any(said, _TO_THANK[language]) and not _any(said, _TO_YOU[language])
+
+
 def is_upset(text: str, language: Language) -> bool:
     """Whether the caller swears, rages or despairs."""
     return _any(words(text, language), _UPSET[language])

@@ -6,7 +6,14 @@ import pytest
 from num2words import num2words
 
 from ivrbot.language.options import named_options
-from ivrbot.language.remarks import asks_about_bot, is_unsure, is_upset, wants_number_again, wished_language
+from ivrbot.language.remarks import (
+    asks_about_bot,
+    is_unsure,
+    is_upset,
+    thanks_somebody,
+    wants_number_again,
+    wished_language,
+)
 from ivrbot.language.verbalise import fragments, say_percent
 from ivrbot.model.speech import LANGUAGES, Language
 
@@ -106,3 +113,20 @@ def test_every_rate_is_said_from_fragments(language: Language) -> None:
     assert num2words(7, lang=language) in said
     with pytest.raises(ValueError, match="rate"):
         say_percent(-1, language)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "somebody"),
+    [
+        ("хочу поблагодарить девушку из офиса", "ru", True),
+        ("передайте спасибо консультанту", "ru", True),
+        ("хочу сказать вам спасибо", "ru", False),
+        ("большое спасибо", "ru", False),
+        ("i want to say thanks to a clerk", "en", True),
+        ("i'd like to thank your cashier", "en", True),
+        ("thank you very much", "en", False),
+        ("i just want to thank you", "en", False),
+    ],
+)
+def test_thanks_for_somebody_else(text: str, language: Language, somebody: bool) -> None:
+    assert thanks_somebody(text, language) is somebody
