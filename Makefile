@@ -65,6 +65,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
 	$(BIN)/python -m pytest -m bench
+	$(BIN)/python -m benchmarks.kpis
 
 # Two months of simulated calls in a folder of their own, and a server over them; every page says that they are simulated.
 DEMO := IVRBOT_DATA_DIR=$(DATA_DIR)/demo IVRBOT_MODELS__DIR=$(DATA_DIR)/models
