@@ -147,6 +147,27 @@ class TtsSettings(Section):
     prompts_dir: Path = PROJECT_ROOT / "audio_prompts"
 
 
+class VoiceprintSettings(Section):
+    """Comparing voices; off unless the bank switches it on and the caller consented."""
+
+    enabled: bool = False
+    accept: float = Field(0.84, gt=0, lt=1)
+    flag: float = Field(0.45, gt=-1, lt=1)
+    min_speech_ms: int = Field(5000, ge=1000, le=60_000)
+    min_snr_db: float = Field(10.0, ge=0, le=40)
+    master_key_file: Path | None = None
+
+
+class SmsSettings(Section):
+    """Short messages with one-time codes."""
+
+    via: Literal["off", "file", "http"] = "off"
+    folder: Path | None = None
+    url: str = Field("", pattern=r"^(https?://\S+)?$")
+    token_file: Path | None = None
+    deadline_ms: int = Field(3000, ge=200, le=20_000)
+
+
 class BankSettings(Section):
     """The bank's back end."""
 
@@ -274,6 +295,8 @@ class Settings(Section):
     asr: AsrSettings = AsrSettings()
     nlu: NluSettings = NluSettings()
     tts: TtsSettings = TtsSettings()
+    voiceprint: VoiceprintSettings = VoiceprintSettings()
+    sms: SmsSettings = SmsSettings()
     bank: BankSettings = BankSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     operators: OperatorSettings = OperatorSettings()

@@ -160,6 +160,13 @@ class BankOutcomeUnknown(BankError):
     code = "bank_outcome_unknown"
 
 
+class SmsUnavailable(IvrbotError):
+    """A short message was not handed over, or nobody knows whether it was."""
+
+    code = "sms_unavailable"
+    retryable = True
+
+
 class StorageError(IvrbotError):
     """The store."""
 

@@ -19,6 +19,7 @@ from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.operators import Callback, CallbackAsked, CallbackResult, QueueState
 from ivrbot.model.speech import Expect, Language, NluResult, Partial, Transcript
+from ivrbot.model.voiceprint import VoiceSample, VoiceTemplate
 
 # --- media ------------------------------------------------------------------------------------------
 
@@ -219,6 +220,35 @@ class Voice(Protocol):
         ...
 
 
+class VoiceprintEngine(Protocol):
+    """Sound of a voice to a speaker embedding. Off unless the bank switches it on."""
+
+    @property
+    def model(self) -> str:
+        """Hash of the model in use; goes into every sample and template."""
+        ...
+
+    async def start(self) -> None:
+        """Load and warm up.
+
+        Raises:
+            EngineUnavailable: library or model is missing or damaged; says how to get it.
+        """
+        ...
+
+    async def sample(self, pcm: Pcm) -> VoiceSample:
+        """Embed the speech in some sound of one caller; silence in it is left out.
+
+        Raises:
+            EngineError: the engine failed, or there is no speech in it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
 # --- the bank ---------------------------------------------------------------------------------------
 
 
@@ -265,6 +295,39 @@ class Bank(Protocol):
 
     async def close(self) -> None:
         """Free connections."""
+        ...
+
+
+class SmsGateway(Protocol):
+    """Sends short messages to customers. Texts hold one-time codes: no implementation may log or count them."""
+
+    async def send(self, number: str, text: str) -> None:
+        """Hand one message over for delivery.
+
+        Args:
+            number: E.164.
+            text: at most 160 characters of one-time code and what it is for.
+
+        Raises:
+            SmsUnavailable: not handed over, or not known whether it was.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free connections."""
+        ...
+
+
+class RefusalLog(Protocol):
+    """Where requests are noted that never reach the bank."""
+
+    async def note_refusal(self, request: BankRequest, why: str) -> None:
+        """The ladder has refused. Failure is logged, never raised.
+
+        Args:
+            request: what was wanted, with the level and facts reached.
+            why: a `Refusal` value, "not_allowed" when a flow asked without having authenticated.
+        """
         ...
 
 
@@ -466,4 +529,28 @@ class AttemptStore(Protocol):
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
         """Remember a failure."""
+        ...
+
+
+class VoiceprintStore(Protocol):
+    """Consents and encrypted templates of enrolled voices."""
+
+    async def consent(self, customer_id: str) -> bool:
+        """Whether the customer has agreed, and not withdrawn, that his voice is kept."""
+        ...
+
+    async def record_consent(self, customer_id: str, call_id: CallId, agreed: bool, at: datetime) -> None:
+        """Keep his word; a withdrawal erases his template at once."""
+        ...
+
+    async def template(self, customer_id: str) -> VoiceTemplate | None:
+        """The template, decrypted; None when there is none or its key was destroyed."""
+        ...
+
+    async def save(self, template: VoiceTemplate) -> None:
+        """Encrypt and keep it in place of the one before."""
+        ...
+
+    async def erase(self, customer_id: str) -> bool:
+        """Destroy the customer's key, template and consent; False when there was nothing."""
         ...
