@@ -33,7 +33,7 @@ from ivrbot.model.evidence import Freshness, ShadowEvidence
 from ivrbot.model.experiment import BranchState
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.reports.view import View, build_view
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.planning.check import load_plan
 
 KINDS = 400
 DAYS = 60

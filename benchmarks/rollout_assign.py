@@ -19,11 +19,11 @@ from pathlib import Path
 from ivrbot.model.call import CallId
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.assignment import assign, normalise_caller
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.routing import route_call
+from ivrbot.rollout.drawing.assignment import assign, normalise_caller
+from ivrbot.rollout.drawing.routing import route_call
+from ivrbot.rollout.governing.control import adopt
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.store import Store
 
 ROOT = Path(__file__).parent.parent

@@ -1,6 +1,6 @@
 """What the rollout's statistics promise, simulated. Run: python -m benchmarks.rollout_simulations [--runs 2000]
 
-Whole rollouts go through the controller's own evidence and decisions (`ivrbot.rollout.simulation`); beside them,
+Whole rollouts go through the controller's own evidence and decisions (`ivrbot.rollout.forecasting.simulation`); beside them,
 on the same callers, what averages with a z-test and a pooled sequence would have claimed. `--only` picks rows by
 name. The tests in tests/stats run the same scenarios with fewer runs. Results: benchmarks/README.md.
 """
@@ -19,10 +19,10 @@ from scipy.stats import beta
 
 from benchmarks.naive_methods import Prefixes, pooled_difference, prefixes
 from ivrbot.model.evidence import Step
-from ivrbot.rollout.plan import BranchPlan, build_plan
-from ivrbot.rollout.schema import BranchFile, DefaultsFile, GuardrailFile, PlanFile, PrimaryFile, StageFile
-from ivrbot.rollout.simulation import Run, simulate_run
-from ivrbot.rollout.synthetic import DAY_US, RESOLUTION, TIME, World, contacts, first_contacts, unit_rows
+from ivrbot.rollout.planning.plan import BranchPlan, build_plan
+from ivrbot.rollout.planning.schema import BranchFile, DefaultsFile, GuardrailFile, PlanFile, PrimaryFile, StageFile
+from ivrbot.rollout.forecasting.simulation import Run, simulate_run
+from ivrbot.rollout.forecasting.synthetic import DAY_US, RESOLUTION, TIME, World, contacts, first_contacts, unit_rows
 from ivrbot.stats.sequences import one_sided_half_width, two_sided_half_width
 
 CONFIDENCE = 0.99

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.naive_methods import pooled_sequence, prefixes, weighted_sequence, z_test
-from ivrbot.rollout.synthetic import DAY_US, RESOLUTION, World, contacts, first_contacts, unit_rows
+from ivrbot.rollout.forecasting.synthetic import DAY_US, RESOLUTION, World, contacts, first_contacts, unit_rows
 
 DAYS = 42
 MIN_ROWS = 300

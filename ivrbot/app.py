@@ -44,13 +44,13 @@ from ivrbot.nlu.fallback import FallbackNlu
 from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
-from ivrbot.rollout.assignment import normalise_caller, unit_of
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt
-from ivrbot.rollout.eligibility import Places
-from ivrbot.rollout.following import PlanFollower
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.governing.control import adopt
+from ivrbot.rollout.drawing.eligibility import Places
+from ivrbot.rollout.governing.following import PlanFollower
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook

@@ -30,9 +30,9 @@ from ivrbot.operators.dialler import CallbackDialler, DiallerParts
 from ivrbot.reports.mail import Envelope, FileMail, MailPort, SmtpAccount, SmtpMail
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.reports.summary import Summaries, SummaryRules
-from ivrbot.rollout.assignment import normalise_caller, unit_of
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage import retention
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.call_list import CallList

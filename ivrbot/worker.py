@@ -26,8 +26,8 @@ from ivrbot.call.router import DRAINING
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
-from ivrbot.rollout.controller import LEASE_S, Controller, ControllerParts
-from ivrbot.rollout.workload import staffing_outlook
+from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
+from ivrbot.rollout.forecasting.workload import staffing_outlook
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook

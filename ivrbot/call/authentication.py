@@ -23,7 +23,7 @@ from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.model.speech import Language
 from ivrbot.ports import AttemptStore, Bank
-from ivrbot.rollout.assignment import normalise_caller
+from ivrbot.rollout.drawing.assignment import normalise_caller
 
 COUNTED_FOR = timedelta(hours=24)
 

@@ -12,11 +12,11 @@ from ivrbot.dialogue.schema import Branches
 from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.experiment import Arm, Assignment, Route
-from ivrbot.rollout.assignment import normalise_caller, unit_of
-from ivrbot.rollout.control import ControlStore
-from ivrbot.rollout.eligibility import Places
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.routing import route_call
+from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
+from ivrbot.rollout.governing.control import ControlStore
+from ivrbot.rollout.drawing.eligibility import Places
+from ivrbot.rollout.planning.plan import Plan
+from ivrbot.rollout.drawing.routing import route_call
 
 FRONT_BRANCH = "front"
 

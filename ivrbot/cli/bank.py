@@ -6,7 +6,7 @@ import click
 
 from ivrbot import app
 from ivrbot.cli.console import FAILED, fail, json_option, print_json, quiet_settings, run_async
-from ivrbot.rollout.assignment import normalise_caller
+from ivrbot.rollout.drawing.assignment import normalise_caller
 
 
 @click.group()

@@ -17,7 +17,7 @@ from ivrbot.model.speech import Language
 from ivrbot.reports.comparison import Report
 from ivrbot.reports.report_documents import report_csv, report_plain, report_text_json
 from ivrbot.reports.view import build_view
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.web.report_page import report_file
 from ivrbot.web.saying import Say
 

@@ -11,9 +11,9 @@ import click
 from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, quiet_settings
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Metric
-from ivrbot.rollout.analyze import Analysis, analysis_row, analyze_file
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.sentences import shown
+from ivrbot.rollout.judging.sentences import shown
+from ivrbot.rollout.offline.analyze import Analysis, analysis_row, analyze_file
+from ivrbot.rollout.planning.check import load_plan
 
 
 def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:

@@ -20,8 +20,8 @@ from ivrbot.model.rollout import AuditRow
 from ivrbot.model.speech import Language
 from ivrbot.reports.audit_export import csv_lines, json_lines
 from ivrbot.reports.certificate_page import certificate_html, certificate_json
-from ivrbot.rollout.audit import AuditReport, verify
-from ivrbot.rollout.certificate import certify, find
+from ivrbot.rollout.governing.audit import AuditReport, verify
+from ivrbot.rollout.governing.certificate import certify, find
 from ivrbot.storage.audit_rows import stored_audit, whole_audit
 
 out_option = click.option(

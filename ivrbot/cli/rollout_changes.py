@@ -17,12 +17,13 @@ from ivrbot.model.evidence import ShadowEvidence
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Exclusion
 from ivrbot.model.rollout import ALL_BRANCHES
-from ivrbot.rollout import control, proposals, rows
-from ivrbot.rollout.assignment import normalise_caller, unit_of
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.decide import shadow_lacks
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import standings
+from ivrbot.rollout import rows
+from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.governing import control, proposals
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.judging.decide import shadow_lacks
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.storage.store import Store

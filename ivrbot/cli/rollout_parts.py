@@ -16,7 +16,7 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.language.masking import mask_typed
 from ivrbot.model.rollout import StateChange
 from ivrbot.rollout import rows
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.store import Store
 
 why_option = click.option(

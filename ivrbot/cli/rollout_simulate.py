@@ -19,12 +19,12 @@ from ivrbot.cli.console import INVALID, fail, guarded, json_option, print_json, 
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.evidence import kpis_of
-from ivrbot.rollout.forecast import Assumptions, BranchForecast, forecast
-from ivrbot.rollout.plan import BranchPlan, Plan, Primary
-from ivrbot.rollout.simulation import Summary, simulate, summarise
-from ivrbot.rollout.synthetic import RESOLUTION, TIME, Rate, World
+from ivrbot.rollout.forecasting.forecast import Assumptions, BranchForecast, forecast
+from ivrbot.rollout.forecasting.simulation import Summary, simulate, summarise
+from ivrbot.rollout.forecasting.synthetic import RESOLUTION, TIME, Rate, World
+from ivrbot.rollout.judging.evidence import kpis_of
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, Primary
 from ivrbot.storage.store import Store
 from ivrbot.storage.volumes import VOLUME_DAYS, callers_per_day
 

@@ -16,10 +16,10 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError
 from ivrbot.model.rollout import ALL_BRANCHES, treatment_bound
 from ivrbot.rollout import rows
-from ivrbot.rollout.assignment import normalise_caller, unit_of
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.check import check_plan
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.planning.check import check_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.rollout_status import RolloutStatus
 

@@ -23,8 +23,8 @@ from ivrbot.model.speech import Language
 from ivrbot.reports.interval import Picture, draw
 from ivrbot.reports.numbers import amount, per_cent, whole
 from ivrbot.reports.texts import ACTIONS, KPI_NAMES, REASONS, TEXTS, VERDICTS, Text
-from ivrbot.rollout.certificate import Certificate, Evidenced, KpiLine
-from ivrbot.rollout.snapshot import to_json
+from ivrbot.rollout.governing.certificate import Certificate, Evidenced, KpiLine
+from ivrbot.rollout.judging.snapshot import to_json
 
 FOLDER: Final = Path(__file__).parent / "templates"
 

@@ -21,11 +21,11 @@ from ivrbot.analytics.report_queries import Filters, Group, ReportReader
 from ivrbot.model.evidence import Metric, UnitRows, Verdict
 from ivrbot.model.experiment import BranchState
 from ivrbot.ports import EvidenceSource
-from ivrbot.rollout.assess import assess
-from ivrbot.rollout.evidence import GRACE, microseconds
-from ivrbot.rollout.gather import gather
-from ivrbot.rollout.plan import BranchPlan, Plan
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.governing.gather import gather
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.judging.assess import assess
+from ivrbot.rollout.judging.evidence import GRACE, microseconds
+from ivrbot.rollout.planning.plan import BranchPlan, Plan
 from ivrbot.stats.sequences import two_sided_half_width
 from ivrbot.stats.weighting import contrast
 

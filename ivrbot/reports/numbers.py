@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ivrbot.model.speech import Language
 from ivrbot.reports.texts import TEXTS
-from ivrbot.rollout.sentences import is_rate
+from ivrbot.rollout.judging.sentences import is_rate
 
 NONE = "—"
 MINUS = "−"

@@ -18,8 +18,8 @@ from ivrbot.analytics.report_queries import NO_RATES, Filters, ReportReader
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import AuditRow, effective_states
 from ivrbot.reports.comparison import Comparison, Report, compare, report_rows, unmeasured
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import standings
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.planning.plan import Plan
 
 Compared = tuple[tuple[Comparison, ...], tuple[Comparison, ...]]
 

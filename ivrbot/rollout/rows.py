@@ -13,9 +13,9 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import Assignment, BranchState
 from ivrbot.model.proposals import Exclusion, Proposal, ProposalState
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange, effective_states
-from ivrbot.rollout.assignment import assign, normalise_caller
-from ivrbot.rollout.plan import BranchPlan, Plan, initial_states
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.drawing.assignment import assign, normalise_caller
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, initial_states
 
 Row = dict[str, JsonValue]
 

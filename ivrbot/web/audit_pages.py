@@ -18,7 +18,7 @@ from aiohttp import web
 from ivrbot.errors import StorageError
 from ivrbot.model.people import Right
 from ivrbot.reports.audit_export import csv_lines, json_lines
-from ivrbot.rollout.audit import WHO, AuditReport, verify
+from ivrbot.rollout.governing.audit import WHO, AuditReport, verify
 from ivrbot.storage.audit_list import LOGS, AuditFilter, AuditList, Place
 from ivrbot.storage.audit_rows import stored_audit, whole_audit
 from ivrbot.web.access_scope import note_change

@@ -10,7 +10,7 @@ from aiohttp import web
 from ivrbot.errors import ConfigError, StorageError
 from ivrbot.model.people import Right
 from ivrbot.reports.certificate_page import certificate_html, certificate_json, style_source
-from ivrbot.rollout.certificate import certify, find
+from ivrbot.rollout.governing.certificate import certify, find
 from ivrbot.storage.audit_rows import whole_audit
 from ivrbot.web.answers import Rejected, json_answer
 from ivrbot.web.caller import needs, person_of

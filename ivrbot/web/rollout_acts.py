@@ -18,12 +18,12 @@ from ivrbot.model.evidence import ShadowEvidence
 from ivrbot.model.people import Person, Right
 from ivrbot.model.proposals import Exclusion, Proposal
 from ivrbot.model.rollout import ALL_BRANCHES
-from ivrbot.rollout import control, proposals
-from ivrbot.rollout.decide import shadow_lacks
-from ivrbot.rollout.plan import BranchPlan
-from ivrbot.rollout.proposals import Desk
-from ivrbot.rollout.standing import standings
-from ivrbot.rollout.steps import refusal
+from ivrbot.rollout.governing import control, proposals
+from ivrbot.rollout.governing.proposals import Desk
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.governing.steps import refusal
+from ivrbot.rollout.judging.decide import shadow_lacks
+from ivrbot.rollout.planning.plan import BranchPlan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.web.answers import Rejected

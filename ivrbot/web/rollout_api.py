@@ -20,8 +20,9 @@ from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Route
 from ivrbot.model.people import Person, Right
 from ivrbot.model.rollout import ALL_BRANCHES
-from ivrbot.rollout import control, proposals, rows
-from ivrbot.rollout.proposals import Desk
+from ivrbot.rollout import rows
+from ivrbot.rollout.governing import control, proposals
+from ivrbot.rollout.governing.proposals import Desk
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.answers import Body, Rejected, is_form, json_answer, read_body
 from ivrbot.web.caller import needs, person_of, require

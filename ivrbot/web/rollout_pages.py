@@ -20,11 +20,11 @@ from ivrbot.model.people import Person, Right
 from ivrbot.model.proposals import Proposal
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, effective_states
 from ivrbot.reports.certificate_page import Sayer
-from ivrbot.rollout import proposals
-from ivrbot.rollout.audit import WHO
-from ivrbot.rollout.certificate import Evidenced, evidenced, promotions
-from ivrbot.rollout.outlooks import View
-from ivrbot.rollout.plan import BranchPlan, Stage
+from ivrbot.rollout.forecasting.outlooks import View
+from ivrbot.rollout.governing import proposals
+from ivrbot.rollout.governing.audit import WHO
+from ivrbot.rollout.governing.certificate import Evidenced, evidenced, promotions
+from ivrbot.rollout.planning.plan import BranchPlan, Stage
 from ivrbot.rollout.rows import Outlook, Row
 from ivrbot.storage.call_list import CallList
 from ivrbot.storage.rollout_book import RolloutBook

@@ -16,11 +16,12 @@ from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.errors import StorageError
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import effective_states
-from ivrbot.rollout import proposals, rows
-from ivrbot.rollout.outlooks import View, views
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout import rows
+from ivrbot.rollout.forecasting.outlooks import View, views
+from ivrbot.rollout.governing import proposals
+from ivrbot.rollout.governing.standing import Standing, standings
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.rollout.rows import Row
-from ivrbot.rollout.standing import Standing, standings
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook

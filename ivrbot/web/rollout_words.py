@@ -14,9 +14,9 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Evidence, Metric, ShadowEvidence, Verdict
 from ivrbot.model.rollout import AuditRow
 from ivrbot.reports.texts import KPI_NAMES
-from ivrbot.rollout.audit import WHO, Snapshot, snapshot_of
-from ivrbot.rollout.decide import MIN_SHADOW_CALLS
-from ivrbot.rollout.plan import Stage
+from ivrbot.rollout.governing.audit import WHO, Snapshot, snapshot_of
+from ivrbot.rollout.judging.decide import MIN_SHADOW_CALLS
+from ivrbot.rollout.planning.plan import Stage
 from ivrbot.web.timeline import Words
 
 

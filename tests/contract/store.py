@@ -24,7 +24,7 @@ from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.experiment import Arm, BranchState, Exposure
 from ivrbot.model.rollout import ALL_BRANCHES, GENESIS_HASH, StateChange, first_broken
 from ivrbot.ports import AttemptStore, CallStore, EventStore
-from ivrbot.rollout.control import ControlStore
+from ivrbot.rollout.governing.control import ControlStore
 
 NOW = datetime(2026, 9, 1, 12, 30, 15, 123456, UTC)
 CALLER = "+79990000001"

@@ -10,7 +10,7 @@ import numpy as np
 
 from ivrbot.errors import StorageUnavailable
 from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows
-from ivrbot.rollout.plan import Stage
+from ivrbot.rollout.planning.plan import Stage
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -22,9 +22,9 @@ import pytest_asyncio
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.experiment import BranchState, Route
-from ivrbot.rollout.assignment import assign, normalise_caller
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.drawing.assignment import assign, normalise_caller
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.planning.check import load_plan
 from tests.integration.asterisk.bot import Registrar
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product

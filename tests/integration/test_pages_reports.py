@@ -18,7 +18,7 @@ from ivrbot.analytics.export import Export
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.people import Role
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.storage import schema
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.report_facts import ReportFacts

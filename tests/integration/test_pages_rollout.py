@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from ivrbot.model.people import Role
-from ivrbot.rollout import control
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.governing import control
+from ivrbot.rollout.planning.check import load_plan
 from tests.browser.conftest import Visit, chromium, visit
 from tests.unit.web_fixture import PASSWORD, Site, open_site
 

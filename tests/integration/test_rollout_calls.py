@@ -18,9 +18,9 @@ from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm, BranchState, Route
-from ivrbot.rollout.assignment import assign, normalise_caller
-from ivrbot.rollout.caller_key import load_caller_key
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.drawing.assignment import assign, normalise_caller
+from ivrbot.rollout.drawing.caller_key import load_caller_key
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.telephony.audiosocket_client import AudioSocketCall
 from ivrbot.telephony.pacer import Pacer
 from tests.integration.asterisk.product import Product

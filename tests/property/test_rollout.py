@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrbot.model.experiment import Arm, BranchState
-from ivrbot.rollout.assignment import assign, draw, normalise_caller, unit_of
-from ivrbot.rollout.check import check_plan, load_plan
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import assign, draw, normalise_caller, unit_of
+from ivrbot.rollout.planning.check import check_plan, load_plan
+from ivrbot.rollout.planning.plan import Plan
 
 KEY = b"property"
 CALLERS = st.integers(9_000_000_000, 9_999_999_999).map(lambda number: f"+7{number}")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ivrbot.model.evidence import Evidence, Freshness, Metric, Role, Step, UnitRows, Verdict
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.evidence import build_evidence, microseconds, moment
-from ivrbot.rollout.plan import Guardrail, Primary, state_at
-from ivrbot.rollout.snapshot import evidence_from_json, evidence_to_json
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.judging.evidence import build_evidence, microseconds, moment
+from ivrbot.rollout.judging.snapshot import evidence_from_json, evidence_to_json
+from ivrbot.rollout.planning.plan import Guardrail, Primary, state_at
 from tests.unit.rollout_data import START, branch_plan
 
 PLAN = branch_plan(

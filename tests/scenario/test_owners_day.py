@@ -22,14 +22,14 @@ from ivrbot.model.evidence import Verdict
 from ivrbot.model.experiment import BranchState, Route
 from ivrbot.model.proposals import Proposal
 from ivrbot.reports.certificate_page import certificate_html, certificate_json
-from ivrbot.rollout import control, proposals
-from ivrbot.rollout.acting import reason_of
-from ivrbot.rollout.audit import AuditReport, verify
-from ivrbot.rollout.certificate import Certificate, certify, find
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.controller import Controller, ControllerParts
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.routing import route_call
+from ivrbot.rollout.drawing.routing import route_call
+from ivrbot.rollout.governing import control, proposals
+from ivrbot.rollout.governing.acting import reason_of
+from ivrbot.rollout.governing.audit import AuditReport, verify
+from ivrbot.rollout.governing.certificate import Certificate, certify, find
+from ivrbot.rollout.governing.controller import Controller, ControllerParts
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.audit_rows import AuditTrail, stored_audit
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership

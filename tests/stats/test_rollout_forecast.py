@@ -20,13 +20,13 @@ from ivrbot.model.evidence import (
     ShadowEvidence,
     UnitRows,
 )
-from ivrbot.rollout.forecast import Assumptions, Outlook, forecast, outlook
-from ivrbot.rollout.outlooks import outlooks
-from ivrbot.rollout.plan import BranchPlan, Plan, build_plan, state_at
-from ivrbot.rollout.schema import BranchFile, DefaultsFile, PlanFile, PrimaryFile, StageFile
-from ivrbot.rollout.simulation import START, Walk, rows_until
-from ivrbot.rollout.standing import Standing
-from ivrbot.rollout.synthetic import World
+from ivrbot.rollout.forecasting.forecast import Assumptions, Outlook, forecast, outlook
+from ivrbot.rollout.forecasting.outlooks import outlooks
+from ivrbot.rollout.forecasting.simulation import START, Walk, rows_until
+from ivrbot.rollout.forecasting.synthetic import World
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, build_plan, state_at
+from ivrbot.rollout.planning.schema import BranchFile, DefaultsFile, PlanFile, PrimaryFile, StageFile
 from ivrbot.stats.planning import callers_needed
 
 NOW = datetime(2026, 9, 21, 18, tzinfo=UTC)

@@ -29,9 +29,9 @@ from benchmarks.rollout_simulations import (
 )
 from benchmarks.rollout_why import SITUATIONS, rates
 from ivrbot.model.evidence import Step
-from ivrbot.rollout.schema import PrimaryFile
-from ivrbot.rollout.simulation import START, Event, Run, Walk, simulate, simulate_run, summarise
-from ivrbot.rollout.synthetic import TIME, World
+from ivrbot.rollout.forecasting.simulation import START, Event, Run, Walk, simulate, simulate_run, summarise
+from ivrbot.rollout.forecasting.synthetic import TIME, World
+from ivrbot.rollout.planning.schema import PrimaryFile
 
 MARGIN_3 = branch([resolution(0.03)])
 MARGIN_5 = branch([resolution(0.05)])

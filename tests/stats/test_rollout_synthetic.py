@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ivrbot.errors import ConfigError
-from ivrbot.rollout.synthetic import (
+from ivrbot.rollout.forecasting.synthetic import (
     DAY_US,
     RESOLUTION,
     TIME,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from ivrbot.rollout.plan import BranchPlan, Guardrail, Plan, Primary, Stage
+from ivrbot.rollout.planning.plan import BranchPlan, Guardrail, Plan, Primary, Stage
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 LADDER = (

@@ -20,7 +20,7 @@ from ivrbot import app
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.model.queue import LogPosition
 from ivrbot.nlu.embedded import EmbeddedNlu
-from ivrbot.rollout.control import adopt
+from ivrbot.rollout.governing.control import adopt
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.store import Store
 from tests.fakes.calls import product_files

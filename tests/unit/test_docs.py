@@ -18,7 +18,7 @@ from ivrbot.config import PROJECT_ROOT, Settings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.events import EventType
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.yamlfile import read_yaml, read_yaml_text
 
 DOCS = PROJECT_ROOT / "docs"

@@ -33,11 +33,11 @@ from ivrbot.reports.report_documents import report_csv, report_json, report_plai
 from ivrbot.reports.report_texts import LACKS, WHY, mixing_sentence
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.reports.view import build_view, calls_href
-from ivrbot.rollout.assess import assess
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.gather import gather
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.governing.gather import gather
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.judging.assess import assess
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.web.report_page import report_file
 from ivrbot.web.reports import read_asked
 from ivrbot.web.saying import Say

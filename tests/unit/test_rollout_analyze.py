@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from ivrbot.cli.main import main
 from ivrbot.errors import Problem
 from ivrbot.model.evidence import Step, Verdict
-from ivrbot.rollout.analyze import Analysis, analysis_row, analyze, analyze_file
-from ivrbot.rollout.exposure_scan import scan_exposures
+from ivrbot.rollout.offline.analyze import Analysis, analysis_row, analyze, analyze_file
+from ivrbot.rollout.offline.exposure_scan import scan_exposures
 from tests.unit.rollout_data import HEADER, KPIS, START, Row, World, branch_plan, lines_of, plan_of, rows_of
 
 PLAN = plan_of(branch_plan())

@@ -9,9 +9,9 @@ import pytest
 
 from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.model.evidence import ArmCounts, Estimate, Evidence, KpiEvidence, KpiSample, Role, Verdict
-from ivrbot.rollout.assess import assess
-from ivrbot.rollout.plan import Guardrail, Primary
-from ivrbot.rollout.sentences import metric_sentence, shown
+from ivrbot.rollout.judging.assess import assess
+from ivrbot.rollout.judging.sentences import metric_sentence, shown
+from ivrbot.rollout.planning.plan import Guardrail, Primary
 from tests.unit.rollout_data import LADDER, START, branch_plan
 
 PLAN = branch_plan(

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from ivrbot.model.experiment import Arm, Assignment, BranchState, Route
-from ivrbot.rollout.assignment import assign, draw, normalise_caller, unit_of
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import assign, draw, normalise_caller, unit_of
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 
 KEY = b"k" * 32
 CALLER = "+79161234567"
@@ -90,7 +90,7 @@ def test_holdback_keeps_some_with_operators(plan: Plan) -> None:
 
 
 def test_share_one_takes_even_the_number_that_rounds_to_one(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivrbot.rollout.assignment.draw", lambda *_: 1.0)
+    monkeypatch.setattr("ivrbot.rollout.drawing.assignment.draw", lambda *_: 1.0)
     assert decided(plan, replace(TENTH, share=1.0)).arm is Arm.TREATMENT
     assert decided(plan, replace(TENTH, share=0.99)).arm is Arm.CONTROL
 

@@ -16,8 +16,8 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Step, UnitRows
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import AuditRow, StateChange, link
-from ivrbot.rollout.acting import change_for
-from ivrbot.rollout.audit import (
+from ivrbot.rollout.governing.acting import change_for
+from ivrbot.rollout.governing.audit import (
     DECISION_VERSION,
     SNAPSHOT,
     WHO,
@@ -28,10 +28,10 @@ from ivrbot.rollout.audit import (
     snapshot_of,
     verify,
 )
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.evidence import build_evidence
-from ivrbot.rollout.plan import Plan, state_at
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.judging.evidence import build_evidence
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan, state_at
 from ivrbot.storage.audit_rows import COLUMNS, stored_audit
 from ivrbot.storage.store import Store
 from tests.fakes.evidence import MemoryEvidence, Truth

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ivrbot.errors import ConfigError, MissingError
-from ivrbot.rollout.caller_key import load_caller_key
+from ivrbot.rollout.drawing.caller_key import load_caller_key
 
 
 def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ from ivrbot.reports.audit_export import COLUMNS, csv_lines, json_lines
 from ivrbot.reports.certificate_page import certificate_html, certificate_json, style, style_source
 from ivrbot.reports.interval import Picture, draw
 from ivrbot.reports.numbers import amount, per_cent, whole
-from ivrbot.rollout.acting import change_for
-from ivrbot.rollout.audit import WHO, Snapshot, snapshot_detail
-from ivrbot.rollout.certificate import Certificate, certify, find, promotions
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.evidence import build_evidence
-from ivrbot.rollout.plan import Plan, state_at
+from ivrbot.rollout.governing.acting import change_for
+from ivrbot.rollout.governing.audit import WHO, Snapshot, snapshot_detail
+from ivrbot.rollout.governing.certificate import Certificate, certify, find, promotions
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.judging.evidence import build_evidence
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan, state_at
 from tests.fakes.evidence import MemoryEvidence, Truth
 from tests.unit.web_fixture import open_site
 

@@ -12,10 +12,10 @@ from ivrbot.errors import ConfigError, StorageConflict, StorageUnavailable
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import ALL_BRANCHES, StateChange, first_broken
 from ivrbot.rollout import rows
-from ivrbot.rollout.audit import AuditReport, verify
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, kill, resume, set_share
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing.audit import AuditReport, verify
+from ivrbot.rollout.governing.control import adopt, kill, resume, set_share
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from tests.fakes.store import MemoryStore
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)

@@ -17,13 +17,13 @@ from ivrbot.model.evidence import ShadowEvidence, UnitRows
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.rollout import control
-from ivrbot.rollout.acting import reason_of
-from ivrbot.rollout.audit import WHO, snapshot_of, verify
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.controller import Controller, ControllerParts
-from ivrbot.rollout.hours import WorkingHours
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing import control
+from ivrbot.rollout.governing.acting import reason_of
+from ivrbot.rollout.governing.audit import WHO, snapshot_of, verify
+from ivrbot.rollout.governing.controller import Controller, ControllerParts
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.hours import WorkingHours
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.audit_rows import AuditTrail, stored_audit
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.rollout_book import RolloutBook

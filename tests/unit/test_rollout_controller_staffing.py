@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ivrbot.model.events import JsonValue
-from ivrbot.rollout import controller as controller_module
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.workload import staffing_outlook
+from ivrbot.rollout.forecasting.workload import staffing_outlook
+from ivrbot.rollout.governing import controller as controller_module
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.contacts import ContactBook
 from tests.fakes.evidence import Truth
 from tests.unit.test_rollout_controller import TEXT, World, opened

@@ -15,8 +15,8 @@ from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, kill
+from ivrbot.rollout.governing.control import adopt, kill
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.store import Store
 

@@ -25,9 +25,9 @@ from ivrbot.model.evidence import (
     Verdict,
 )
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.decide import accuracy_interval, decide, ground_stage, query_failed
-from ivrbot.rollout.plan import BranchPlan, Guardrail, Primary, Stage, state_at
-from ivrbot.rollout.snapshot import evidence_from_json, evidence_to_json, from_json, to_json
+from ivrbot.rollout.judging.decide import accuracy_interval, decide, ground_stage, query_failed
+from ivrbot.rollout.judging.snapshot import evidence_from_json, evidence_to_json, from_json, to_json
+from ivrbot.rollout.planning.plan import BranchPlan, Guardrail, Primary, Stage, state_at
 from tests.unit.rollout_data import LADDER, branch_plan
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -17,11 +17,11 @@ from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Route
 from ivrbot.model.proposals import Exclusion
 from ivrbot.model.rollout import ALL_BRANCHES
-from ivrbot.rollout.assignment import unit_of
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt
-from ivrbot.rollout.eligibility import UNOPENED_S, Places
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import unit_of
+from ivrbot.rollout.drawing.eligibility import UNOPENED_S, Places
+from ivrbot.rollout.governing.control import adopt
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.store import Store
 from ivrbot.worker import what_ails

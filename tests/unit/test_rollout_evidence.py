@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ivrbot.model.evidence import ArmCounts, Freshness, UnitRows
-from ivrbot.rollout.evidence import build_evidence, kpis_of, microseconds
-from ivrbot.rollout.plan import Guardrail, Primary, state_at
+from ivrbot.rollout.judging.evidence import build_evidence, kpis_of, microseconds
+from ivrbot.rollout.planning.plan import Guardrail, Primary, state_at
 from tests.unit.rollout_data import START, branch_plan
 
 PLAN = branch_plan(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, set_share
-from ivrbot.rollout.following import PlanFollower
+from ivrbot.rollout.governing.control import adopt, set_share
+from ivrbot.rollout.governing.following import PlanFollower
+from ivrbot.rollout.planning.check import load_plan
 from tests.fakes.store import MemoryStore
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)

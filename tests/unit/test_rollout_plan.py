@@ -8,8 +8,8 @@ import pytest
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.experiment import BranchState, Route
-from ivrbot.rollout.check import check_plan, load_plan
-from ivrbot.rollout.plan import Guardrail, Plan, Primary, Stage, initial_states
+from ivrbot.rollout.planning.check import check_plan, load_plan
+from ivrbot.rollout.planning.plan import Guardrail, Plan, Primary, Stage, initial_states
 
 ROOT = Path(__file__).parents[2]
 BRANCHES = frozenset({"block_card", "balance", "disputes", "loans", "deposits", "other"})

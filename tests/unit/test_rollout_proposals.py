@@ -14,13 +14,13 @@ from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm, Exposure
 from ivrbot.model.proposals import PROPOSAL_LIFE, Exclusion, Proposal, ProposalState
 from ivrbot.model.rollout import ALL_BRANCHES, StateChange, effective_states, first_broken
-from ivrbot.rollout.audit import verify
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, kill, rollback, set_share
-from ivrbot.rollout.control import resume as control_resume
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.proposals import Desk, approve, current, propose, reject, resume
-from ivrbot.rollout.standing import standings
+from ivrbot.rollout.governing.audit import verify
+from ivrbot.rollout.governing.control import adopt, kill, rollback, set_share
+from ivrbot.rollout.governing.control import resume as control_resume
+from ivrbot.rollout.governing.proposals import Desk, approve, current, propose, reject, resume
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.audit_rows import stored_audit
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.store import Store

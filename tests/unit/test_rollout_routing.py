@@ -9,10 +9,10 @@ import pytest
 
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm, Assignment, BranchState, Exposure, Route
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt, kill, set_share
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.routing import route_call
+from ivrbot.rollout.drawing.routing import route_call
+from ivrbot.rollout.governing.control import adopt, kill, set_share
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from tests.fakes.store import MemoryStore
 
 NOW = datetime(2026, 9, 1, tzinfo=UTC)

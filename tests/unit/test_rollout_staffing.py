@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrbot.rollout.staffing import (
+from ivrbot.rollout.forecasting.staffing import (
     HOURS,
     Outlook,
     Target,

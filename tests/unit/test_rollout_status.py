@@ -15,8 +15,8 @@ from ivrbot import app
 from ivrbot.cli.main import main
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.dialogue.loader import load_flows
-from ivrbot.rollout.control import adopt, kill, set_share
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing.control import adopt, kill, set_share
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.store import Store
 from ivrbot.web import rollout_status
 from ivrbot.web.rollout_status import KEPT, RolloutStatus

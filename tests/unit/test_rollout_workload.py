@@ -14,9 +14,9 @@ from ivrbot.errors import StorageUnavailable
 from ivrbot.model.call import CallId, Disposition
 from ivrbot.model.contact import BotPart, Contact, Diagnostics, HumanPart, Origin
 from ivrbot.model.shadow import Outcome
-from ivrbot.rollout.plan import Plan, StaffingPlan
-from ivrbot.rollout.staffing import Target
-from ivrbot.rollout.workload import WINDOW, staffing_outlook, workload_of
+from ivrbot.rollout.forecasting.staffing import Target
+from ivrbot.rollout.forecasting.workload import WINDOW, staffing_outlook, workload_of
+from ivrbot.rollout.planning.plan import Plan, StaffingPlan
 
 NOW = datetime(2026, 3, 9, 0, 0, tzinfo=UTC)
 STAFFING = StaffingPlan(agents=2, share=0.9, within_s=30.0)

@@ -19,7 +19,7 @@ from ivrbot.errors import ConfigError
 from ivrbot.model.events import EventType
 from ivrbot.model.experiment import Arm, BranchState
 from ivrbot.nlu.embedded import EmbeddedNlu
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.simulate.calls import many, open_world
 from ivrbot.simulate.history.make import PLAN, make
 from ivrbot.simulate.history.people import Staff, handle

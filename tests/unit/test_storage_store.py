@@ -22,7 +22,7 @@ from sqlalchemy import event as sa_event
 from ivrbot.errors import StorageConflict, StorageUnavailable
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.rollout import ALL_BRANCHES
-from ivrbot.rollout.control import kill
+from ivrbot.rollout.governing.control import kill
 from ivrbot.storage.store import Store
 from tests.contract.store import CALL, NOW, TENTH, dossier, event, exposure
 

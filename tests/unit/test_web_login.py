@@ -18,7 +18,7 @@ from ivrbot.call.router import FRONT_BRANCH
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import StorageUnavailable
 from ivrbot.model.people import Right, Role, Session
-from ivrbot.rollout.check import load_plan
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.store import Store

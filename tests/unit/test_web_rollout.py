@@ -16,10 +16,10 @@ from ivrbot.model.experiment import BranchState
 from ivrbot.model.people import Role
 from ivrbot.model.rollout import ALL_BRANCHES, effective_states
 from ivrbot.model.speech import LANGUAGES, Language
-from ivrbot.rollout import control
-from ivrbot.rollout.audit import Snapshot
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing import control
+from ivrbot.rollout.governing.audit import Snapshot
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.audit_list import AuditFilter, AuditList
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.web.rendering import labels_of, texts_of

@@ -22,7 +22,7 @@ from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import FRONT_BRANCH, Router
-from ivrbot.call.session import CallParts
+from ivrbot.call.running import CallParts
 from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, WebSettings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
@@ -30,9 +30,9 @@ from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason,
 from ivrbot.model.people import Account, Role
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.reports.service import ReportParts, Reports
-from ivrbot.rollout.check import load_plan
-from ivrbot.rollout.control import adopt
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing.control import adopt
+from ivrbot.rollout.planning.check import load_plan
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import Opening

@@ -24,7 +24,7 @@ from ivrbot.model.queue import EPOCH
 from ivrbot.model.rollout import treatment_bound
 from ivrbot.model.shadow import CallDisposition
 from ivrbot.model.shadow import Outcome as Closed
-from ivrbot.rollout.assignment import draw
+from ivrbot.rollout.drawing.assignment import draw
 from ivrbot.simulate.history.people import Handled, Staff, handle, score
 from ivrbot.simulate.history.shapes import (
     EMERGENCIES,

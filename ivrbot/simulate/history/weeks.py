@@ -13,9 +13,9 @@ from typing import Final
 
 from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.errors import ConfigError
-from ivrbot.rollout import control, proposals
-from ivrbot.rollout.controller import Controller, ControllerParts
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing import control, proposals
+from ivrbot.rollout.governing.controller import Controller, ControllerParts
+from ivrbot.rollout.planning.plan import Plan
 from ivrbot.simulate.history.people import Staff
 from ivrbot.simulate.history.shapes import Shape
 from ivrbot.simulate.history.town import Town, Weather

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ivrbot.cli.main import main
 from ivrbot.model.call import CallId
-from ivrbot.rollout.control import adopt, kill
+from ivrbot.rollout.governing.control import adopt, kill
 from ivrbot.storage.backup import backup, restore
 from ivrbot.storage.engines import Opening, PostgresAddress, SqliteFile
 from ivrbot.storage.store import Store

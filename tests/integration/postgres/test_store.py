@@ -20,7 +20,7 @@ from ivrbot.errors import ConfigError, StorageConflict, StorageUnavailable
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import ALL_BRANCHES, StateChange
-from ivrbot.rollout.control import kill
+from ivrbot.rollout.governing.control import kill
 from ivrbot.storage import migrations, schema
 from ivrbot.storage.audit_rows import stored_audit
 from ivrbot.storage.engines import PostgresAddress

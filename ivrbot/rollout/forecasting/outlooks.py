@@ -15,12 +15,12 @@ from ivrbot.errors import StorageError
 from ivrbot.model.experiment import BranchState
 from ivrbot.ports import EvidenceSource
 from ivrbot.rollout import rows
-from ivrbot.rollout.audit import Snapshot
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.forecast import outlook
-from ivrbot.rollout.gather import gather
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.forecasting.forecast import outlook
+from ivrbot.rollout.governing.audit import Snapshot
+from ivrbot.rollout.governing.gather import gather
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.planning.plan import Plan
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.model.evidence import Evidence, Metric, Role, Verdict
-from ivrbot.rollout.plan import Stage
+from ivrbot.rollout.planning.plan import Stage
 
 
 def is_rate(kpi: str) -> bool:

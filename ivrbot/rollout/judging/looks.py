@@ -26,8 +26,8 @@ from ivrbot.model.evidence import (
     UnitRows,
 )
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.evidence import GRACE, kpis_of, microseconds
-from ivrbot.rollout.plan import BranchPlan
+from ivrbot.rollout.judging.evidence import GRACE, kpis_of, microseconds
+from ivrbot.rollout.planning.plan import BranchPlan
 from ivrbot.stats.weighting import phi
 
 Floats = NDArray[np.float64]

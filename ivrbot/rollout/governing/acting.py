@@ -15,8 +15,8 @@ from ivrbot.model.evidence import Decision, Step
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.rollout.audit import SNAPSHOT, WHO
-from ivrbot.rollout.plan import BranchPlan, Stage, state_at
+from ivrbot.rollout.governing.audit import SNAPSHOT, WHO
+from ivrbot.rollout.planning.plan import BranchPlan, Stage, state_at
 
 REPEAT_AFTER: Final = timedelta(days=1)
 """A hold whose reason stays the same is written down again after so long."""

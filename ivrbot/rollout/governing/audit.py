@@ -16,10 +16,10 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Evidence, Step, Verdict
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.rollout import GENESIS_HASH, AuditRow
-from ivrbot.rollout.control import plan_facts
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.plan import BranchPlan, Plan
-from ivrbot.rollout.snapshot import from_json, to_json
+from ivrbot.rollout.governing.control import plan_facts
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.judging.snapshot import from_json, to_json
+from ivrbot.rollout.planning.plan import BranchPlan, Plan
 
 DECISION_VERSION: Final = 1
 """Of the code that decides. To be raised whenever the same snapshot may lead to another decision than before."""

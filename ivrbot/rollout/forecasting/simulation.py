@@ -16,12 +16,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from ivrbot.model.evidence import Decision, Evidence, Freshness, ShadowEvidence, SrmEvidence, Step, UnitRows
-from ivrbot.rollout.acting import change_for
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.evidence import build_evidence, kpis_of, microseconds
-from ivrbot.rollout.looks import Looks
-from ivrbot.rollout.plan import BranchPlan, state_at
-from ivrbot.rollout.synthetic import Contacts, World, contacts, first_contacts, unit_rows
+from ivrbot.rollout.forecasting.synthetic import Contacts, World, contacts, first_contacts, unit_rows
+from ivrbot.rollout.governing.acting import change_for
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.judging.evidence import build_evidence, kpis_of, microseconds
+from ivrbot.rollout.judging.looks import Looks
+from ivrbot.rollout.planning.plan import BranchPlan, state_at
 
 _AHEAD_DAYS = 21
 """Rows are summed up for so many days, then for twice as many: most rungs are left before."""

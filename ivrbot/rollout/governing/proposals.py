@@ -15,11 +15,11 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal, ProposalState
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.rollout.control import ControlStore, killed_by, plan_facts, require, resuming
-from ivrbot.rollout.control import resume as resume_alone
-from ivrbot.rollout.plan import Plan
-from ivrbot.rollout.standing import standings
-from ivrbot.rollout.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
+from ivrbot.rollout.governing.control import ControlStore, killed_by, plan_facts, require, resuming
+from ivrbot.rollout.governing.control import resume as resume_alone
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.governing.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
+from ivrbot.rollout.planning.plan import Plan
 
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """What people do not mistake for each other when they read it out."""

@@ -11,9 +11,9 @@ from datetime import datetime
 from ivrbot.model.evidence import Evidence
 from ivrbot.model.experiment import BranchState
 from ivrbot.ports import EvidenceSource
-from ivrbot.rollout.evidence import build_evidence, kpis_of
-from ivrbot.rollout.plan import BranchPlan
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.judging.evidence import build_evidence, kpis_of
+from ivrbot.rollout.planning.plan import BranchPlan
 
 
 async def gather(

@@ -1,7 +1,7 @@
 """Reads and checks rollout.yaml: every problem at once, each with file, line, path, value and what is allowed.
 
 Takes a path and the branches of flows/branches.yml, gives a `Plan` or the list of problems. What one field may be
-is in `ivrbot.rollout.schema`; here is what fields mean together, checked also where other fields are wrong.
+is in `planning.schema`; here is what fields mean together, checked also where other fields are wrong.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from ivrbot.analytics.kpi_names import COMPARABLE, KPIS, LEVELLED
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.rollout import treatment_bound
-from ivrbot.rollout.plan import Plan, build_plan
-from ivrbot.rollout.schema import DefaultsFile, PlanFile
+from ivrbot.rollout.planning.plan import Plan, build_plan
+from ivrbot.rollout.planning.schema import DefaultsFile, PlanFile
 from ivrbot.yamlfile import YamlFile, read_yaml
 
 FRONT = "front"

@@ -37,7 +37,7 @@ from ivrbot.model.evidence import (
     UnitRows,
 )
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.plan import BranchPlan
+from ivrbot.rollout.planning.plan import BranchPlan
 from ivrbot.stats.srm import localise, srm
 from ivrbot.stats.weighting import contrast
 

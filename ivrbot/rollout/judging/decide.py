@@ -19,9 +19,9 @@ from statistics import NormalDist
 
 from ivrbot.model.evidence import ArmFlow, Decision, Evidence, Metric, ShadowEvidence, Step, Verdict
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.assess import assess
-from ivrbot.rollout.plan import BranchPlan, Stage
-from ivrbot.rollout.sentences import metric_sentence, srm_sentence
+from ivrbot.rollout.judging.assess import assess
+from ivrbot.rollout.judging.sentences import metric_sentence, srm_sentence
+from ivrbot.rollout.planning.plan import BranchPlan, Stage
 
 MIN_SHADOW_CALLS = 50
 """Real calls with prediction and disposition below which topic accuracy is not judged."""

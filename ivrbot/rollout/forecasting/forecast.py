@@ -18,8 +18,8 @@ from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.evidence import Estimate, Evidence
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.plan import BranchPlan, Plan, Stage
-from ivrbot.rollout.synthetic import RATES, RESOLUTION, TIME, solution_variance
+from ivrbot.rollout.forecasting.synthetic import RATES, RESOLUTION, TIME, solution_variance
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, Stage
 from ivrbot.stats.planning import phi_variance
 from ivrbot.stats.sequences import one_sided_half_width
 

@@ -1,6 +1,6 @@
 """Evidence and verdict of each branch from a file of exposures: `ivrbot rollout analyze`.
 
-Takes the lines of a CSV file (see `ivrbot.rollout.exposure_csv`), a plan and a moment; gives one `Analysis` per
+Takes the lines of a CSV file (see `offline.exposure_csv`), a plan and a moment; gives one `Analysis` per
 branch, and every problem of the file. The same `build_evidence` and `decide` as the controller's. No clock.
 """
 
@@ -18,12 +18,12 @@ from ivrbot.errors import Problem
 from ivrbot.model.events import JsonValue
 from ivrbot.model.evidence import Decision, Evidence, EvidenceProblem, UnitRows
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.decide import decide, query_failed
-from ivrbot.rollout.evidence import CLOCK_SKEW, build_evidence, microseconds, moment
-from ivrbot.rollout.exposure_csv import LISTED, ExposureTable, Problems, read_exposures
-from ivrbot.rollout.exposure_scan import scan_exposures
-from ivrbot.rollout.plan import BranchPlan, Plan, state_at
-from ivrbot.rollout.snapshot import to_json
+from ivrbot.rollout.judging.decide import decide, query_failed
+from ivrbot.rollout.judging.evidence import CLOCK_SKEW, build_evidence, microseconds, moment
+from ivrbot.rollout.judging.snapshot import to_json
+from ivrbot.rollout.offline.exposure_csv import LISTED, ExposureTable, Problems, read_exposures
+from ivrbot.rollout.offline.exposure_scan import scan_exposures
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, state_at
 
 STRAY_SHARE = 0.01
 STRAY_GAP = timedelta(days=7)

@@ -1,6 +1,6 @@
 """What the contacts of a branch say of its operators' work, and what follows for their queue.
 
-Takes contacts, gives the `Workload` of `ivrbot.rollout.staffing`. What too few contacts show is not known.
+Takes contacts, gives the `Workload` of `forecasting.staffing`. What too few contacts show is not known.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from ivrbot.errors import StorageError
 from ivrbot.model.contact import Contact, HumanPart
 from ivrbot.model.events import JsonValue
-from ivrbot.rollout.plan import Plan, StaffingPlan
-from ivrbot.rollout.staffing import Outlook, Target, Workload, outlook, weekly_profile
+from ivrbot.rollout.forecasting.staffing import Outlook, Target, Workload, outlook, weekly_profile
+from ivrbot.rollout.planning.plan import Plan, StaffingPlan
 
 WINDOW: Final = timedelta(days=7)
 """Every hour of the week once; longer windows cost more than they tell."""

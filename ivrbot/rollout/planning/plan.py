@@ -15,8 +15,8 @@ from typing import Literal
 from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState, Route
 from ivrbot.model.rollout import treatment_bound
-from ivrbot.rollout.hours import WorkingHours
-from ivrbot.rollout.schema import (
+from ivrbot.rollout.planning.hours import WorkingHours
+from ivrbot.rollout.planning.schema import (
     DAYS,
     BranchFile,
     DefaultsFile,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.errors import Problem
 from ivrbot.model.experiment import Arm
-from ivrbot.rollout.sentences import is_rate
+from ivrbot.rollout.judging.sentences import is_rate
 
 REQUIRED = ("call_id", "started_at", "branch", "stage", "unit", "arm", "propensity")
 OPTIONAL = ("epoch", "trunk", "prefix")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from ivrbot.analytics.kpi_names import KPIS
 from ivrbot.model.evidence import Estimate, Evidence, KpiEvidence, KpiSample, Metric, Role, Verdict
-from ivrbot.rollout.plan import BranchPlan, Guardrail, Primary, Stage
+from ivrbot.rollout.planning.plan import BranchPlan, Guardrail, Primary, Stage
 from ivrbot.stats.sequences import one_sided_half_width, two_sided_half_width
 
 MISSING_ALLOWED = 0.01

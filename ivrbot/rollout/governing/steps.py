@@ -11,8 +11,8 @@ from datetime import datetime
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.experiment import BranchState
-from ivrbot.rollout.plan import BranchPlan, Plan, Stage, state_at
-from ivrbot.rollout.standing import Standing
+from ivrbot.rollout.governing.standing import Standing
+from ivrbot.rollout.planning.plan import BranchPlan, Plan, Stage, state_at
 
 
 def refusal(path: str, message: str, *, value: object = "", allowed: str = "") -> ConfigError:

@@ -25,7 +25,7 @@ from ivrbot.model.evidence import (
     Verdict,
 )
 from ivrbot.model.rollout import GENESIS_HASH, AuditRow
-from ivrbot.rollout.audit import Snapshot, snapshot_of, version_of
+from ivrbot.rollout.governing.audit import Snapshot, snapshot_of, version_of
 
 PROMOTIONS: Final = frozenset({"advance", "approve", "start", "set", "complete"})
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from ivrbot.errors import ConfigError, StorageError
-from ivrbot.rollout.control import ControlStore, adopt
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.governing.control import ControlStore, adopt
+from ivrbot.rollout.planning.plan import Plan
 
 log = logging.getLogger(__name__)
 

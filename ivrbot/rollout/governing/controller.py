@@ -23,7 +23,7 @@ from ivrbot.model.experiment import BranchState
 from ivrbot.model.proposals import Proposal
 from ivrbot.model.rollout import AuditRow, StateChange, effective_states
 from ivrbot.ports import EvidenceSource
-from ivrbot.rollout.acting import (
+from ivrbot.rollout.governing.acting import (
     can_learn,
     change_for,
     is_news,
@@ -36,13 +36,13 @@ from ivrbot.rollout.acting import (
     waiting,
     withdrawal,
 )
-from ivrbot.rollout.audit import WHO, Snapshot, snapshot_detail
-from ivrbot.rollout.control import plan_facts
-from ivrbot.rollout.decide import decide
-from ivrbot.rollout.gather import gather
-from ivrbot.rollout.plan import BranchPlan, Plan
-from ivrbot.rollout.proposals import new_id
-from ivrbot.rollout.standing import Standing, standings
+from ivrbot.rollout.governing.audit import WHO, Snapshot, snapshot_detail
+from ivrbot.rollout.governing.control import plan_facts
+from ivrbot.rollout.governing.gather import gather
+from ivrbot.rollout.governing.proposals import new_id
+from ivrbot.rollout.governing.standing import Standing, standings
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.planning.plan import BranchPlan, Plan
 
 log = logging.getLogger(__name__)
 

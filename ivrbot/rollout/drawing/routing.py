@@ -13,9 +13,9 @@ from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId
 from ivrbot.model.experiment import Arm, Assignment, BranchState, Exposure, Route
 from ivrbot.model.rollout import ALL_BRANCHES, exposure_in_force
-from ivrbot.rollout.assignment import assign, unit_of
-from ivrbot.rollout.control import ControlStore
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.drawing.assignment import assign, unit_of
+from ivrbot.rollout.governing.control import ControlStore
+from ivrbot.rollout.planning.plan import Plan
 
 REDRAWS = 3
 TRUNK_CHARS = 64

@@ -1,6 +1,6 @@
 """What rollout.yaml may contain, field by field (pydantic, unknown keys refused).
 
-Takes plain YAML data, gives `PlanFile`; what fields mean together is checked in `ivrbot.rollout.check`.
+Takes plain YAML data, gives `PlanFile`; what fields mean together is checked in `ivrbot.rollout.planning.check`.
 """
 
 from __future__ import annotations

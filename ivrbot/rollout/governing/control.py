@@ -16,15 +16,15 @@ from ivrbot.model.events import JsonValue
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import ALL_BRANCHES, AuditRow, StateChange
 from ivrbot.ports import RolloutStore
-from ivrbot.rollout.plan import (
+from ivrbot.rollout.governing.standing import standings
+from ivrbot.rollout.governing.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
+from ivrbot.rollout.planning.plan import (
     BranchPlan,
     Plan,
     experiment_hash,
     frozen_facts,
     initial_states,
 )
-from ivrbot.rollout.standing import standings
-from ivrbot.rollout.steps import check_step, ladder_of, on_rung, refusal, rises, stage_of
 
 TRIES = 5
 

@@ -13,7 +13,7 @@ import phonenumbers
 
 from ivrbot.model.experiment import Arm, Assignment, BranchState, Route
 from ivrbot.model.rollout import treatment_bound
-from ivrbot.rollout.plan import Plan
+from ivrbot.rollout.planning.plan import Plan
 
 _TWO_64 = 2**64
 
