@@ -19,10 +19,25 @@ from scipy.stats import beta
 
 from benchmarks.naive_methods import Prefixes, pooled_difference, prefixes
 from ivrbot.model.evidence import Step
-from ivrbot.rollout.planning.plan import BranchPlan, build_plan
-from ivrbot.rollout.planning.schema import BranchFile, DefaultsFile, GuardrailFile, PlanFile, PrimaryFile, StageFile
 from ivrbot.rollout.forecasting.simulation import Run, simulate_run
-from ivrbot.rollout.forecasting.synthetic import DAY_US, RESOLUTION, TIME, World, contacts, first_contacts, unit_rows
+from ivrbot.rollout.forecasting.synthetic import (
+    DAY_US,
+    RESOLUTION,
+    TIME,
+    World,
+    contacts,
+    first_contacts,
+    unit_rows,
+)
+from ivrbot.rollout.planning.plan import BranchPlan, build_plan
+from ivrbot.rollout.planning.schema import (
+    BranchFile,
+    DefaultsFile,
+    GuardrailFile,
+    PlanFile,
+    PrimaryFile,
+    StageFile,
+)
 from ivrbot.stats.sequences import one_sided_half_width, two_sided_half_width
 
 CONFIDENCE = 0.99

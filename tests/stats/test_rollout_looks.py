@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 
 from ivrbot.model.evidence import Evidence, Step
-from ivrbot.rollout.judging.decide import decide
-from ivrbot.rollout.planning.plan import BranchPlan, build_plan
-from ivrbot.rollout.planning.schema import BranchFile, DefaultsFile, GuardrailFile, PlanFile, PrimaryFile, StageFile
 from ivrbot.rollout.forecasting.simulation import START, Walk
 from ivrbot.rollout.forecasting.synthetic import Rate, World
+from ivrbot.rollout.judging.decide import decide
+from ivrbot.rollout.planning.plan import BranchPlan, build_plan
+from ivrbot.rollout.planning.schema import (
+    BranchFile,
+    DefaultsFile,
+    GuardrailFile,
+    PlanFile,
+    PrimaryFile,
+    StageFile,
+)
 
 DAYS = 60
 
