@@ -5,8 +5,10 @@ Takes the file, gives a frozen `Policy`; everything that is wrong with the file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +21,13 @@ MAX_FILE_BYTES = 64_000
 
 _Found = tuple[tuple[str, ...], str, str]
 """Field, what stands there, what is wrong with it."""
+
+
+class SecondFactor(StrEnum):
+    """What makes level strong of level verified; values are also what `AuthReply.fact` asks for."""
+
+    ONE_TIME_CODE = "one_time_code"
+    VOICE = "voice"
 
 
 class _Section(BaseModel):
@@ -49,19 +58,62 @@ class ForeignTelephone(_Section):
 
 
 class Requirement(_Section):
-    """What one operation needs.
+    """What the operations of one profile need.
 
     Attributes:
         level: lowest level.
         facts: number of facts to be proven in this call, from the customer's own telephone.
         ask: order in which facts are asked for.
+        second: for level strong, second factors that make it, in the order in which they are tried; one is enough.
+        emergency: goes on with the bot while an alarm sends everything else to operators.
         foreign_telephone: the same from any other telephone; None means not served there.
     """
 
     level: AssuranceLevel
-    facts: int = Field(ge=0, le=len(Fact))
-    ask: tuple[Fact, ...]
+    facts: int = Field(0, ge=0, le=len(Fact))
+    ask: tuple[Fact, ...] = ()
+    second: tuple[SecondFactor, ...] = ()
+    emergency: bool = False
     foreign_telephone: ForeignTelephone | None = None
+
+
+class OneTimeCode(_Section):
+    """The code that is sent to the customer's number on file.
+
+    Attributes:
+        digits: its length.
+        lifetime_s: it is worth nothing after that.
+        tries: wrong entries until it is worth nothing.
+        sends_per_call: how often one is sent in a call, the first included.
+        sends_per_day: the same for a customer in 24 hours, over all calls.
+    """
+
+    digits: int = Field(6, ge=6, le=8)
+    lifetime_s: int = Field(300, ge=60, le=600)
+    tries: int = Field(3, ge=1, le=5)
+    sends_per_call: int = Field(3, ge=1, le=5)
+    sends_per_day: int = Field(10, ge=1, le=50)
+
+
+class Spraying(_Section):
+    """When wrong answers over all customers together are an attack: one guess at many customers.
+
+    All three must hold within the window: enough of them, about enough customers, and many times as many as are
+    usual in such a window of the day before.
+
+    Attributes:
+        window_s: what is looked at.
+        failures: fewest wrong answers.
+        customers: fewest customers they were given for.
+        times_usual: fewest times the mean of the windows of the last 24 hours before.
+        hold_s: so long everything but emergencies goes to operators.
+    """
+
+    window_s: int = Field(600, ge=60, le=3600)
+    failures: int = Field(30, ge=5, le=100_000)
+    customers: int = Field(15, ge=2, le=100_000)
+    times_usual: float = Field(5.0, ge=1.5, le=100)
+    hold_s: int = Field(1800, ge=60, le=86_400)
 
 
 class Policy(_Section):
@@ -69,12 +121,16 @@ class Policy(_Section):
 
     Attributes:
         verified_facts: number of facts that make level verified.
-        operations: requirements by operation name (a `BankOperation` value or a name that flows use).
+        profiles: requirements by name.
+        operations: name of the profile by operation (a `BankOperation` value or a name that flows use).
     """
 
     limits: Limits
     verified_facts: int = Field(ge=2, le=len(Fact))
-    operations: dict[str, Requirement]
+    one_time_code: OneTimeCode = OneTimeCode()
+    spraying: Spraying = Spraying()
+    profiles: dict[str, Requirement]
+    operations: dict[str, str]
 
     def requirement(self, operation: str) -> Requirement:
         """What an operation needs.
@@ -88,7 +144,7 @@ class Policy(_Section):
                 "assurance.yml", None, "operations", operation, "unknown operation", ", ".join(self.operations)
             )
             raise ConfigError([problem])
-        return found
+        return self.profiles[found]
 
 
 def load_policy(path: Path) -> Policy:
@@ -101,10 +157,28 @@ def load_policy(path: Path) -> Policy:
         ConfigError: every problem, with line numbers.
     """
     file = read_yaml(path, max_bytes=MAX_FILE_BYTES)
+    if problems := list(_older_form(file.data)):
+        raise ConfigError(file.problem(where, message, value=value) for where, value, message in problems)
     policy = validate(file, Policy)
     if problems := _cross_check(policy):
         raise ConfigError(file.problem(where, message, value=value) for where, value, message in problems)
     return policy
+
+
+def _older_form(data: Any) -> list[_Found]:
+    """Operations that hold their requirement themselves, as files of earlier releases did."""
+    operations = data.get("operations") if isinstance(data, Mapping) else None
+    if not isinstance(operations, Mapping):
+        return []
+    message = (
+        "requirements stand under `profiles:` now, each under a name of its own, and operations name them: "
+        "write this one as `profiles: {account: {level: verified, facts: 2, ...}}` once, and here `account`"
+    )
+    return [
+        (("operations", str(name)), "a requirement", message)
+        for name, need in operations.items()
+        if isinstance(need, Mapping)
+    ]
 
 
 def _cross_check(policy: Policy) -> list[_Found]:
@@ -114,16 +188,38 @@ def _cross_check(policy: Policy) -> list[_Found]:
         for operation in BankOperation
         if operation.value not in policy.operations
     ]
-    for name, need in policy.operations.items():
-        at = ("operations", name)
-        if need.level is AssuranceLevel.NONE and (need.facts or need.ask or need.foreign_telephone):
-            found.append(((*at, "level"), need.level, "facts are asked for although no level is needed"))
-        floor = policy.verified_facts if need.level.rank >= AssuranceLevel.VERIFIED.rank else 0
-        found += _demand_problems(at, need.facts, need.ask, floor)
-        if (foreign := need.foreign_telephone) is not None:
-            found += _demand_problems(
-                (*at, "foreign_telephone"), foreign.facts, foreign.ask, policy.verified_facts
-            )
+    allowed = ", ".join(policy.profiles)
+    found += [
+        (("operations", operation), profile, f"no such profile; there are {allowed}")
+        for operation, profile in policy.operations.items()
+        if profile not in policy.profiles
+    ]
+    found += [
+        (("profiles", name), "", "no operation names this profile")
+        for name in policy.profiles
+        if name not in policy.operations.values()
+    ]
+    for name, need in policy.profiles.items():
+        found += _profile_problems(("profiles", name), need, policy.verified_facts)
+    return found
+
+
+def _profile_problems(at: tuple[str, ...], need: Requirement, verified_facts: int) -> list[_Found]:
+    found: list[_Found] = []
+    if need.level is AssuranceLevel.NONE and (need.facts or need.ask or need.foreign_telephone):
+        found.append(((*at, "level"), need.level, "facts are asked for although no level is needed"))
+    strong = need.level is AssuranceLevel.STRONG
+    if strong != bool(need.second):
+        found.append(((*at, "second"), ", ".join(need.second), "belongs to level strong, and strong needs it"))
+    if len(set(need.second)) < len(need.second):
+        found.append(((*at, "second"), ", ".join(need.second), "a second factor stands twice"))
+    if need.second == (SecondFactor.VOICE,):
+        message = "a voice alone leaves nothing for callers whose voice cannot be compared: add one_time_code"
+        found.append(((*at, "second"), "voice", message))
+    floor = verified_facts if need.level.rank >= AssuranceLevel.VERIFIED.rank else 0
+    found += _demand_problems(at, need.facts, need.ask, floor)
+    if (foreign := need.foreign_telephone) is not None:
+        found += _demand_problems((*at, "foreign_telephone"), foreign.facts, foreign.ask, verified_facts)
     return found
 
 

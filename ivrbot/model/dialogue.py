@@ -75,13 +75,20 @@ class AuthReply:
         status: "granted", "ask" (prove `fact` next), "wrong" (the last answer was refused, prove `fact`),
             "unclear" (the last answer could not be read as one: ask the same again),
             "refused" (attempts used up, or nothing left to ask).
-        fact: what to ask: a `Fact` value or "phone" (name the number of the account).
+        fact: what to ask: a `Fact` value, "phone" (the number of the account), "name_and_birth" (both in one
+            breath), "one_time_code" (key what was just sent) or "voice" (repeat what is given to be said).
         slots: what the ladder learnt and the flow may use (the card that was proven).
+        say: response said before the question in place of the usual one, "" for the usual one.
+        reason: of "refused", where it is more than that he could not be verified: "fraud" (to the fraud desk, in
+            the words of any refusal), "sms_failure" (no code could be sent), "by_operator" (the bot does not do it
+            for him).
     """
 
     status: Literal["granted", "ask", "wrong", "unclear", "refused"]
     fact: str = ""
     slots: Mapping[str, Value] = field(default_factory=dict)
+    say: str = ""
+    reason: Literal["", "fraud", "sms_failure", "by_operator"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ivrbot.model.dialogue import AuthReply
 from ivrbot.model.speech import Language
 
 POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
-GUARDED = [name for name, need in POLICY.operations.items() if need.level.rank > 0]
+GUARDED = [name for name in POLICY.operations if POLICY.requirement(name).level.rank > 0]
 KEY = b"key of the property tests"
 TODAY = date(2026, 3, 9)
 
@@ -42,7 +42,7 @@ def begin(operation: str, own: bool, customer: str | None) -> tuple[LadderState,
     if own and customer is not None:
         return start(LadderState(), POLICY, operation, customer, Failures())
     state, reply = start(LadderState(), POLICY, operation, None, Failures())
-    if reply.fact != "phone":
+    if reply.fact not in {"phone", "name_and_birth"}:
         return state, reply
     return named(state, POLICY, operation, customer, Failures())
 

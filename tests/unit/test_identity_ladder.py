@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.identity.ladder import (
+    FINDING,
+    NAME_AND_BIRTH,
     PHONE,
     Attempt,
+    CodeOutcome,
     Failures,
     LadderState,
     Refusal,
     allows,
     answer,
+    code_keyed,
     found,
     hold,
     may_compare_unasked_words,
     named,
+    spent,
     start,
+    voice_compared,
 )
-from ivrbot.identity.policy import load_policy
+from ivrbot.identity.policy import SecondFactor, load_policy
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import AuthReply
+from ivrbot.model.voiceprint import VoiceVerdict
 
 POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
 WRONG = Attempt(wrong=True)
@@ -174,7 +183,7 @@ def test_when_too_few_facts_are_left_the_caller_is_not_led_on() -> None:
 
 def test_a_foreign_telephone_names_the_account_and_proves_two_facts() -> None:
     state, reply = begin(customer=None)
-    assert reply == AuthReply("ask", PHONE)
+    assert reply == AuthReply("ask", NAME_AND_BIRTH)  # a number keyed instead is as good
     state, reply = named(state, POLICY, "block_card", "c", NONE)
     assert reply == AuthReply("ask", "full_name")
     state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.FULL_NAME))
@@ -208,11 +217,27 @@ def test_a_caller_who_cannot_name_his_number_is_refused_where_money_is_told() ->
 
 def without_telephone() -> LadderState:
     state, reply = begin(customer=None)
-    state, reply = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
-    assert reply == AuthReply("ask", "full_name")
+    assert reply == AuthReply("ask", NAME_AND_BIRTH)
+    return hold(state, POLICY, "block_card", frozenset(FINDING))[0]
+
+
+def test_half_of_name_and_birth_asks_for_the_other_half() -> None:
+    state, _ = begin(customer=None)
     state, reply = hold(state, POLICY, "block_card", frozenset({Fact.FULL_NAME}))
     assert reply == AuthReply("ask", "date_of_birth")
-    return hold(state, POLICY, "block_card", frozenset({Fact.DATE_OF_BIRTH}))[0]
+    state, reply = begin(customer=None)
+    state, reply = hold(state, POLICY, "block_card", frozenset({Fact.DATE_OF_BIRTH}))
+    assert reply == AuthReply("ask", "full_name")
+
+
+def test_what_could_not_be_read_in_one_breath_is_asked_in_two() -> None:
+    state, _ = begin(customer=None)
+    _, reply = hold(state, POLICY, "block_card", frozenset())
+    assert reply == AuthReply("ask", "full_name")
+
+
+def test_where_name_and_birth_open_nothing_the_number_is_asked_for() -> None:
+    assert begin("get_balance", customer=None)[1] == AuthReply("ask", PHONE)
 
 
 def test_name_and_birth_find_the_customer_of_a_stolen_bag() -> None:
@@ -234,16 +259,31 @@ def test_what_found_the_account_opens_no_money() -> None:
     assert state.level is AssuranceLevel.VERIFIED
 
 
-def test_nobody_or_more_than_one_of_that_name_is_an_operators_business() -> None:
+def test_nobody_or_more_than_one_of_that_name_must_name_the_number_of_the_account() -> None:
     state, reply = found(without_telephone(), POLICY, "block_card", None, NONE)
-    assert (reply.status, state.refusal, state.failures) == ("refused", Refusal.NOT_FOUND, 1)
+    assert (reply, state.failures) == (AuthReply("wrong", PHONE), 1)
     assert not allows(state, POLICY, "block_card")
+    refused, reply = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
+    assert (reply.status, refused.refusal) == ("refused", Refusal.NOT_FOUND)
+    state, reply = named(state, POLICY, "block_card", "c-1", NONE)
+    assert reply == AuthReply("ask", "full_name")
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(*FINDING))
+    assert reply.status == "granted"
+
+
+def test_a_miss_by_name_is_one_of_the_wrong_answers_of_a_call() -> None:
+    state, _ = found(without_telephone(), POLICY, "block_card", None, NONE)
+    state, reply = named(state, POLICY, "block_card", "c-1", NONE)
+    state, reply = answer(state, POLICY, "block_card", reply.fact, WRONG)
+    state, reply = answer(state, POLICY, "block_card", reply.fact, WRONG)
+    assert (reply.status, state.refusal) == ("refused", Refusal.FAILURES_IN_CALL)
 
 
 def test_who_knows_neither_number_nor_name_is_refused() -> None:
     state, _ = begin(customer=None)
-    state, _ = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
-    state, reply = hold(state, POLICY, "block_card", frozenset(), declined="full_name")
+    state, reply = hold(state, POLICY, "block_card", frozenset(), declined=NAME_AND_BIRTH)
+    assert reply == AuthReply("ask", PHONE)
+    state, reply = hold(state, POLICY, "block_card", frozenset(), declined=PHONE)
     assert reply == AuthReply("refused")
 
 
@@ -253,14 +293,127 @@ def test_the_account_of_a_call_cannot_be_changed_by_naming_another_number() -> N
     assert state.customer_id == "c"
 
 
+CODE = frozenset({SecondFactor.ONE_TIME_CODE})
+BOTH = CODE | {SecondFactor.VOICE}
+
+
+def verified(available: frozenset[SecondFactor] = CODE, purpose: str = "") -> tuple[LadderState, AuthReply]:
+    """A caller who has proven both facts for a change of limits."""
+    state = LadderState(available=available)
+    state, _ = start(state, POLICY, "change_limits", "c", NONE, purpose=purpose)
+    return answer(state, POLICY, "change_limits", "code_word", right(Fact.CODE_WORD, Fact.LAST_FOUR))
+
+
 @pytest.mark.parametrize(
-    ("customer", "refusal"), [("c", Refusal.STRONG_UNAVAILABLE), (None, Refusal.STRONG_UNAVAILABLE)]
+    ("customer", "refusal"), [("c", Refusal.STRONG_UNAVAILABLE), (None, Refusal.NOT_SERVED_HERE)]
 )
-def test_what_needs_level_strong_goes_to_an_operator(customer: str | None, refusal: Refusal) -> None:
+def test_where_nothing_can_make_strong_nobody_is_asked_anything(customer: str | None, refusal: Refusal) -> None:
     state, reply = begin("change_limits", customer)
-    assert reply.status == "refused"
+    assert reply == AuthReply("refused", reason="by_operator")
     assert state.refusal is refusal
+    assert state.asked == ()
     assert start(state, POLICY, "block_card", customer, NONE)[1].status == "ask"
+
+
+def test_a_code_is_asked_for_once_both_facts_are_proven_and_makes_strong() -> None:
+    state, reply = verified()
+    assert reply == AuthReply("ask", "one_time_code")
+    assert state.level is AssuranceLevel.VERIFIED
+    assert not allows(state, POLICY, "change_limits")
+    state, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.RIGHT)
+    assert reply.status == "granted"
+    assert state.level is AssuranceLevel.STRONG
+    assert allows(state, POLICY, "change_limits")
+
+
+def test_a_code_is_good_for_one_operation_only() -> None:
+    state, _ = verified(purpose="change_limits card=4271")
+    state, _ = code_keyed(state, POLICY, "change_limits", CodeOutcome.RIGHT)
+    assert allows(state, POLICY, "change_limits", "change_limits card=4271")
+    assert not allows(state, POLICY, "change_limits", "change_limits card=9030")
+    assert not allows(spent(state), POLICY, "change_limits", "change_limits card=4271")
+    assert spent(state).level is AssuranceLevel.VERIFIED
+    state, reply = start(state, POLICY, "change_limits", "c", NONE, purpose="change_limits card=9030")
+    assert reply == AuthReply("ask", "one_time_code")
+    assert state.level is AssuranceLevel.VERIFIED
+
+
+def test_wrong_codes_count_as_wrong_answers_everywhere() -> None:
+    state, reply = verified()
+    for count in (1, 2):
+        state, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.WRONG)
+        assert reply == AuthReply("wrong", "one_time_code")
+        assert (state.failures, state.counts.customer, state.counts.number) == (count, count, count)
+    state, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.WRONG)
+    assert reply == AuthReply("refused")
+    assert code_keyed(state, POLICY, "change_limits", CodeOutcome.RIGHT)[1].status == "refused"
+
+
+def test_what_is_no_code_is_asked_again_and_not_for_ever() -> None:
+    state, reply = verified()
+    seen = []
+    while reply.status != "refused":
+        state, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.UNREADABLE)
+        seen.append(reply.status)
+    assert seen == ["unclear", "unclear", "unclear", "refused"]
+    assert state.failures == 0
+
+
+def test_a_code_that_is_over_is_asked_for_anew() -> None:
+    state, _ = verified()
+    state, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.OVER)
+    assert reply == AuthReply("ask", "one_time_code")
+    assert state.failures == 0
+
+
+def test_a_caller_without_his_telephone_at_hand_goes_to_an_operator() -> None:
+    state, _ = verified()
+    state, reply = answer(state, POLICY, "change_limits", "one_time_code", DECLINED)
+    assert (reply.status, reply.reason) == ("refused", "by_operator")
+
+
+def test_an_accepted_voice_makes_strong_of_verified_for_the_whole_call() -> None:
+    state, reply = verified(BOTH)
+    assert reply == AuthReply("ask", "voice")
+    state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    assert (reply.status, state.level) == ("granted", AssuranceLevel.STRONG)
+    assert allows(spent(state), POLICY, "change_limits", "another purpose")
+
+
+@pytest.mark.parametrize("verdict", [VoiceVerdict.STEP_UP, VoiceVerdict.INDETERMINATE])
+def test_a_doubtful_voice_leads_to_the_code(verdict: VoiceVerdict) -> None:
+    state, _ = verified(BOTH)
+    state, reply = voice_compared(state, POLICY, "change_limits", verdict)
+    assert reply == AuthReply("ask", "one_time_code")
+    assert state.level is AssuranceLevel.VERIFIED
+    assert state.failures == 0
+    _, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.RIGHT)
+    assert reply.status == "granted"
+
+
+def test_anothers_voice_ends_the_call_at_the_fraud_desk_in_the_words_of_any_refusal() -> None:
+    state, _ = verified(BOTH)
+    state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.FLAG)
+    assert reply == AuthReply("refused", reason="fraud")
+    assert state.refusal is Refusal.VOICE_FLAGGED
+    assert not allows(state, POLICY, "block_card")
+    assert start(state, POLICY, "get_balance", "c", NONE)[1] == AuthReply("refused", reason="fraud")
+
+
+def test_a_voice_alone_opens_nothing() -> None:
+    state, reply = start(LadderState(available=BOTH), POLICY, "change_limits", "c", NONE)
+    assert reply == AuthReply("ask", "code_word")
+    state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    assert (reply.status, reply.fact) == ("ask", "code_word")
+    assert state.level is AssuranceLevel.IDENTIFIED
+    assert not state.second
+
+
+def test_a_second_factor_does_not_stand_for_a_fact() -> None:
+    state, _ = verified(BOTH)
+    state, _ = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    assert len(state.facts) == 2
+    assert not allows(replace(state, facts=state.facts[:1]), POLICY, "change_limits")
 
 
 def test_general_information_needs_nothing_even_when_locked() -> None:

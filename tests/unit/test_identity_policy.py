@@ -81,15 +81,15 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         tmp_path,
         ("failures_per_call: 3", "failures_per_call: 0"),
         ("    foreign_telephone:", "    foreign_telefone:"),
-        ("level: verified", "level: sure"),
+        ("  account:\n    level: verified", "  account:\n    level: sure"),
     )
     with pytest.raises(ConfigError) as caught:
         load_policy(file)
     found = {problem.path: problem for problem in caught.value.problems}
     assert found["limits.failures_per_call"].line == line_of(file, "failures_per_call: 0")
-    assert found["operations.block_card.foreign_telefone"].line == line_of(file, "telefone")
-    assert found["operations.get_balance.level"].line == line_of(file, "level: sure")
-    assert "verified" in found["operations.get_balance.level"].allowed
+    assert found["profiles.emergency.foreign_telefone"].line == line_of(file, "telefone")
+    assert found["profiles.account.level"].line == line_of(file, "level: sure")
+    assert "verified" in found["profiles.account.level"].allowed
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,22 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         (("ask: [last_four, code_word, date_of_birth, full_name]", "ask: [last_four, last_four]"), "stands twice"),
         (("facts: 1", "facts: 4\n    ask_more: 1"), "unknown key"),
         (
-            (
-                "  get_balance:\n    level: verified\n    facts: 2",
-                "  get_balance:\n    level: verified\n    facts: 1",
-            ),
+            ("account:\n    level: verified\n    facts: 2", "account:\n    level: verified\n    facts: 1"),
             "at least 2",
         ),
         (("  get_loan:", "  get_loans:"), "no requirement"),
-        (("ask: []", "ask: [full_name]"), "no level is needed"),
+        (("level: none", "level: none\n    ask: [full_name]"), "no level is needed"),
+        (("get_loan: account", "get_loan: acount"), "no such profile; there are anybody, emergency, account"),
+        (("unblock_card: operators", "unblock_card: account"), "no operation names this profile"),
+        (("    second: [voice, one_time_code]\n", ""), "strong needs it"),
+        (("second: [voice, one_time_code]", "second: [one_time_code, one_time_code]"), "stands twice"),
+        (("second: [voice, one_time_code]", "second: [voice]"), "add one_time_code"),
+        (("second: [voice, one_time_code]", "second: [retina]"), "one_time_code"),
+        (
+            ("facts: 2\n    ask: [last_four", "facts: 2\n    second: [voice]\n    ask: [last_four"),
+            "belongs to level strong",
+        ),
+        (("  digits: 6", "  digits: 4"), "greater than or equal to 6"),
         (
             (
                 "      facts: 2\n      ask: [full_name, date_of_birth, code_word, last_four]",
@@ -144,3 +152,18 @@ def test_a_missing_file_and_wrong_bytes_are_named(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="UTF-8"):
         load_policy(file)
+
+
+def test_a_file_of_the_older_form_is_told_how_to_write_it_now(tmp_path: Path) -> None:
+    file = changed(
+        tmp_path,
+        (
+            "  get_balance: account",
+            "  get_balance:\n    level: verified\n    facts: 2\n    ask: [last_four, code_word]",
+        ),
+    )
+    with pytest.raises(ConfigError, match="profiles") as caught:
+        load_policy(file)
+    (problem,) = caught.value.problems
+    assert problem.path == "operations.get_balance"
+    assert problem.line == line_of(file, "get_balance:")
