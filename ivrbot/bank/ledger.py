@@ -22,7 +22,7 @@ from ivrbot.bank.oplog import OperationsLog
 from ivrbot.bank.reads import READS
 from ivrbot.bank.writes import WRITES
 from ivrbot.errors import BankError, BankRejected, BankUnavailable
-from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.phonetic import KEY_RULES, phonetic_key
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, Fact, FactHashes, fact_hash
 from ivrbot.model.dialogue import Value
 from ivrbot.sqlitefile import use_write_ahead_log
@@ -87,8 +87,8 @@ class DemoLedger:
     # --- filling ----------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Fill an empty file; when the key has changed, hash the facts anew with it."""
-        mark = hmac.new(self._key, b"ivrbot demo bank key", hashlib.sha256).hexdigest()
+        """Fill an empty file; when the key or the rules of phonetic keys have changed, hash the facts anew."""
+        mark = hmac.new(self._key, b"ivrbot demo bank key %d" % KEY_RULES, hashlib.sha256).hexdigest()
         with self._transaction():
             known = self._rows("SELECT value FROM meta WHERE name = 'key'")
             if not known:
