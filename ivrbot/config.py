@@ -30,6 +30,8 @@ FEWEST_EVENT_DAYS: Final = 60
 """Late news of a call (a disposition, an imported log) folds its contact again, which takes its events."""
 SECRET: Final = ("database.url",)
 """Settings that may hold a secret by mistake: not shown in errors."""
+MASTER_KEY_VARIABLE: Final = "IVRBOT_VOICEPRINT_MASTER_KEY"
+"""A secret beside the settings, read where it is needed and nowhere else."""
 LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes", "recipients")
 """Settings that the environment gives as words between commas."""
 
@@ -352,7 +354,7 @@ def load_settings(folder: Path, environ: Mapping[str, str] | None = None) -> Set
     except OSError as error:
         raise ConfigError([Problem(str(file), None, "", "", f"cannot be read: {error.strerror}")]) from error
     for name, value in environ.items():
-        if name.startswith("IVRBOT_"):
+        if name.startswith("IVRBOT_") and name != MASTER_KEY_VARIABLE:
             path = name.removeprefix("IVRBOT_").lower().split("__")
             _put(values, path, value)
             origin[".".join(path)] = name

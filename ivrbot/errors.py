@@ -16,7 +16,8 @@
     │   └── BankOutcomeUnknown  it may have happened; only to be asked again with the same idempotency key
     └── StorageError
         ├── StorageUnavailable
-        └── StorageConflict
+        ├── StorageConflict
+        └── StorageDamaged      what stands there cannot be read: changed, or sealed with another key
 
 Expected outcomes (no-match, refused authentication, inconclusive evidence) are values, not errors.
 """
@@ -184,3 +185,9 @@ class StorageConflict(StorageError):
     """The row exists already with other contents."""
 
     code = "storage_conflict"
+
+
+class StorageDamaged(StorageError):
+    """What stands there cannot be read: it was changed, moved to another row, or sealed with another key."""
+
+    code = "storage_damaged"

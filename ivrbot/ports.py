@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ivrbot.model.audio import Frame, Pcm
-from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
+from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes, Refused
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.dialogue import Utterance
 from ivrbot.model.events import CallEvent
@@ -321,13 +321,8 @@ class SmsGateway(Protocol):
 class RefusalLog(Protocol):
     """Where requests are noted that never reach the bank."""
 
-    async def note_refusal(self, request: BankRequest, why: str) -> None:
-        """The ladder has refused. Failure is logged, never raised.
-
-        Args:
-            request: what was wanted, with the level and facts reached.
-            why: a `Refusal` value, "not_allowed" when a flow asked without having authenticated.
-        """
+    async def note_refusal(self, refused: Refused) -> None:
+        """The ladder has refused. Failure is logged, never raised."""
         ...
 
 
@@ -533,24 +528,58 @@ class AttemptStore(Protocol):
 
 
 class VoiceprintStore(Protocol):
-    """Consents and encrypted templates of enrolled voices."""
+    """Consents, and encrypted samples and templates of voices."""
 
-    async def consent(self, customer_id: str) -> bool:
-        """Whether the customer has agreed, and not withdrawn, that his voice is kept."""
+    async def consent(self, customer_id: str) -> bool | None:
+        """The customer's last word on whether his voice may be kept; None when he was never asked."""
         ...
 
-    async def record_consent(self, customer_id: str, call_id: CallId, agreed: bool, at: datetime) -> None:
-        """Keep his word; a withdrawal erases his template at once."""
+    async def record_consent(
+        self, customer_id: str, agreed: bool, at: datetime, *, call_id: str = "", reference: str = ""
+    ) -> None:
+        """Keep his word; a withdrawal erases key, samples and template at once.
+
+        Args:
+            customer_id: who said it.
+            agreed: yes, or no (also: not any more).
+            at: aware UTC.
+            call_id: of the call in which he said it, "" when it was not in a call.
+            reference: of the paper on which it stands, "" when there is none.
+        """
+        ...
+
+    async def samples(self, customer_id: str) -> tuple[VoiceSample, ...]:
+        """Of an enrolment that is not finished, decrypted, oldest first.
+
+        Raises:
+            StorageDamaged: they do not open.
+        """
+        ...
+
+    async def add_sample(self, customer_id: str, call_id: str, sample: VoiceSample, at: datetime) -> None:
+        """Encrypt and keep the sample of a call, in place of one of the same call.
+
+        Raises:
+            StorageConflict: there is no consent in force.
+        """
         ...
 
     async def template(self, customer_id: str) -> VoiceTemplate | None:
-        """The template, decrypted; None when there is none or its key was destroyed."""
+        """The template, decrypted; None when there is none or its key was destroyed.
+
+        Raises:
+            StorageDamaged: it does not open.
+        """
         ...
 
     async def save(self, template: VoiceTemplate) -> None:
-        """Encrypt and keep it in place of the one before."""
+        """Encrypt and keep it in place of the one before; the samples it was made of are erased.
+
+        Raises:
+            StorageConflict: there is no consent in force.
+        """
         ...
 
     async def erase(self, customer_id: str) -> bool:
-        """Destroy the customer's key, template and consent; False when there was nothing."""
+        """Destroy the customer's key, samples, template and consents; False when there was nothing."""
         ...

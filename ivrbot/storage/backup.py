@@ -1,8 +1,9 @@
 """Backups: one file for either database, and back into either.
 
 Takes a store (or where a database is) and a path, gives a zip archive: `manifest.json` and a file of JSON lines
-for each table. A backup is one moment of the database while the product goes on writing; a restore checks the
-whole archive first, then puts everything in and compares it in one transaction, or changes nothing.
+for each table; those of voices are empty in it. A backup is one moment of the database while the product goes on
+writing; a restore checks the whole archive first, then puts everything in and compares it in one transaction, or
+changes nothing.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ivrbot.storage.neutral_rows import (
     writer,
 )
 from ivrbot.storage.store import Store
+from ivrbot.storage.voiceprints import NOT_IN_BACKUPS
 from ivrbot.storage.writer import unavailable
 
 FORMAT: Final = 1
@@ -127,7 +129,7 @@ def _dump(conn: Connection, archive: zipfile.ZipFile) -> Manifest:
     for name, shape in shapes(conn).items():
         whole, digest, size = hashlib.sha256(), Digest(), 0
         with archive.open(_member(name), "w", force_zip64=True) as out:
-            for line in lines(conn, shape):
+            for line in () if name in NOT_IN_BACKUPS else lines(conn, shape):
                 out.write(line)
                 whole.update(line)
                 digest.add(line)

@@ -35,6 +35,7 @@ from ivrbot.storage.rollout_book import exclusions
 from ivrbot.storage.rollups import mark_days
 from ivrbot.storage.store import Store
 from ivrbot.storage.stranger_calls import STRANGER
+from ivrbot.storage.voiceprints import customers_of_calls, forget_customers
 
 FIND_S: Final = 600.0
 CALLS_AT_A_TIME: Final = 50
@@ -54,12 +55,14 @@ class Caller:
         unit: his keyed hash in evidence.
         subject_of: what a number's failed authentications are counted under.
         replacement: random, 64 hexadecimal digits: his rows' new unit.
+        customer_id: as the bank knows him, "" when it does not: his voiceprint is found by it.
     """
 
     is_his: Callable[[str], bool]
     unit: str
     subject_of: Callable[[str], str]
     replacement: str
+    customer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,13 @@ class Found:
         calls: the product's call ids, and those of calls that it never saw.
         numbers: as stored, in any spelling.
         callbacks: that would dial him.
+        customers: whose voices were kept, or asked for, in his calls.
     """
 
     calls: frozenset[str]
     numbers: frozenset[str]
     callbacks: frozenset[str]
+    customers: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -140,7 +145,8 @@ def find(conn: Connection, caller: Caller) -> Found:
         calls |= set(conn.execute(select(table.c.call_id).where(table.c.unit == caller.unit)).scalars())
     held = select(contact_notes.c.call_id).where(_holds(contact_notes.c.body, caller.unit))
     calls |= set(conn.execute(held).scalars())
-    return Found(frozenset(calls), frozenset(numbers), frozenset(dialled))
+    customers = customers_of_calls(conn, calls) | ({caller.customer_id} - {""})
+    return Found(frozenset(calls), frozenset(numbers), frozenset(dialled), customers)
 
 
 def _holds(column: ColumnElement[Any], unit: str) -> ColumnElement[bool]:
@@ -212,6 +218,7 @@ def _erase_rest(conn: Connection, found: Found, caller: Caller) -> dict[str, int
     failures = schema.auth_failures
     rows["auth_failures"] = conn.execute(delete(failures).where(failures.c.subject.in_(subjects))).rowcount
     rows["exclusions"] = conn.execute(delete(exclusions).where(exclusions.c.unit == caller.unit)).rowcount
+    rows["voiceprints"] = forget_customers(conn, found.customers)
     rows["queue_rows"] = _replace_in(conn, queue_rows, "data", true(), caller)
     return rows
 

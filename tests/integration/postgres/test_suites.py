@@ -11,7 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SUITES = {
-    "contracts": ("tests/contract/test_storage.py", "tests/contract/test_evidence.py"),
+    "contracts": (
+        "tests/contract/test_storage.py",
+        "tests/contract/test_evidence.py",
+        "tests/contract/test_voiceprints.py",
+    ),
     "contacts": (
         "tests/unit/test_contact_writer.py",
         "tests/unit/test_contact_history.py",
@@ -25,6 +29,7 @@ SUITES = {
         "tests/unit/test_activity.py",
         "tests/unit/test_retention.py",
         "tests/unit/test_quality.py",
+        "tests/unit/test_voiceprint_store.py",
     ),
     "rollout": (
         "tests/unit/test_rollout_audit.py",
@@ -45,6 +50,10 @@ FILE_ONLY = (
     "test_a_state_that_no_row_led_to",
     "test_rows_cut_off_at_the_end",
     "test_a_row_that_somebody_has_damaged",
+    "test_the_file_holds_no_vector",
+    "test_after_an_erasure_no_file",
+    "test_keys_are_wrapped_anew",
+    "test_a_backup_holds_nothing_of_voices",
 )
 """Tests that read or damage the file itself."""
 
