@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,10 +24,11 @@ from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.app import Core, contact_writer, fact_key, journal_of, queue_intake, read_secret, utc_now
 from ivrbot.call.authentication import number_subject
 from ivrbot.config import Settings, make_data_dir
-from ivrbot.errors import ConfigError, Problem, StorageError, StorageUnavailable
+from ivrbot.errors import BankError, ConfigError, Problem, StorageError, StorageUnavailable
 from ivrbot.model.call import CallId
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.operators.dialler import CallbackDialler, DiallerParts
+from ivrbot.ports import Bank
 from ivrbot.reports.mail import Envelope, FileMail, MailPort, SmtpAccount, SmtpMail
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.reports.summary import Summaries, SummaryRules
@@ -44,6 +46,7 @@ from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.report_facts import ReportFacts
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.storage.store import Store
+from ivrbot.storage.voiceprints import has_voices
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
 
@@ -244,12 +247,14 @@ class Eraser:
         settings: of the process.
         store: open.
         recordings: None where none are kept.
+        bank: tells whose number it is, for his voiceprint.
     """
 
-    def __init__(self, settings: Settings, store: Store, recordings: RecordingArchive | None) -> None:
+    def __init__(self, settings: Settings, store: Store, recordings: RecordingArchive | None, bank: Bank) -> None:
         self._settings = settings
         self._store = store
         self._recordings = recordings
+        self._bank = bank
 
     async def erase(self, number: str, who: str, why: str) -> Erased:
         """Erase a caller and note it in the activity log, without his number.
@@ -259,6 +264,7 @@ class Eraser:
             StorageError: not finished; asking again goes on.
         """
         caller = caller_of(self._settings, number)
+        caller = replace(caller, customer_id=await self._customer_of(number))
         journal = journal_of(self._settings)
         if await asyncio.to_thread(lambda: journal.exists() and journal.stat().st_size > 0):
             raise StorageUnavailable("events wait in the journal for the database; ask again later")
@@ -271,6 +277,16 @@ class Eraser:
         detail: dict[str, JsonValue] = {"why": why, "calls": len(done.call_ids), **done.rows}
         await ActivityLog(self._store, utc_now).note(who, "erase", "caller", "", detail=detail)
         return done
+
+    async def _customer_of(self, number: str) -> str:
+        """The bank's name of him; "" when it knows none, or when nobody's voice is kept anyway."""
+        if not await self._store.read(has_voices):
+            return ""
+        try:
+            customer = await self._bank.find_customer(normalise_caller(number) or "")
+        except BankError as error:
+            raise StorageUnavailable("the bank cannot be asked whose voice to erase; ask again later") from error
+        return "" if customer is None else customer.customer_id
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

@@ -151,7 +151,7 @@ async def _answer_calls(
                 quality_salt=app.quality_salt(settings.data_dir),
                 dialler=dialler,
                 recordings=recordings,
-                eraser=upkeep.Eraser(settings, core.store, recordings),
+                eraser=upkeep.Eraser(settings, core.store, recordings, core.parts.bank),
                 reports=reports,
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )

@@ -128,9 +128,13 @@ def _journalled(settings: Settings) -> int:
 async def erase(number: str, why: str, as_json: bool) -> None:
     """Erase everything that leads to a caller; what was counted stays counted."""
     settings = quiet_settings()
-    async with app.store_of(settings) as store:
-        eraser = upkeep.Eraser(settings, store, app.recording_archive(settings))
-        done = await eraser.erase(number, who_asks(), why)
+    bank = app.open_bank(settings)
+    try:
+        async with app.store_of(settings) as store:
+            eraser = upkeep.Eraser(settings, store, app.recording_archive(settings), bank)
+            done = await eraser.erase(number, who_asks(), why)
+    finally:
+        await bank.close()
     if as_json:
         rows = {"calls": len(done.call_ids), "rows": done.rows, "audit_rows": done.audit_rows}
         print_json(rows | {"backups": list(done.backups), "is_file_clean": done.is_file_clean})

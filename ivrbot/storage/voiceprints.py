@@ -282,6 +282,11 @@ def customers_of_calls(conn: Connection, call_ids: Collection[str]) -> frozenset
     return frozenset(found)
 
 
+def has_voices(conn: Connection) -> bool:
+    """Whether anybody was ever asked for his voice."""
+    return conn.execute(select(consents.c.id).limit(1)).first() is not None
+
+
 def counted(conn: Connection) -> VoiceprintCounts:
     """How many customers stand where."""
     enrolled = select(templates.c.model, func.count()).group_by(templates.c.model)

@@ -21,16 +21,20 @@ from ivrbot.config import Settings
 from ivrbot.model.call import CallId, QueueName
 from ivrbot.model.operators import Callback, CallbackId, CallbackState
 from ivrbot.model.queue import EPOCH, QueueRow
+from ivrbot.model.voiceprint import VoiceTemplate
 from ivrbot.storage import schema
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contact_tables import contacts
 from ivrbot.storage.contacts import ContactBook
+from ivrbot.storage.sealing import MasterKey
+from ivrbot.storage.voiceprints import VoiceprintBook
 from tests.fakes.calls import FakeNlu
 
 PLANTED = "+79005550137"
 NAME = "Запланированный"
 OTHER = "+79005550999"
+ANNA = "+79161234567"
 VAR = Path("var")
 
 
@@ -153,6 +157,31 @@ def test_a_restored_backup_can_be_erased_again() -> None:
     assert PLANTED[2:] in holding(PLANTED[2:])["ivrbot.sqlite"]
     assert run("db", "erase", "--caller", PLANTED, "--why", "after the restore")["calls"] == 1
     assert holding(PLANTED[2:], upkeep.caller_of(settings, PLANTED).unit) == {}
+
+
+async def keep_voices(settings: Settings) -> None:
+    """Of a customer by letter, and of somebody who agreed in a call of the same telephone."""
+    async with app.store_of(settings) as store:
+        first = await store.read(lambda conn: conn.execute(select(schema.calls.c.call_id)).scalars().first())
+        book = VoiceprintBook(store, MasterKey(bytes(range(32))))
+        for customer_id, call_id in (("c-1001", ""), ("guest", str(first)), ("petr", "elsewhere")):
+            await book.record_consent(customer_id, True, app.utc_now(), call_id=call_id)
+            await book.save(VoiceTemplate(customer_id, (0.5, 0.25), "a" * 64, 3, 27_000, app.utc_now()))
+
+
+async def voices_left(settings: Settings) -> list[bool]:
+    async with app.store_of(settings) as store:
+        book = VoiceprintBook(store, MasterKey(bytes(range(32))))
+        return [await book.template(customer_id) is not None for customer_id in ("c-1001", "guest", "petr")]
+
+
+def test_his_voiceprint_goes_with_him() -> None:
+    settings = Settings()
+    call(ANNA, "позовите оператора")
+    asyncio.run(keep_voices(settings))
+    assert asyncio.run(voices_left(settings)) == [True, True, True]
+    assert run("db", "erase", "--caller", ANNA, "--why", "her letter")["rows"]["voiceprints"] == 6
+    assert asyncio.run(voices_left(settings)) == [False, False, True]
 
 
 def test_events_in_the_journal_come_first() -> None:
