@@ -30,7 +30,7 @@ from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.authentication import CustomerLocks
 from ivrbot.call.banking import BankDeadlines
 from ivrbot.call.router import FRONT_BRANCH, Router
-from ivrbot.call.session import CallParts
+from ivrbot.call.running import CallParts
 from ivrbot.config import PROJECT_ROOT, Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows

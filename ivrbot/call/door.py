@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from ivrbot import metrics
-from ivrbot.call.session import CallParts, CallSession
+from ivrbot.call.running import CallParts
+from ivrbot.call.session import CallSession
 from ivrbot.call.sound import SoundChannel
 from ivrbot.config import CallSettings
 from ivrbot.errors import LegRefused, StorageConflict, StorageError

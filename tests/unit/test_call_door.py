@@ -15,7 +15,7 @@ import pytest
 from ivrbot import app
 from ivrbot.call import door as door_module
 from ivrbot.call.door import REGISTRATION_S, CallDesk, canonical_call_id
-from ivrbot.call.session import CallParts
+from ivrbot.call.running import CallParts
 from ivrbot.config import CallSettings, Settings
 from ivrbot.errors import LegRefused
 from ivrbot.model.audio import SILENCE

@@ -17,7 +17,8 @@ import pytest_asyncio
 from ivrbot import app
 from ivrbot.call.banking import BankDeadlines
 from ivrbot.call.channel import Unclear
-from ivrbot.call.session import CallParts, CallSession
+from ivrbot.call.running import CallParts
+from ivrbot.call.session import CallSession
 from ivrbot.config import Settings
 from ivrbot.errors import (
     BankRejected,
@@ -407,7 +408,7 @@ async def test_a_dossier_that_cannot_be_stored_is_no_reason_not_to_transfer(line
 
 
 async def test_a_desk_that_hangs_holds_nobody_up(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivrbot.call.session.HAND_OVER_S", 0.02)
+    monkeypatch.setattr("ivrbot.call.ending.HAND_OVER_S", 0.02)
     escalated(await line.call(["оператора"], operators=BrokenDesk(None)), EscalationReason.CALLER_ASKED)
 
 

@@ -1,0 +1,171 @@
+"""One call while it runs: what has been said, done and proven, for both of its halves.
+
+`session` holds the conversation, `ending` closes it. Both say things, emit events and look at the same facts:
+those stand here, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from ivrbot import tracing
+from ivrbot.call.authentication import Authenticator, CustomerLocks
+from ivrbot.call.banking import BankDeadlines
+from ivrbot.call.channel import Channel
+from ivrbot.call.dossier_context import History, SlotConfidence
+from ivrbot.call.measuring import CallMeasure
+from ivrbot.call.router import Router
+from ivrbot.call.transcript import Emit, Transcriber
+from ivrbot.config import OperatorSettings
+from ivrbot.dialogue.engine import Dialogue
+from ivrbot.dialogue.responses import render
+from ivrbot.dialogue.schema import FlowSet
+from ivrbot.dialogue.state import DialogueState
+from ivrbot.identity.policy import Policy
+from ivrbot.model.call import CallRegistration
+from ivrbot.model.dialogue import Collect, DialogueAct, DialogueInput, Keys, Say
+from ivrbot.model.events import EventType, JsonValue
+from ivrbot.model.speech import Language
+from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue, RefusalLog
+from ivrbot.tracing import Tracing
+
+RECORDED: Final = "utter_greeting_recorded"
+"""Who hears this and stays has consented."""
+BANK_OFFSET: Final = timedelta(hours=3)
+"""Moscow time: "yesterday" is the bank's."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What every session of a process shares."""
+
+    flow_set: FlowSet
+    dialogue: Dialogue
+    nlu: NluEngine
+    bank: Bank
+    attempts: AttemptStore
+    policy: Policy
+    fact_key: bytes
+    locks: CustomerLocks
+    operators: OperatorQueue
+    calls: CallStore
+    router: Router
+    deadlines: BankDeadlines
+    max_call_s: int
+    front: str
+    now: Callable[[], datetime]
+    waiting: OperatorSettings = field(default_factory=OperatorSettings)
+    history: History | None = None
+    ask_score: bool = True
+    tracing: Tracing = tracing.OFF
+    refusals: RefusalLog | None = None
+
+
+class RunningCall:
+    """What a call has come to.
+
+    Args:
+        parts: shared by all sessions.
+        registration: who rings.
+        language: of the first words.
+        channel: sound or text.
+        emit: the recorder's entrance for this call.
+
+    Attributes:
+        state: of the dialogue; the session replaces it step by step.
+        transcript: masked.
+        ladder: how surely the caller is known.
+        tried: operations and how they went, for the operator.
+        sure: how surely each slot was heard.
+        confirmation: the question that he last answered with yes, and how; "" when he did not, or it was acted on.
+        served: a topic was brought to its end.
+        asked_for_more: the question on the table is whether there is anything else.
+    """
+
+    def __init__(
+        self, parts: CallParts, registration: CallRegistration, language: Language, channel: Channel, emit: Emit
+    ) -> None:
+        self.parts = parts
+        self.registration = registration
+        self.channel = channel
+        self._emit = emit
+        self.state = DialogueState(language)
+        self.transcript = Transcriber(channel, emit, self.today())
+        self.ladder = Authenticator(
+            bank=parts.bank,
+            attempts=parts.attempts,
+            policy=parts.policy,
+            key=parts.fact_key,
+            locks=parts.locks,
+            call_id=registration.call_id,
+            caller=registration.caller,
+            now=parts.now,
+        )
+        self.measure = CallMeasure(parts.tracing.call(registration.call_id, registration.gateway))
+        self.tried: list[str] = []
+        self.sure = SlotConfidence()
+        self.confirmation = ""
+        self.served = False
+        self.asked_for_more = False
+        self._told_topic = self._heard_topic = ""
+
+    def today(self) -> date:
+        """The day at the bank."""
+        return (self.parts.now().astimezone(UTC) + BANK_OFFSET).date()
+
+    def emit(self, kind: EventType, data: dict[str, JsonValue]) -> None:
+        """Record an event of this moment of the call."""
+        self._emit(kind, self.channel.now_ms(), data)
+
+    async def say(self, act: Say) -> None:
+        """Speak a response, in the words and the language of the call.
+
+        Raises:
+            EngineError: it cannot be spoken.
+            LegClosed: the caller is gone.
+        """
+        utterance = render(self.parts.flow_set, act, self.state.language)
+        if act.response == RECORDED:
+            by = "bot" if self.channel.tape.start() else "pbx"
+            self.emit(EventType.RECORDING_STARTED, {"by": by, "consent": "announced"})
+        self.transcript.bot(utterance, act.response)
+        with self.measure.step("tts"):
+            await self.channel.say(utterance, interruptible=act.interruptible)
+
+    async def say_afresh(self, act: Say) -> None:
+        """The same; whatever the caller has cut short before is over."""
+        self.channel.speak_in(self.state.language)
+        await self.say(act)
+
+    def answered(self, act: DialogueAct, input_: DialogueInput) -> None:
+        """Keep which question he answered with yes, for the log of what is done upon it."""
+        spec = self.parts.flow_set.domain.slots.get(act.slot) if isinstance(act, Collect) else None
+        if spec is None or spec.kind != "yes_no" or not isinstance(act, Collect):
+            return
+        yes = self.state.slots.get(act.slot) is True
+        self.confirmation = f"{act.slot} {'by keys' if isinstance(input_, Keys) else 'in words'}" if yes else ""
+
+    # --- whether he has got what he rang for ----------------------------------------------------------
+
+    def new_topic(self) -> None:
+        """He rings for something that he has not got yet."""
+        self._told_topic = self._heard_topic = ""
+
+    def serves(self) -> None:
+        """The topic on the table has just been served; he hears it next."""
+        self.served, self._told_topic = True, self.state.topic
+
+    def asks(self, collect: Collect) -> None:
+        """A question is put: he has heard everything before it."""
+        self.asked_for_more = collect.slot == "topic"
+        if self.state.served and not self.served:
+            self.serves()
+        self._heard_topic = self._told_topic  # what is asked now comes on top
+
+    @property
+    def settled(self) -> bool:
+        """Whether he may hang up and has got what he rang for, whatever is asked or offered besides."""
+        return self.served and (self.asked_for_more or self.state.topic == self._heard_topic)
