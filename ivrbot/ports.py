@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes, Refused
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
@@ -524,6 +525,27 @@ class AttemptStore(Protocol):
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
         """Remember a failure."""
+        ...
+
+    async def reserve(self, subjects: Sequence[str], call_id: CallId, at: datetime, since: datetime) -> Reserved:
+        """Count the failures of subjects since a moment and add one of each, in one step for all processes.
+
+        An answer is judged only after its failure was reserved: then no number of calls at once, in whatever
+        processes, gets more guesses than the limit. What was no failure is released; what a process that died
+        leaves behind counts.
+        """
+        ...
+
+    async def release(self, rows: Sequence[int]) -> None:
+        """Take reserved failures back."""
+        ...
+
+    async def tally(self, subject: str, since: datetime, before: datetime) -> Tally:
+        """Failures of a subject from a moment on and before another, and in how many calls."""
+        ...
+
+    async def raise_once(self, subject: str, call_id: CallId, at: datetime, since: datetime) -> bool:
+        """Remember an alarm unless there is one since a moment, in one step; whether it is a new one."""
         ...
 
 

@@ -5,12 +5,14 @@ So that no simulated caller meets a card that another one has blocked, and the t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ivrbot.bank.ledger import DemoLedger
+from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
 from ivrbot.model.call import CallId
 
@@ -58,12 +60,37 @@ class OwnAttempts:
     """An `AttemptStore` of one call: simulated callers do not lock each other out."""
 
     def __init__(self) -> None:
-        self._failures: list[tuple[str, datetime]] = []
+        self._failures: dict[int, tuple[str, datetime]] = {}
+        self._row = itertools.count()
 
     async def failures_since(self, subject: str, since: datetime) -> int:
         """See `AttemptStore`."""
-        return sum(one == subject and at >= since for one, at in self._failures)
+        return sum(one == subject and at >= since for one, at in self._failures.values())
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
         """See `AttemptStore`."""
-        self._failures.append((subject, at))
+        self._failures[next(self._row)] = (subject, at)
+
+    async def reserve(self, subjects: Sequence[str], call_id: CallId, at: datetime, since: datetime) -> Reserved:
+        """See `AttemptStore`."""
+        before = [await self.failures_since(subject, since) for subject in subjects]
+        rows = [next(self._row) for _ in subjects]
+        self._failures |= {row: (subject, at) for row, subject in zip(rows, subjects, strict=True)}
+        return Reserved(tuple(rows), tuple(before))
+
+    async def release(self, rows: Sequence[int]) -> None:
+        """See `AttemptStore`."""
+        for row in rows:
+            del self._failures[row]
+
+    async def tally(self, subject: str, since: datetime, before: datetime) -> Tally:
+        """See `AttemptStore`; one call's failures are no attack."""
+        failures = sum(one == subject and since <= at < before for one, at in self._failures.values())
+        return Tally(failures, min(1, failures))
+
+    async def raise_once(self, subject: str, call_id: CallId, at: datetime, since: datetime) -> bool:
+        """See `AttemptStore`."""
+        if await self.failures_since(subject, since):
+            return False
+        await self.add_failure(subject, call_id, at)
+        return True

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ivrbot.errors import StorageConflict
@@ -304,24 +304,7 @@ def has_exposures(conn: Connection, branch: str, epoch: int) -> bool:
     return conn.execute(query).first() is not None
 
 
-# --- authentication -----------------------------------------------------------------------------------
-
-
-def failures_since(conn: Connection, subject: str, since: datetime) -> int:
-    """How many failures of a subject at or after a moment."""
-    table = schema.auth_failures
-    query = select(func.count()).where(table.c.subject == subject, table.c.at >= since)
-    return conn.execute(query).scalar_one()
-
-
-def add_failure(conn: Connection, subject: str, call_id: CallId, at: datetime) -> None:
-    """Remember a failure."""
-    conn.execute(insert(schema.auth_failures).values(subject=subject, call_id=call_id, at=at))
-
-
-def forget_failures(conn: Connection) -> None:
-    """Delete every remembered failure."""
-    conn.execute(delete(schema.auth_failures))
+# --- erasure ------------------------------------------------------------------------------------------
 
 
 def erase_caller(conn: Connection, call_id: CallId) -> None:

@@ -18,11 +18,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ivrbot.errors import StorageUnavailable
+from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
-from ivrbot.storage import migrations, statements
+from ivrbot.storage import attempts, migrations, statements
 from ivrbot.storage.engines import BACKGROUND_READERS, READERS, Opening, SqliteFile
 from ivrbot.storage.writer import GroupWriter, unavailable
 
@@ -148,14 +149,27 @@ class Store:
     # AttemptStore
 
     async def failures_since(self, subject: str, since: datetime) -> int:
-        return await self.read(partial(statements.failures_since, subject=subject, since=since))
+        return await self.read(partial(attempts.failures_since, subject=subject, since=since))
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
-        await self.write(partial(statements.add_failure, subject=subject, call_id=call_id, at=at))
+        await self.write(partial(attempts.add_failure, subject=subject, call_id=call_id, at=at))
+
+    async def reserve(self, subjects: Sequence[str], call_id: CallId, at: datetime, since: datetime) -> Reserved:
+        work = partial(attempts.reserve, subjects=tuple(subjects), call_id=call_id, at=at, since=since)
+        return await self.write(work)
+
+    async def release(self, rows: Sequence[int]) -> None:
+        await self.write(partial(attempts.release, rows=tuple(rows)))
+
+    async def tally(self, subject: str, since: datetime, before: datetime) -> Tally:
+        return await self.read(partial(attempts.tally, subject=subject, since=since, before=before))
+
+    async def raise_once(self, subject: str, call_id: CallId, at: datetime, since: datetime) -> bool:
+        return await self.write(partial(attempts.raise_once, subject=subject, call_id=call_id, at=at, since=since))
 
     async def forget_failures(self) -> None:
         """Forget all failed authentications (demo and tests)."""
-        await self.write(statements.forget_failures)
+        await self.write(attempts.forget_failures)
 
     # threads
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from ivrbot.errors import StorageConflict
+from ivrbot.model.attempts import Tally
 from ivrbot.model.call import (
     AssuranceLevel,
     CallId,
@@ -232,3 +233,37 @@ class StoreContract:
         await store.add_failure("customer:2", CALL, NOW)
         assert await store.failures_since("customer:1", NOW + timedelta(minutes=10)) == 2
         assert await store.failures_since("customer:3", NOW) == 0
+
+    async def test_a_failure_is_reserved_before_it_is_one_and_taken_back_where_it_was_none(
+        self, store: Store
+    ) -> None:
+        await store.add_failure("customer:1", CALL, NOW - timedelta(days=2))
+        await store.add_failure("customer:1", CALL, NOW)
+        both = ("customer:1", "number:1")
+        since = NOW - timedelta(days=1)
+        first = await store.reserve(both, CALL, NOW, since)
+        second = await store.reserve(both, CALL, NOW, since)
+        assert (first.before, second.before) == ((1, 0), (2, 1))
+        assert len({*first.rows, *second.rows}) == 4
+        await store.release(first.rows)
+        await store.release(second.rows[1:])
+        assert await store.failures_since("customer:1", since) == 2
+        assert await store.failures_since("number:1", since) == 0
+
+    async def test_guesses_at_once_are_each_counted_on_top_of_the_others(self, store: Store) -> None:
+        reserved = await asyncio.gather(*(store.reserve(("customer:1",), CALL, NOW, NOW) for _ in range(20)))
+        assert sorted(one.before[0] for one in reserved) == list(range(20))
+
+    async def test_failures_of_a_window_and_their_calls(self, store: Store) -> None:
+        for minutes, call in ((0, "a"), (10, "a"), (11, "b"), (20, "c")):
+            await store.add_failure("all", CallId(call), NOW + timedelta(minutes=minutes))
+        window = NOW + timedelta(minutes=10), NOW + timedelta(minutes=20)
+        assert await store.tally("all", *window) == Tally(2, 2)
+        assert await store.tally("other", *window) == Tally(0, 0)
+
+    async def test_an_alarm_is_raised_by_one_of_many(self, store: Store) -> None:
+        since = NOW - timedelta(minutes=30)
+        raised = await asyncio.gather(*(store.raise_once("alarm:1", CALL, NOW, since) for _ in range(10)))
+        assert sum(raised) == 1
+        later = NOW + timedelta(hours=1)
+        assert await store.raise_once("alarm:1", CALL, later, later - timedelta(minutes=30))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from ivrbot.errors import StorageConflict, StorageUnavailable
+from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
@@ -41,7 +43,8 @@ class MemoryStore:
         self._dossiers: dict[str, Dossier] = {}
         self._outcomes: dict[CallId, CallOutcome] = {}
         self._states: dict[str, BranchState] = {}
-        self._failures: list[tuple[str, datetime]] = []
+        self._failures: dict[int, tuple[str, CallId, datetime]] = {}
+        self._row = itertools.count(1)
 
     def _check(self) -> None:
         if self.down:
@@ -144,8 +147,34 @@ class MemoryStore:
 
     async def failures_since(self, subject: str, since: datetime) -> int:
         self._check()
-        return sum(1 for name, at in self._failures if name == subject and at >= since)
+        return self._count(subject, since)
 
     async def add_failure(self, subject: str, call_id: CallId, at: datetime) -> None:
         self._check()
-        self._failures.append((subject, at))
+        self._failures[next(self._row)] = (subject, call_id, at)
+
+    async def reserve(self, subjects: Sequence[str], call_id: CallId, at: datetime, since: datetime) -> Reserved:
+        self._check()
+        before = tuple(self._count(subject, since) for subject in subjects)
+        rows = tuple(next(self._row) for _ in subjects)
+        self._failures |= {row: (subject, call_id, at) for row, subject in zip(rows, subjects, strict=True)}
+        return Reserved(rows, before)
+
+    async def release(self, rows: Sequence[int]) -> None:
+        self._check()
+        for row in rows:
+            del self._failures[row]
+
+    async def tally(self, subject: str, since: datetime, before: datetime) -> Tally:
+        self._check()
+        calls = [call for name, call, at in self._failures.values() if name == subject and since <= at < before]
+        return Tally(len(calls), len(set(calls)))
+
+    async def raise_once(self, subject: str, call_id: CallId, at: datetime, since: datetime) -> bool:
+        if await self.failures_since(subject, since):
+            return False
+        await self.add_failure(subject, call_id, at)
+        return True
+
+    def _count(self, subject: str, since: datetime) -> int:
+        return sum(1 for name, _, at in self._failures.values() if name == subject and at >= since)
