@@ -26,6 +26,7 @@ from ivrbot.analytics.contacts import UnitOf
 from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.asr.choose import ByLanguage, choose_engine
+from ivrbot.bank.logged import LoggedBank, OperationsFile
 from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.authentication import CustomerLocks
 from ivrbot.call.banking import BankDeadlines
@@ -46,10 +47,10 @@ from ivrbot.operators.desk import OperatorDesk
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
 from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
 from ivrbot.rollout.drawing.caller_key import load_caller_key
-from ivrbot.rollout.planning.check import load_plan
-from ivrbot.rollout.governing.control import adopt
 from ivrbot.rollout.drawing.eligibility import Places
+from ivrbot.rollout.governing.control import adopt
 from ivrbot.rollout.governing.following import PlanFollower
+from ivrbot.rollout.planning.check import load_plan
 from ivrbot.rollout.planning.plan import Plan
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
@@ -121,6 +122,12 @@ def quality_salt(data_dir: Path) -> bytes:
 def open_bank(settings: Settings) -> BankSimulator:
     """The bank's back end."""
     return BankSimulator(settings.data_dir, fact_key(settings.data_dir))
+
+
+def operations_file(settings: Settings) -> OperationsFile:
+    """The bot's log of bank operations; its chain's key is derived from the installation's secret."""
+    key = hmac.new(load_caller_key(settings.data_dir), b"operations-log", hashlib.sha256).digest()
+    return OperationsFile(settings.data_dir, key, utc_now)
 
 
 def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
@@ -254,7 +261,7 @@ async def open_core(
         if nlu is None:
             nlu = await open_nlu(settings)
         stack.push_async_callback(nlu.close)
-        bank = open_bank(settings)
+        bank = LoggedBank(open_bank(settings), operations_file(settings))
         stack.push_async_callback(bank.close)
         pbx = _pbx(settings)
         desk = OperatorDesk(
@@ -297,6 +304,7 @@ async def open_core(
             waiting=settings.operators,
             history=ContactHistory(store, unit_of_number(settings), flow_set.branches.branches),
             tracing=tracing,
+            refusals=bank,
         )
         yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx, following)
 

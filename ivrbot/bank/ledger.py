@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ivrbot.bank.books import CATALOGUE, EMPTIED_BY_RESET, SCHEMA, Books
 from ivrbot.bank.demo import CURRENCY, CUSTOMERS, DemoCustomer
-from ivrbot.bank.oplog import OperationsLog
+from ivrbot.bank.oplog import Broken, OperationsLog
 from ivrbot.bank.reads import READS
 from ivrbot.bank.writes import WRITES
 from ivrbot.errors import BankError, BankRejected, BankUnavailable
@@ -244,8 +244,8 @@ class DemoLedger:
         """The operations log, oldest first."""
         return self._guarded(self._log.entries)
 
-    def verify_log(self) -> int | None:
-        """Number of the first row of the log that is not as it was written, None when all are."""
+    def verify_log(self) -> Broken | None:
+        """The first row of the log that is not as it was written, None when all are."""
         return self._guarded(self._log.verify)
 
     def _guarded(self, read: Callable[[], T]) -> T:
@@ -273,6 +273,7 @@ def _log_entry(request: BankRequest, result: str, reference: str) -> dict[str, A
         "call_id": request.call_id,
         "level": request.level.value,
         "facts_used": list(request.facts_used),
+        "confirmation": request.confirmation,
         "result": result,
         "reference": reference,
         **person,

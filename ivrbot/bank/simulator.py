@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ivrbot.bank.ledger import DemoLedger
+from ivrbot.bank.oplog import Broken
 from ivrbot.errors import BankOutcomeUnknown, BankRejected, BankUnavailable, ConfigError, Problem
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
 
@@ -130,8 +131,8 @@ class BankSimulator:
         """The operations log, oldest first."""
         return await self._run(lambda ledger: ledger.log())
 
-    async def verify_log(self) -> int | None:
-        """Number of the first row of the operations log that was tampered with, None when there is none."""
+    async def verify_log(self) -> Broken | None:
+        """The first row of the bank's own log that was tampered with, None when there is none."""
         return await self._run(lambda ledger: ledger.verify_log())
 
     async def _run(self, job: Callable[[DemoLedger], T]) -> T:

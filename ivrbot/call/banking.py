@@ -26,6 +26,9 @@ T = TypeVar("T")
 LONGEST_PLAIN_KEY = 80
 """A longer wish (a complaint) goes into the idempotency key as its hash."""
 
+NOT_ALLOWED = "not_allowed"
+"""Why a request was refused that a flow made without having authenticated for it."""
+
 GIVE_UP_S = 1.0
 """A bank client that was cancelled may take so long to let go."""
 
@@ -48,6 +51,7 @@ async def run_bank_act(
     ladder: LadderState,
     deadlines: BankDeadlines,
     on_slow: Callable[[], Awaitable[None]],
+    confirmation: str = "",
 ) -> BankReply:
     """Do one operation.
 
@@ -67,6 +71,7 @@ async def run_bank_act(
         level=ladder.level,
         facts_used=tuple(fact.value for fact in ladder.facts),
         call_id=call_id,
+        confirmation=confirmation,
     )
     try:
         answer = await within(_execute(bank, request), deadlines, on_slow)

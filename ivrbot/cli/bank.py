@@ -59,15 +59,29 @@ async def reset(as_json: bool) -> None:
 @json_option
 @run_async
 async def verify(as_json: bool) -> None:
-    """Check the hash chain of the bank operations' log."""
-    simulator = app.open_bank(quiet_settings())
+    """Check the hash chains of the bot's operations log and of the demo bank's own."""
+    settings = quiet_settings()
+    simulator, operations = app.open_bank(settings), app.operations_file(settings)
     try:
-        broken_at = await simulator.verify_log()
+        found = {"operations": await operations.verify(), "demo_bank": await simulator.verify_log()}
+        rows = len(await operations.entries())
     finally:
+        await operations.close()
         await simulator.close()
+    where = next((name for name, broken in found.items() if broken is not None), None)
+    broken = found[where] if where else None
     if as_json:
-        print_json({"ok": broken_at is None, "broken_at": broken_at})
-    elif broken_at is None:
-        click.echo("the operations log is whole")
-    if broken_at is not None:
-        fail(FAILED, f"the operations log is broken at row {broken_at}")
+        print_json(
+            {
+                "ok": broken is None,
+                "broken_at": broken.row if broken else None,
+                "why": broken.why if broken else None,
+                "log": where,
+                "rows": rows,
+            }
+        )
+    elif broken is None:
+        click.echo(f"the operations log is whole: {rows} rows")
+    if broken is not None:
+        name = "operations log" if where == "operations" else "demo bank's own log"
+        fail(FAILED, f"the {name} is broken at row {broken.row}: {broken.why}")

@@ -115,6 +115,8 @@ class BankRequest:
         call_id: the call it was asked in, for the bank's own log.
         by: the operator who asks, "" for the bot itself; for the bank's own log.
         why: his reason in words; for the bank's own log.
+        confirmation: the question that the caller answered with yes, and how ("confirm_block by keys"), "" when
+            none was asked; for the logs.
     """
 
     operation: BankOperation
@@ -126,6 +128,27 @@ class BankRequest:
     call_id: str = ""
     by: str = ""
     why: str = ""
+    confirmation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was wanted and never asked of the bank, because the ladder refused it.
+
+    Attributes:
+        operation: key of assurance.yml.
+        customer_id: whose account it was about, "" when unknown.
+        level: reached.
+        facts_used: names of the facts proven.
+        why: a reason of the ladder, or "not_allowed" when a flow asked without having authenticated.
+    """
+
+    operation: str
+    customer_id: str
+    level: AssuranceLevel
+    facts_used: tuple[str, ...]
+    call_id: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

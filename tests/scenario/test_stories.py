@@ -37,7 +37,7 @@ async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
     turns = [str(turn["user"]) for turn in story["turns"]]
     async with core(data_dir, nlu) as built:
         played = await play(built, story["caller"], turns, story.get("language", "ru"))
-        customer = await built.parts.bank.show(story.get("bank_caller", story["caller"]))  # type: ignore[attr-defined]
+        customer = await built.parts.bank.bank.show(story.get("bank_caller", story["caller"]))  # type: ignore[attr-defined]
     for index, turn in enumerate(story["turns"]):
         if "bot" in turn:
             assert played.responses[index + 1] == list(turn["bot"]), f"after {turn['user']!r}"

@@ -77,7 +77,7 @@ class Line:
         return [data for kind, data in self.events if kind is type_]
 
     async def cards(self, number: str = ANNA) -> dict[str, str]:
-        (customer,) = await self.bank._bank.show(number)  # type: ignore[attr-defined]
+        (customer,) = await self.bank._bank.bank.show(number)  # type: ignore[attr-defined]
         return {card["last4"]: card["status"] for card in customer["cards"]}
 
 
@@ -187,7 +187,7 @@ async def test_a_mouth_that_hangs_does_not_lengthen_the_wait(line: Line) -> None
 
 
 async def test_answer_lost_after_the_effect_is_asked_for_with_the_same_key(line: Line) -> None:
-    line.bank._bank.faults = replace(line.bank._bank.faults, lost_answers=1)  # type: ignore[attr-defined]
+    line.bank._bank.bank.faults = replace(line.bank._bank.bank.faults, lost_answers=1)  # type: ignore[attr-defined]
     caller = ScriptedCaller([*BLOCK, "нет"])
     end = await line.call(caller)
     assert end.disposition is Disposition.RESOLVED
@@ -198,7 +198,7 @@ async def test_answer_lost_after_the_effect_is_asked_for_with_the_same_key(line:
 
 
 async def test_answer_lost_twice_is_told_to_the_operator_and_not_claimed(line: Line) -> None:
-    line.bank._bank.faults = replace(line.bank._bank.faults, lost_answers=2)  # type: ignore[attr-defined]
+    line.bank._bank.bank.faults = replace(line.bank._bank.bank.faults, lost_answers=2)  # type: ignore[attr-defined]
     caller = ScriptedCaller(BLOCK)
     dossier = escalated(await line.call(caller), EscalationReason.BANK_OUTCOME_UNKNOWN)
     assert dossier.tried == ("bank_block_card:unknown",)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ivrbot import app
+from ivrbot.bank.logged import LOG_FILE
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.model.queue import LogPosition
 from ivrbot.nlu.embedded import EmbeddedNlu
@@ -127,7 +129,19 @@ def test_bank_show_nobody() -> None:
 
 def test_bank_reset_and_verify() -> None:
     assert document("bank", "reset") == {"reset": True}
-    assert document("bank", "verify") == {"ok": True, "broken_at": None}
+    assert document("bank", "verify") == {"ok": True, "rows": 1, "broken_at": None, "why": None, "log": None}
+
+
+def test_bank_verify_names_the_log_and_the_row(own_folder: Path) -> None:
+    document("bank", "verify")
+    with sqlite3.connect(own_folder / "var" / LOG_FILE) as db:
+        db.execute("UPDATE log SET entry_json = replace(entry_json, 'ok', 'no')")
+    db.close()
+    told = run("bank", "verify")
+    assert told.exit_code == 1 and "row 1" in told.stderr
+    result = run("bank", "verify", "--json")
+    found = {"ok": False, "rows": 1, "broken_at": 1, "why": "changed", "log": "operations"}
+    assert (result.exit_code, json.loads(result.stdout)) == (1, found)
 
 
 # --- call ---------------------------------------------------------------------------------------------
