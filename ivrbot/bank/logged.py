@@ -1,9 +1,9 @@
 """The bot's own log of what it asked of the bank, whichever bank is behind the port.
 
 Takes every request (of calls, of operators' desks), gives it to the bank and notes it in a file of its own,
-`bank_operations.sqlite`, whose rows are chained by hashes: who was sure of what, what the caller had confirmed, what came of it. A write
-is noted before it is asked for, so that one whose end nobody saw is there as well. What the ladder refuses never
-reaches the bank and is noted all the same. What cannot be noted is not done.
+`bank_operations.sqlite`, whose rows are chained by hashes: who was sure of what, what the caller had confirmed,
+what came of it. A write is noted before it is asked for, so that one whose end nobody saw is there as well. What
+the ladder refuses never reaches the bank and is noted all the same. What cannot be noted is not done.
 """
 
 from __future__ import annotations
