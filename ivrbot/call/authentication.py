@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from ivrbot.identity import ladder
-from ivrbot.identity.facts import assess, declines, readings
+from ivrbot.identity.facts import assess, declines, match, readings
 from ivrbot.identity.ladder import Failures, LadderState
 from ivrbot.identity.policy import Policy
 from ivrbot.language.codes import parse_phone
@@ -79,6 +79,7 @@ class Authenticator:
         self.state = LadderState()
         self.customer_name = ""
         self._said: dict[Fact, tuple[str, ...]] = {}  # name and birth of somebody not yet found
+        self._missed: dict[Fact, tuple[str, ...]] = {}  # the same, when they fitted nobody
 
     async def run(self, act: Authenticate, language: Language) -> AuthReply:
         """Answer an `Authenticate` act.
@@ -120,16 +121,22 @@ class Authenticator:
 
     async def _named(self, act: Authenticate, language: Language) -> AuthReply:
         """Whose account it is, from a telephone that the bank does not know: by number, else by name and birth."""
-        number = None
-        for answer in act.answers:
-            number = number or (normalise_caller(answer) if act.keyed else parse_phone(answer, language))
-        if number is not None and act.fact == ladder.PHONE:
+        number = self._number_in(act, language)
+        if number is not None:
             return await self._named_number(act.operation, number)
         if ladder.may_find_by_name(self.state, self._policy, act.operation):
             return await self._named_himself(act, language)
         attempt = ladder.Attempt(declined=declines(act.answers, language))
         self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt)
         return reply if attempt.declined else _unless_over(reply)
+
+    def _number_in(self, act: Authenticate, language: Language) -> str | None:
+        """The number of an account: what was asked for, or keyed instead of a name and a birth."""
+        if act.fact == ladder.PHONE:
+            found = (normalise_caller(one) if act.keyed else parse_phone(one, language) for one in act.answers)
+        else:
+            found = (parse_phone(one, language) if act.keyed else None for one in act.answers)
+        return next((number for number in found if number is not None), None)
 
     async def _named_number(self, operation: str, number: str) -> AuthReply:
         customer = await self._bank.find_customer(number)
@@ -138,6 +145,25 @@ class Authenticator:
         customer_id = customer.customer_id if customer else None
         counts = await self._counts(customer_id)
         self.state, reply = ladder.named(self.state, self._policy, operation, customer_id, counts)
+        said, self._said, self._missed = self._missed or self._said, {}, {}
+        if not said or reply.status != "ask":
+            return reply
+        async with self._locks.of(f"customer:{customer_id}"):
+            return await self._said_before(operation, reply, said)
+
+    async def _said_before(self, operation: str, reply: AuthReply, said: dict[Fact, tuple[str, ...]]) -> AuthReply:
+        """Hold what he said of himself, and what led nowhere, against the account that he has named now."""
+        customer_id = self.state.customer_id
+        if not ladder.may_compare_unasked_words(self.state, self._policy):
+            return reply
+        hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
+        matched = frozenset(match(hashes, self._key, said))
+        if matched:
+            attempt = ladder.Attempt(matched=matched, side_guess=len(matched) < len(said))
+            return await self._weighed(operation, reply.fact, attempt)
+        self.state = ladder.guessed_beside(self.state)
+        if customer_id:
+            await self._attempts.add_failure(f"side:{customer_id}", self._call_id, self._now())
         return reply
 
     async def _named_himself(self, act: Authenticate, language: Language) -> AuthReply:
@@ -155,7 +181,7 @@ class Authenticator:
             return reply if now or unable else _unless_over(reply)
         names, births = (self._said[fact] for fact in ladder.FINDING)
         found = await self._bank.find_by_name(names, births)
-        self._said = {}
+        self._said, self._missed = {}, self._said if len(found) != 1 else {}
         customer = found[0] if len(found) == 1 else None
         counts = await self._counts(customer.customer_id if customer else None)
         before = self.state
@@ -183,11 +209,15 @@ class Authenticator:
             today=self._now().date(),
             unasked_words=ladder.may_compare_unasked_words(self.state, self._policy),
         )
-        before = self.state
-        self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt, counts)
+        return await self._weighed(act.operation, act.fact, attempt)
+
+    async def _weighed(self, operation: str, fact: str, attempt: ladder.Attempt) -> AuthReply:
+        """Give an answer's worth to the ladder and store what it counts; the customer's lock is held."""
+        before, customer_id = self.state, self.state.customer_id
+        self.state, reply = ladder.answer(before, self._policy, operation, fact, attempt)
         if self.state.failures > before.failures:
             await self._count_failure(customer_id)
-        elif self.state.counts.side > counts.side and customer_id:
+        elif self.state.counts.side > before.counts.side and customer_id:
             await self._attempts.add_failure(f"side:{customer_id}", self._call_id, self._now())
         if self.state.unreadable > before.unreadable:
             reply = _unless_over(reply)

@@ -35,6 +35,7 @@ ENGINE_RESPONSES = (
     "utter_ask_fact_code_word",
     "utter_ask_fact_date_of_birth",
     "utter_ask_fact_full_name",
+    "utter_ask_fact_name_and_birth",
     "utter_ask_fact_phone",
     "utter_fact_wrong",
     "utter_fact_unclear",

@@ -16,10 +16,11 @@ FACT_QUESTIONS: Final[Mapping[str, Collect]] = MappingProxyType(
         "date_of_birth": Collect("fact", Expect.DATE, max_digits=8, secret=True, timeout_ms=8000),
         "code_word": Collect("fact", Expect.SECRET, secret=True, timeout_ms=8000),
         "full_name": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
+        "name_and_birth": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
         "phone": Collect("fact", Expect.DIGITS, secret=True, timeout_ms=15000),
     }
 )
-"""By fact of the ladder; `phone` is ended by `#` or a pause."""
+"""By question of the ladder; `phone` is ended by `#` or a pause, and so are keys where a name is asked for."""
 
 DATE_KEYS: Final = 8
 MANY_OPTIONS: Final = 10

@@ -195,6 +195,7 @@ class Caller:
             "utter_ask_fact_code_word": lambda _text: self._fact("code_word"),
             "utter_ask_fact_date_of_birth": lambda _text: self._fact("date_of_birth"),
             "utter_ask_fact_full_name": lambda _text: self._fact("full_name"),
+            "utter_ask_fact_name_and_birth": lambda _text: self._name_and_birth(),
             "utter_ask_fact_phone": lambda _text: self._phone(),
             "utter_ask_card": lambda _text: self._which_card(),
             "utter_ask_card_for_balance": lambda _text: self._which_card(),
@@ -305,6 +306,18 @@ class Caller:
         if fact == "full_name":
             return Words(self._say("name", name=self._name(wrong=wrong)))
         return Words(self._say("code_word", word=self._code_word(wrong=wrong)))
+
+    def _name_and_birth(self) -> Move:
+        """Both, or the name alone: not everybody remembers the second half of a question."""
+        name = self._name(wrong="full_name" in self._wrong)
+        if self._rng.random() < 0.25:
+            self._wrong.discard("full_name")
+            return Words(self._say("name", name=name))
+        born = date.fromisoformat(self._who.customer.born)
+        born += timedelta(days=31 if "date_of_birth" in self._wrong else 0)
+        self._wrong -= {"full_name", "date_of_birth"}
+        said = spoken.date_in_words(born, self._language, self._rng)
+        return Words(self._say("name_and_birth", name=name, date=said))
 
     def _other_digits(self) -> str:
         digits = list(self._who.card)

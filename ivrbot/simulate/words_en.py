@@ -136,6 +136,12 @@ SAY: Final[dict[str, Lines]] = {
     "all_cards": ("all cards", "all of them", "all my cards", "both"),
     "date": ("{date}", "{date}", "[I was] born [on] [the] {date}", "it is {date}"),
     "name": ("{name}", "{name}", "my name is {name}", "it is {name}"),
+    "name_and_birth": (
+        "{name} {date}",
+        "{name} (and it is|um) {date}",
+        "my name is {name} [and I was] born {date}",
+        "{name} date of birth {date}",
+    ),
     "code_word": ("{word}", "{word}", "[the] code word is {word}", "it is {word}", "um {word}"),
     "unable": ("I don't remember", "I don't know", "I forgot [it]", "no idea"),
     "no_phone": ("I don't remember", "my phone was stolen too", "this is not my phone", "I don't know it"),

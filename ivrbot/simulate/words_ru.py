@@ -199,6 +199,13 @@ SAY: Final[dict[str, Lines]] = {
     "all_cards": ("все карты", "все", "[блокируйте] все карты", "обе", "все сразу"),
     "date": ("{date}", "{date}", "[я] родил{sya} {date}", "дата рождения {date}", "ну {date}"),
     "name": ("{name}", "{name}", "меня зовут {name}", "э {name}"),
+    "name_and_birth": (
+        "{name} {date}",
+        "{name} {date}",
+        "{name} родил{sya} {date}",
+        "[я] {name} дата рождения {date}",
+        "меня зовут {name} ну и {date}",
+    ),
     "code_word": ("{word}", "{word}", "кодовое слово {word}", "{word} [вроде]", "ну {word}", "сейчас э {word}"),
     "unable": (
         "не помню",

@@ -24,7 +24,7 @@ async def one_of_many(line: Stage, number: int, everybody: asyncio.Barrier) -> C
     async with line.call(f"+7922{number:07d}") as call:
         await call.story.until(lambda event: event["type"] == "bot_said", PATIENCE_S)
         await call.press("1")
-        asked = await call.asked("utter_ask_fact_phone", PATIENCE_S)
+        asked = await call.asked("utter_ask_fact_name_and_birth", PATIENCE_S)
         await everybody.wait()
         await call.say("Иванов Сергей Петрович", VOICES[number % len(VOICES)])
         heard = await call.story.until(lambda event: event["type"] in HEARD, PATIENCE_S, asked["seq"])
