@@ -54,7 +54,13 @@ def _unblock_card(books: Books, request: BankRequest) -> BankAnswer:
 
 
 def _request_reissue(books: Books, request: BankRequest) -> BankAnswer:
-    """A new card instead of a blocked one, fetched at an office with a passport; asked for twice it is one."""
+    """A new card instead of a blocked one, fetched at an office with a passport; asked for twice it is one.
+
+    With `blocked_by`, new ones instead of all that were blocked under that reference; they are one request.
+    """
+    blocked_by = request.arguments.get("blocked_by")
+    if blocked_by is not None:
+        return _request_reissues(books, request, str(blocked_by))
     card = chosen_cards(books, request, several=False)[0]
     if card["status"] != "blocked":
         raise BankRejected("the card is in use")
@@ -65,6 +71,20 @@ def _request_reissue(books: Books, request: BankRequest) -> BankAnswer:
     reference = books.new_reference()
     books.put("reissues", *who, reference)
     return BankAnswer(request.operation, {"already_requested": False}, reference)
+
+
+def _request_reissues(books: Books, request: BankRequest, blocked_by: str) -> BankAnswer:
+    cards = [one for one in chosen_cards(books, request, several=True) if one["status"] == "blocked"]
+    blocked = [one["last4"] for one in cards if one["reference"] == blocked_by]
+    if not blocked:
+        raise BankRejected("no card was blocked under that number")
+    asked = books.rows("SELECT last4, reference FROM reissues WHERE customer_id = ?", request.customer_id)
+    before = {row["last4"]: row["reference"] for row in asked}
+    fresh = [last4 for last4 in blocked if last4 not in before]
+    reference = books.new_reference() if fresh else before[blocked[0]]
+    for last4 in fresh:
+        books.put("reissues", request.customer_id, last4, reference)
+    return BankAnswer(request.operation, {"already_requested": not fresh}, reference)
 
 
 def _register_claim(books: Books, request: BankRequest) -> BankAnswer:

@@ -47,6 +47,10 @@ def _rows(value: Value) -> list[Mapping[str, Value]]:
 def _cards(rows: Sequence[Mapping[str, Value]], arguments: Mapping[str, Value]) -> dict[str, Value]:
     found = meant(rows, arguments.get("card"), arguments.get("card_kind"))
     first, second = told_apart(rows, SPOKEN_KINDS) or (None, None)
+    others = [row for row in rows if row.get("last4") != found.card]
+    in_use = [row for row in others if row.get("status") == "active"]
+    blocked = [row for row in others if row.get("status") == "blocked"]
+    unsaid = arguments.get("card") is None and arguments.get("card_kind") is None
     return {
         "card": found.card or None,
         "card_kind": "all" if found.fit == "all" else None,
@@ -54,6 +58,9 @@ def _cards(rows: Sequence[Mapping[str, Value]], arguments: Mapping[str, Value]) 
         "card_blocked": found.blocked,
         "blocked_reference": found.reference or None,
         "active_count": sum(row.get("status") == "active" for row in rows),
+        "other_card": in_use[0].get("last4") if len(in_use) == 1 else None,
+        "other_blocked": blocked[0].get("last4") if unsaid and len(blocked) == 1 else None,
+        "others_blocked": unsaid and len(blocked) > 1,
         "first_kind": first,
         "second_kind": second,
     }

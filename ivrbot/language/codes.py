@@ -25,6 +25,10 @@ _COUNTED: dict[Language, re.Pattern[str]] = {
 # "последние четыре четыре два семь один": the first "четыре" counts the digits.
 _LAST: dict[Language, re.Pattern[str]] = {"ru": re.compile(r"последн"), "en": re.compile(r"last|final")}
 
+# "только одну четыре два семь один": the first word says how many, no digit is dictated like that.
+_ONLY: dict[Language, re.Pattern[str]] = {"ru": re.compile(r"одн(у|ой|а)$"), "en": re.compile(r"one$")}
+_BEFORE_ONLY: dict[Language, re.Pattern[str]] = {"ru": re.compile(r""), "en": re.compile(r"only$|just$|the$")}
+
 
 def _text(tokens: Sequence[Token], at: int) -> str:
     """Give the word at or after `at`, or ""."""
@@ -51,9 +55,12 @@ def _of_length(run: Run, length: int) -> set[str]:
 
 
 def _without_count(run: Run, tokens: Sequence[Token], language: Language) -> Run:
-    if len(run) > 1 and run[0].start > 0 and _LAST[language].match(tokens[run[0].start - 1].text):
-        return run[1:]
-    return run
+    if len(run) < 2:
+        return run
+    at = run[0].start
+    before = tokens[at - 1].text if at else ""
+    only = _ONLY[language].match(tokens[at].text) and _BEFORE_ONLY[language].match(before)
+    return run[1:] if only or _LAST[language].match(before) else run
 
 
 def _candidates(run: Run, tokens: Sequence[Token], language: Language, length: int | None) -> list[Candidate[str]]:

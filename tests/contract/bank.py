@@ -243,6 +243,19 @@ class BankContract:
         again = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k4", card="4271")
         assert (again.values["already_requested"], again.reference) == (True, first.reference)
 
+    async def test_cards_blocked_together_are_reissued_together(self, bank: Bank) -> None:
+        blocked = await ask(bank, ANNA, BankOperation.BLOCK_CARD, "k1", card="all")
+        wanted = {"card": "all", "blocked_by": blocked.reference}
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k2", card="all", blocked_by="000000")
+        first = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k3", **wanted)
+        again = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, "k4", **wanted)
+        assert (first.values["already_requested"], len(first.reference)) == (False, 6)
+        assert (again.values["already_requested"], again.reference) == (True, first.reference)
+        for last4 in ("4271", "9030"):
+            one = await ask(bank, ANNA, BankOperation.REQUEST_REISSUE, f"k-{last4}", card=last4)
+            assert (one.values["already_requested"], one.reference) == (True, first.reference)
+
     async def test_a_card_is_unblocked_by_a_person_only(self, bank: Bank) -> None:
         who = await customer_id(bank, ANNA)
         unblock = BankRequest(BankOperation.UNBLOCK_CARD, who, {"card": "4271"}, "k1")
