@@ -2,7 +2,8 @@
 
 Takes the command that starts a worker, gives its exit code after an orderly end. Killing closes the worker's
 sockets, and the PBX goes on with its dialplan: callers reach operators within seconds, whatever the worker was
-stuck in.
+stuck in. A worker that wants to run and gets no processor is not stuck: killing it would drop every caller and
+make the crowded machine load all models again.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from ivrbot.cli.process_state import Look, look_at
+
 log = logging.getLogger(__name__)
 
 SILENT_S: Final = 2.0
-"""A worker that misses its heartbeat for so long is killed."""
+"""A worker that misses its heartbeat for so long, though it could have run, is killed."""
+STARVED_S: Final = 10.0
+"""So long it may wait for a processor: then its callers have heard nothing for too long, whoever is to blame."""
 START_S: Final = 180.0
 """Loading models may take so long before the first heartbeat."""
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 SLICE_S: Final = 0.1
-"""A sleep is not cut short by a signal, so it is taken in slices."""
+"""Waiting is done in slices: no signal cuts a sleep short, and each slice of silence is judged by itself."""
 LASTING_S: Final = 60.0
 """A worker that lived so long starts the count of failures anew."""
 HEARTBEAT_VARIABLE: Final = "_IVRBOT_HEARTBEAT_FD"
@@ -93,16 +98,61 @@ class Supervisor:
 
     def _listen(self, reader: int, worker: subprocess.Popen[bytes]) -> None:
         """Until the pipe closes (the worker is gone) or falls silent (then it is killed)."""
-        patience_s = START_S
+        if not _wait(reader, START_S):
+            log.error("the worker gave no sign of life for %.0f s and is killed", START_S)
+            worker.kill()
+            return
+        silence = Silence()
         while True:
-            readable, _, _ = select.select([reader], [], [], patience_s)
-            if not readable:
-                log.error("the worker gave no sign of life for %.0f s and is killed", patience_s)
+            if _wait(reader, SLICE_S):
+                if not os.read(reader, 4096):
+                    return
+                if silence.starved_s > SILENT_S:
+                    log.warning(
+                        "the worker got no processor for %.1f s: this machine is too busy", silence.starved_s
+                    )
+                silence = Silence()
+            elif silence.goes_on(look_at(worker.pid)):
+                log.error("the worker gave no sign of life for %.0f s and is killed", silence.lasts_s)
                 worker.kill()
                 return
-            if not os.read(reader, 4096):
-                return
-            patience_s = SILENT_S
+
+
+class Silence:
+    """Judges a silence slice by slice. One that began late, because this process got no processor, counts once.
+
+    Attributes:
+        lasts_s: slices so far.
+        starved_s: of these, in which the worker wanted to run and could not.
+    """
+
+    def __init__(self) -> None:
+        self.lasts_s = 0.0
+        self.starved_s = 0.0
+        self._held_against_s = 0.0
+        self._cpu_s: float | None = None
+
+    def goes_on(self, look: Look | None) -> bool:
+        """Another slice without a sign of life; True when the worker is to be killed.
+
+        Args:
+            look: at the worker at the slice's end; None where nothing is known: then silence is silence.
+        """
+        self.lasts_s += SLICE_S
+        ran_s = SLICE_S
+        if look is not None:
+            before_s, self._cpu_s = self._cpu_s, look.cpu_s
+            if look.runnable:  # asleep, stopped or waiting for a lock that nobody gives back: all its own
+                ran_s = min(SLICE_S, look.cpu_s - before_s) if before_s is not None else 0.0
+        starved_s = SLICE_S - ran_s
+        self.starved_s += starved_s
+        self._held_against_s += ran_s + starved_s * SILENT_S / STARVED_S
+        return self._held_against_s >= SILENT_S - SLICE_S / 2
+
+
+def _wait(reader: int, patience_s: float) -> bool:
+    """Whether there is anything to read within the time."""
+    return bool(select.select([reader], [], [], patience_s)[0])
 
 
 def heartbeat_fd() -> int | None:

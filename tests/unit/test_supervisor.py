@@ -5,17 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ivrbot.cli import supervisor
-from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, Supervisor, heartbeat_fd
+from ivrbot.cli.process_state import Look, look_at
+from ivrbot.cli.supervisor import (
+    HEARTBEAT_VARIABLE,
+    SILENT_S,
+    SLICE_S,
+    STARVED_S,
+    Silence,
+    Supervisor,
+    heartbeat_fd,
+)
 
 PATIENCE_S = 30.0
 
@@ -105,6 +115,90 @@ def test_a_worker_that_stops_beating_is_killed(tmp_path: Path, caplog: pytest.Lo
     assert starts(tmp_path) == ["up", "up"]
     assert "no sign of life for 2 s" in caplog.text
     assert "ended with -9" in caplog.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities and processors are set as Linux does")
+def test_a_worker_that_gets_no_processor_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It runs only when nobody else wants to on its processor, where somebody always does."""
+    monkeypatch.setattr(supervisor, "SILENT_S", 0.2)
+    monkeypatch.setattr(supervisor, "STARVED_S", 1e6)
+    one = min(os.sched_getaffinity(0))
+    body = f"""
+    note('up')
+    beat()
+    os.sched_setaffinity(0, {{{one}}})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    ends_s = time.process_time() + 0.005
+    while time.process_time() < ends_s:
+        pass
+    beat()
+    """
+    busy = [sys.executable, "-S", "-E", "-c", f"import os\nos.sched_setaffinity(0, {{{one}}})\nwhile 1: pass"]
+    with subprocess.Popen(busy) as neighbour:
+        try:
+            assert Supervisor(worker(tmp_path, body)).run() == 0
+        finally:
+            neighbour.kill()
+    assert starts(tmp_path) == ["up"]
+
+
+def slices(looks: Callable[[int], Look | None], most: int = 1000) -> float:
+    """How long a silence lasts until the worker is killed; `most` slices when it is not."""
+    silence = Silence()
+    for number in range(most):
+        if silence.goes_on(looks(number)):
+            break
+    return silence.lasts_s
+
+
+@pytest.mark.parametrize(
+    ("looks", "lasts_s"),
+    [
+        (lambda _: None, SILENT_S),
+        (lambda _: Look(runnable=False, cpu_s=7.0), SILENT_S),
+        (lambda n: Look(runnable=True, cpu_s=7.0 + n * SLICE_S), SILENT_S + SLICE_S),
+        (lambda _: Look(runnable=True, cpu_s=7.0), STARVED_S),
+    ],
+    ids=["nothing is known", "stopped, or waiting for ever", "an endless loop", "no processor"],
+)
+def test_how_long_a_silence_may_last(looks: Callable[[int], Look | None], lasts_s: float) -> None:
+    assert slices(looks) == pytest.approx(lasts_s, abs=3 * SLICE_S)
+
+
+def test_an_endless_loop_on_a_crowded_machine_is_killed_in_between() -> None:
+    assert SILENT_S < slices(lambda n: Look(runnable=True, cpu_s=n * SLICE_S / 4)) < STARVED_S
+
+
+def running(code: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-S", "-E", "-c", code], stdout=subprocess.PIPE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_sleeps_is_told_from_one_that_runs() -> None:
+    sleeping = running("import time; print('on', flush=True); time.sleep(600)")
+    spinning = running("print('on', flush=True)\nwhile 1: pass")
+    with sleeping, spinning:
+        try:
+            for process in (sleeping, spinning):
+                assert process.stdout is not None
+                process.stdout.readline()
+            ends_s = time.monotonic() + PATIENCE_S
+            while (look := look_at(sleeping.pid)) and look.runnable and time.monotonic() < ends_s:
+                time.sleep(0.01)
+            first = look_at(spinning.pid)
+            assert look is not None and not look.runnable
+            assert first is not None and first.runnable
+            while (later := look_at(spinning.pid)) and later.cpu_s <= first.cpu_s and time.monotonic() < ends_s:
+                time.sleep(0.01)
+            assert later is not None and later.cpu_s > first.cpu_s
+            spinning.send_signal(signal.SIGSTOP)
+            while (look := look_at(spinning.pid)) and look.runnable and time.monotonic() < ends_s:
+                time.sleep(0.01)
+            assert look is not None and not look.runnable
+        finally:
+            sleeping.kill()
+            spinning.kill()
+    assert look_at(spinning.pid) is None
 
 
 def test_a_worker_that_beats_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
