@@ -15,6 +15,12 @@ FRAMES_DROPPED = Counter("ivrbot_frames_dropped", "Frames dropped by policy", ["
 ENGINE_FAILURES = Counter(
     "ivrbot_engine_failures", "Failed engine requests", ["engine", "code"], registry=REGISTRY
 )
+VOICE_VERDICTS = Counter(
+    "ivrbot_voice_verdicts",
+    "Voices compared, by verdict and what was doubted",
+    ["verdict", "doubt"],
+    registry=REGISTRY,
+)
 RESPONSE_GAP_S = Histogram(
     "ivrbot_response_gap_seconds",
     "End of the caller's speech to the first sample of the answer, by recogniser",
@@ -82,6 +88,18 @@ ROLLOUT_INELIGIBLE = Counter(
     "ivrbot_rollout_ineligible",
     "Calls kept out before the draw",
     ["branch", "reason"],
+    registry=REGISTRY,
+)
+SMS = Counter(
+    "ivrbot_sms",
+    "Short messages with one-time codes, by whether they were handed over",
+    ["result"],
+    registry=REGISTRY,
+)
+AUTHENTICATION_ALARMS = Counter(
+    "ivrbot_authentication_alarms",
+    "Attacks on the proving of callers that were noticed",
+    ["kind"],
     registry=REGISTRY,
 )
 ESCALATIONS = Counter("ivrbot_escalations", "Calls handed to operators", ["reason", "queue"], registry=REGISTRY)

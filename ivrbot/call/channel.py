@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ivrbot.call.tape import Tape
+from ivrbot.model.audio import Pcm
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import Hypothesis, Language
 
@@ -63,6 +64,16 @@ class Channel(Protocol):
     @property
     def tape(self) -> Tape:
         """Where the call's sound is recorded; `tape.NOTHING` where there is no sound to record."""
+        ...
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> bool:
+        """Give the sound of each turn of the caller, before what it means, to somebody else as well.
+
+        Only turns with words that began while the bot was silent: in the others its own voice may be heard.
+
+        Returns:
+            False where there is no sound to share.
+        """
         ...
 
     def now_ms(self) -> int:

@@ -61,6 +61,9 @@ class CallEnding:
         branches = call.parts.flow_set.branches
         branch = branches.branches.get(branches.branch_of(call.state.topic) or "")
         emergency = branch is not None and branch.emergency
+        if act.resolved and not emergency and await call.voice.may_ask_consent():
+            await call.voice.ask_consent(self._talk(), call.state.language)
+            await call.channel.finish()
         asked = may_ask(call.registration.gateway, served=served and act.resolved, emergency=emergency)
         if asked and call.parts.ask_score:
             await ask_score(self._talk())

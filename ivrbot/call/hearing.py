@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ivrbot.call.channel import Completes
@@ -66,6 +66,7 @@ class _Turn:
     stream: AsrStream
     began_ms: int
     over_prompt: bool
+    sound: bytearray = field(default_factory=bytearray, repr=False)
     decoding: asyncio.Task[Transcript | EngineError] | None = None
 
 
@@ -112,6 +113,7 @@ class Hearing:
         self._language: Language = "ru"
         self._expect = Expect.OPEN
         self._completes: Completes | None = None
+        self._share: Callable[[Pcm], None] | None = None
 
     @property
     def in_turn(self) -> bool:
@@ -121,6 +123,10 @@ class Hearing:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to hear; recognition runs in the call's task group."""
         self._group = group
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> None:
+        """Give the sound of turns with words, begun while the bot was silent, to somebody else as well."""
+        self._share = with_
 
     def stop(self) -> None:
         """Hear nothing more; readings under way are dropped."""
@@ -176,6 +182,8 @@ class Hearing:
         self._on_speech()
 
     def _give(self, turn: _Turn, sound: Pcm) -> None:
+        if self._share is not None and not turn.over_prompt:
+            turn.sound += sound
         try:
             turn.stream.feed(sound)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
@@ -266,17 +274,12 @@ class Hearing:
             result = await decoding if decoding is not None else await self._read(turn, early=False)
         finally:
             turn.stream.close()
-        failed = isinstance(result, EngineError)
-        self._on_reading(
-            Reading(
-                None if failed else result,  # type: ignore[arg-type]
-                turn.began_ms,
-                ended_ms,
-                self._now_ms() - asked_ms,
-                turn.over_prompt,
-                result if failed else None,  # type: ignore[arg-type]
-            )
-        )
+        transcript = result if isinstance(result, Transcript) else None
+        error = result if isinstance(result, EngineError) else None
+        if self._share is not None and turn.sound and transcript is not None and transcript.text.strip():
+            self._share(Pcm(bytes(turn.sound)))
+        asr_ms = self._now_ms() - asked_ms
+        self._on_reading(Reading(transcript, turn.began_ms, ended_ms, asr_ms, turn.over_prompt, error))
 
     def _drop(self, turn: _Turn) -> None:
         if turn.decoding is not None:

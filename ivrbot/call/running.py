@@ -19,6 +19,7 @@ from ivrbot.call.dossier_context import History, SlotConfidence
 from ivrbot.call.measuring import CallMeasure
 from ivrbot.call.router import Router
 from ivrbot.call.transcript import Emit, Transcriber
+from ivrbot.call.voice import CallVoice, Voices
 from ivrbot.config import OperatorSettings
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.responses import render
@@ -61,6 +62,7 @@ class CallParts:
     history: History | None = None
     ask_score: bool = True
     tracing: Tracing = tracing.OFF
+    voices: Voices | None = None
     refusals: RefusalLog | None = None
 
 
@@ -78,6 +80,7 @@ class RunningCall:
         state: of the dialogue; the session replaces it step by step.
         transcript: masked.
         ladder: how surely the caller is known.
+        voice: his, where voices are compared.
         tried: operations and how they went, for the operator.
         sure: how surely each slot was heard.
         confirmation: the question that he last answered with yes, and how; "" when he did not, or it was acted on.
@@ -105,6 +108,8 @@ class RunningCall:
             now=parts.now,
         )
         self.measure = CallMeasure(parts.tracing.call(registration.call_id, registration.gateway))
+        self.voice = CallVoice(parts.voices, registration.call_id, self.emit, parts.now)
+        self.voice.listen_to(channel)
         self.tried: list[str] = []
         self.sure = SlotConfidence()
         self.confirmation = ""

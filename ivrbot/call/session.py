@@ -24,6 +24,7 @@ from ivrbot.errors import (
     LegClosed,
     StorageError,
 )
+from ivrbot.identity.policy import SecondFactor
 from ivrbot.logs import call_id_var
 from ivrbot.model.bank import BankOperation, Refused
 from ivrbot.model.call import CallEnd, CallRegistration, EscalationReason
@@ -118,6 +119,7 @@ class CallSession:
             end = await ending.rescue(EscalationReason.INTERNAL_ERROR)
         finally:
             self._channel.close()
+        await call.voice.finish()
         metrics.CALLS.labels(end.disposition.value).inc()
         call.measure.end(end.disposition.value, end.reason)
         call.emit(
@@ -275,6 +277,8 @@ class CallSession:
         with call.measure.step("authentication", operation=act.operation):
             reply = await within(work, self._parts.deadlines, self._say_checking)
         state = call.ladder.state
+        if SecondFactor.ONE_TIME_CODE in state.second and state.customer_id:
+            call.voice.became_strong(state.customer_id)
         refusal = state.refusal.value if reply.status == "refused" and state.refusal else ""
         call.emit(
             EventType.AUTHENTICATION,

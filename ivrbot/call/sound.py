@@ -19,7 +19,7 @@ from ivrbot.call.tape import NOTHING, CallTape, Tape
 from ivrbot.call.transcript import Emit
 from ivrbot.errors import LegClosed
 from ivrbot.language.commands import Universal, universal
-from ivrbot.model.audio import Frame
+from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Expect, Language
@@ -134,6 +134,11 @@ class SoundChannel:
     def tape(self) -> Tape:
         """Where the call's sound is recorded."""
         return self._tape
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> bool:
+        """Give the sound of the caller's turns to somebody else as well."""
+        self._hearing.share_turns(with_)
+        return True
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin; background work runs in the call's task group."""

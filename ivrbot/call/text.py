@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.errors import LegClosed
+from ivrbot.model.audio import Pcm
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import Hypothesis, Language
 
@@ -41,6 +42,11 @@ class TextChannel:
     def tape(self) -> Tape:
         """Text is not recorded."""
         return NOTHING
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> bool:
+        """Text has no voice."""
+        del with_
+        return False
 
     def now_ms(self) -> int:
         """Time since the call began."""

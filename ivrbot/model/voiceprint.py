@@ -20,13 +20,17 @@ class VoiceVerdict(StrEnum):
 
 
 class VoiceDoubt(StrEnum):
-    """Why a comparison is indeterminate."""
+    """Why a comparison is indeterminate, or worth less than its score."""
 
     TOO_LITTLE_SPEECH = "too_little_speech"
     TOO_NOISY = "too_noisy"
     OTHER_MODEL = "other_model"
     NOT_ENROLLED = "not_enrolled"
     ENGINE_FAILED = "engine_failed"
+    STORE_FAILED = "store_failed"
+    WRONG_DIGITS = "wrong_digits"
+    KEYED = "keyed"
+    ANSWER_DIFFERS = "answer_differs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.config import Settings
 from ivrbot.errors import LegClosed
+from ivrbot.model.audio import Pcm
 from ivrbot.model.bank import BankAnswer, BankRequest, Customer, FactHashes
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import OUT_OF_SCOPE, Hypothesis, Language, NluResult
@@ -45,6 +46,7 @@ class ScriptedCaller:
         cut_short: the caller has interrupted; nothing is said before the next `speak_in`, as on a real line.
         on_listen: called before each turn.
         on_say: called with each text that was said.
+        voice: what each spoken turn sounds like to whoever shares the turns; "" for a caller who types.
     """
 
     def __init__(self, turns: Iterable[Turn]) -> None:
@@ -62,6 +64,12 @@ class ScriptedCaller:
         self.gone = False
         self._now_ms = 0
         self.tape: Tape = NOTHING
+        self.voice = Pcm(b"")
+        self._share: Callable[[Pcm], None] | None = None
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> bool:
+        self._share = with_
+        return bool(self.voice)
 
     def now_ms(self) -> int:
         self._now_ms += 10
@@ -94,7 +102,10 @@ class ScriptedCaller:
         self.cut_short = True
         if isinstance(turn, BaseException):
             raise turn
-        return heard(turn) if isinstance(turn, str) else turn
+        said = heard(turn) if isinstance(turn, str) else turn
+        if self._share is not None and isinstance(said, Spoken) and not said.over_prompt:
+            self._share(self.voice)
+        return said
 
     async def finish(self) -> None:
         self.finished += 1
