@@ -26,21 +26,24 @@ ENROL_CALLS: Final = 3
 
 
 def likeness(one: Sequence[float], other: Sequence[float]) -> float:
-    """Cosine of two vectors of one length, -1 to 1; 0 where one of them is nothing.
+    """Cosine of two vectors of one length, -1 to 1.
 
     Raises:
-        ValueError: of different lengths.
+        ValueError: of different lengths, or one of them has no direction (zero, infinite, not a number).
     """
-    dot = sum(a * b for a, b in zip(one, other, strict=True))
+    dot = math.fsum(a * b for a, b in zip(one, other, strict=True))
     lengths = math.hypot(*one) * math.hypot(*other)
-    return max(-1.0, min(1.0, dot / lengths)) if lengths else 0.0
+    if not math.isfinite(lengths) or not lengths:
+        raise ValueError("an embedding without a direction")
+    return max(-1.0, min(1.0, dot / lengths))
 
 
 def doubt_about(sample: VoiceSample, thresholds: VoiceThresholds) -> VoiceDoubt | None:
     """Why a sample is not good enough to be compared or kept; None when it is."""
     if sample.speech_ms < thresholds.min_speech_ms:
         return VoiceDoubt.TOO_LITTLE_SPEECH
-    return VoiceDoubt.TOO_NOISY if sample.snr_db < thresholds.min_snr_db else None
+    # So written that a ratio that is not a number is a doubt as well.
+    return None if sample.snr_db >= thresholds.min_snr_db else VoiceDoubt.TOO_NOISY
 
 
 def compare(
@@ -67,14 +70,22 @@ def compare(
         return VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=VoiceDoubt.OTHER_MODEL)
     if (doubt := doubt_about(sample, thresholds)) is not None:
         return VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=doubt)
-    score = likeness(sample.embedding, template.embedding)
-    if score < thresholds.flag:
-        return VoiceComparison(VoiceVerdict.FLAG, score)
-    if score < thresholds.accept:
-        return VoiceComparison(VoiceVerdict.STEP_UP, score)
-    if answer is not None and likeness(answer.embedding, template.embedding) < thresholds.flag:
+    try:
+        score = likeness(sample.embedding, template.embedding)
+        answered = 1.0 if answer is None else likeness(answer.embedding, template.embedding)
+    except ValueError:
+        return VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=VoiceDoubt.ENGINE_FAILED)
+    verdict = verdict_of(score, thresholds)
+    if verdict is VoiceVerdict.ACCEPT and answered < thresholds.flag:
         return VoiceComparison(VoiceVerdict.STEP_UP, score, VoiceDoubt.ANSWER_DIFFERS)
-    return VoiceComparison(VoiceVerdict.ACCEPT, score)
+    return VoiceComparison(verdict, score)
+
+
+def verdict_of(score: float, thresholds: VoiceThresholds) -> VoiceVerdict:
+    """Where a score stands: from `accept` up, below `flag`, or between."""
+    if score >= thresholds.accept:
+        return VoiceVerdict.ACCEPT
+    return VoiceVerdict.FLAG if score < thresholds.flag else VoiceVerdict.STEP_UP
 
 
 def enrolled(
@@ -89,6 +100,9 @@ def enrolled(
         samples: one a call, oldest first; those of another model than the last one's do not count.
         thresholds: in force; `flag` parts another's voice from his.
         at: aware UTC.
+
+    Raises:
+        ValueError: one of them has no direction.
     """
     usable = [one for one in samples if one.model == samples[-1].model] if samples else []
     kept = [one for one in usable if _belongs(one, [other for other in usable if other is not one], thresholds)]
@@ -111,4 +125,6 @@ def _sum(vectors: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 def _unit(vector: Sequence[float]) -> tuple[float, ...]:
     length = math.hypot(*vector)
-    return tuple(value / length for value in vector) if length else tuple(vector)
+    if not math.isfinite(length) or not length:
+        raise ValueError("an embedding without a direction")
+    return tuple(value / length for value in vector)

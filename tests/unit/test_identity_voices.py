@@ -104,17 +104,34 @@ def test_a_sample_is_as_good_as_its_length_and_its_noise() -> None:
     assert doubt_about(at(0, snr_db=0.0), THRESHOLDS) is VoiceDoubt.TOO_NOISY
 
 
-vectors = st.lists(st.floats(-1, 1, allow_nan=False), min_size=4, max_size=4)
+@pytest.mark.parametrize("embedding", [(math.nan, 0.0), (math.inf, 0.0), (0.0, 0.0)])
+def test_what_is_no_vector_accepts_nobody(embedding: tuple[float, float]) -> None:
+    for sample, answer in ((at(0, embedding=embedding), None), (at(0), at(0, embedding=embedding))):
+        done = compare(sample, TEMPLATE, THRESHOLDS, answer)
+        assert (done.verdict, done.score, done.doubt) == (
+            VoiceVerdict.INDETERMINATE,
+            None,
+            VoiceDoubt.ENGINE_FAILED,
+        )
 
 
-@given(vectors, vectors)
+def test_a_noise_that_is_no_number_is_a_doubt() -> None:
+    assert compare(at(0, snr_db=math.nan), TEMPLATE, THRESHOLDS).doubt is VoiceDoubt.TOO_NOISY
+
+
+vectors = st.lists(
+    st.floats(-1, 1, allow_nan=False).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=4, max_size=4
+)
+
+
+@given(vectors.filter(any), vectors.filter(any))
 def test_likeness_is_symmetric_and_bounded(one: list[float], other: list[float]) -> None:
     found = likeness(one, other)
     assert -1 <= found <= 1
     assert found == likeness(other, one)
+    assert likeness(one, one) == pytest.approx(1)
 
 
-def test_likeness_of_nothing_and_of_other_lengths() -> None:
-    assert likeness((0.0, 0.0), (1.0, 0.0)) == 0
+def test_vectors_of_different_lengths_have_no_likeness() -> None:
     with pytest.raises(ValueError, match=r"shorter|longer"):
         likeness((1.0,), (1.0, 0.0))
