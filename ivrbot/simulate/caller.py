@@ -54,6 +54,8 @@ FITS: Final[dict[str, frozenset[str]]] = {
     "utter_ask_confirm_block": frozenset({"block_card", "block_all", "stolen_bag", "report_fraud"}),
     "utter_ask_confirm_all": frozenset({"block_card", "block_all", "stolen_bag", "report_fraud"}),
     "utter_ask_confirm_fraud": frozenset({"block_card", "block_all", "stolen_bag", "report_fraud"}),
+    "utter_ask_block_other": frozenset({"block_card", "block_all", "stolen_bag", "report_fraud"}),
+    "utter_ask_block_others": frozenset({"block_card", "block_all", "stolen_bag", "report_fraud"}),
     "utter_ask_dispute": frozenset({"dispute_transaction"}),
     "utter_ask_ordinal": frozenset({"dispute_transaction"}),
     "utter_ask_confirm_dispute": frozenset({"dispute_transaction"}),
@@ -97,6 +99,7 @@ class Caller:
         self._tried_card = ""
         self._names_kind = len(persona.customer.cards) > 1 and self._rng.random() < 0.4
         self._disputed_at = 0
+        self._other_told = False
         self._answers = self._table()
         self.satisfied = False
         self.asked_person = False
@@ -104,8 +107,10 @@ class Caller:
 
     def answer(self, heard: Sequence[Line]) -> Move:
         """What he does when the bot has finished; `heard` is everything since his last move."""
-        if any(line.response in DELIVERS.get(self._who.goal.name, ()) for line in heard):
+        told = [line for line in heard if line.response in DELIVERS.get(self._who.goal.name, ())]
+        if any(self._is_his(line) for line in told):
             self.satisfied = True
+        self._other_told = bool(told) and not self.satisfied
         asked = [line for line in heard if line.response in self._answers]
         question, text = (asked[-1].response, asked[-1].text) if asked else (self._last_question, "")
         for at, name in enumerate(("first", "second", "third")):
@@ -116,6 +121,11 @@ class Caller:
         self._last_question = question
         self.turns += not isinstance(move, Quiet)
         return move
+
+    def _is_his(self, line: Line) -> bool:
+        """Whether a balance is that of the card he means; where figures are masked he takes it for his."""
+        digits = re.findall(r"\b\d{4}\b", line.text)
+        return self._who.goal.name != "check_balance" or not digits or self._who.card in digits
 
     # --- temper -------------------------------------------------------------------------------------------
 
@@ -202,6 +212,9 @@ class Caller:
             "utter_ask_card_of_two": lambda _text: self._which_card(),
             "utter_ask_confirm_block": self._confirm_card,
             "utter_ask_another_card": lambda _text: self._another_card(),
+            "utter_ask_block_other": wish("yes_plain", goal in ("block_all", "stolen_bag")),
+            "utter_ask_block_others": wish("yes_plain", goal in ("block_all", "stolen_bag")),
+            "utter_ask_wants_reissues": lambda _text: Words(self._say(self._rng.choice(("yes_plain", "no")))),
             "utter_ask_wants_reissue": lambda _text: Words(self._say(self._rng.choice(("yes_plain", "no")))),
             "utter_ask_confirm_all": self._confirm_all,
             "utter_ask_confirm_fraud": self._confirm_all,
@@ -286,7 +299,7 @@ class Caller:
         self._restated += 1
         if self._restated > 2:
             return HangUp() if self.asked_person else self._to_person()
-        return Words(self._goal_sentence())
+        return Words(self._say("that_card") if self._other_told else self._goal_sentence())
 
     def _fact(self, fact: str) -> Move:
         if fact in self._who.unknown:
