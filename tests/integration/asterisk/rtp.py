@@ -125,6 +125,7 @@ class Phone(asyncio.DatagramProtocol):
         self._timestamp = random.randrange(1 << 31)
         self._source = random.randrange(1 << 32)
         self._clock: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
 
     @classmethod
     async def open(cls, host: str = "127.0.0.1") -> Phone:
@@ -141,6 +142,9 @@ class Phone(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._closed.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) < 12 or data[0] >> 6 != 2:
@@ -212,7 +216,8 @@ class Phone(asyncio.DatagramProtocol):
             self._clock.cancel()
             await asyncio.gather(self._clock, return_exceptions=True)
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
+            await self._closed.wait()
 
     def save(self, path: Path, start_s: float, end_s: float) -> None:
         """Write what was heard between two moments as a WAV file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import shutil
 import socket
 import tempfile
 import uuid
@@ -24,7 +25,9 @@ from tests.integration.asterisk.server import HOST, clean_environment, free_port
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 POLL_S = 0.02
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 30.0
+PATIENCE_S = 30.0
+"""For what takes milliseconds on a machine that does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,7 @@ class Sipp:
     def __init__(self, installation: Installation, scenario: str, host: str = HOST) -> None:
         self._installation = installation
         self._host = host
-        self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
-        self.folder = Path(self._folder.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="sipp-"))
         self.port = free_port()
         self._scenario = scenario
         self._process: asyncio.subprocess.Process | None = None
@@ -170,10 +172,12 @@ class Sipp:
     async def stop(self) -> None:
         """End it, whatever it does. Idempotent."""
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
-        self._folder.cleanup()
+        try:
+            if process is not None and process.returncode is None:
+                process.kill()
+                await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Caller:
@@ -202,24 +206,35 @@ class Caller:
 
     async def __aenter__(self) -> Caller:
         self.phone = await Phone.open()
-        self.dialled_s = asyncio.get_running_loop().time()
-        keys = {"called": self._called, "caller": self._number, "caller_name": self._name}
-        keys["rtp_port"] = str(self.phone.port)
-        pairs = [part for name, value in keys.items() for part in ("-key", name, value)]
-        await self._sipp.start(f"{HOST}:{self._sip_port}", "-m", "1", "-cid_str", self.call_id, *pairs)
+        try:
+            self.dialled_s = asyncio.get_running_loop().time()
+            keys = {"called": self._called, "caller": self._number, "caller_name": self._name}
+            keys["rtp_port"] = str(self.phone.port)
+            pairs = [part for name, value in keys.items() for part in ("-key", name, value)]
+            await self._sipp.start(f"{HOST}:{self._sip_port}", "-m", "1", "-cid_str", self.call_id, *pairs)
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._sipp.exit_code is None:
-            self._sipp.poke(self.call_id)
-            with contextlib.suppress(TimeoutError):  # never answered: the process is ended below
-                await self._sipp.finished(2.0)
-        await self._sipp.stop()
-        await self.phone.close()
+        try:
+            if self._sipp.exit_code is None:
+                self._sipp.poke(self.call_id)
+                with contextlib.suppress(TimeoutError):  # never answered: the process is ended below
+                    await self._sipp.finished(2.0)
+        finally:  # also when another call has failed and this one is cancelled meanwhile
+            await self._close()
 
-    async def answered(self, timeout_s: float = 5.0) -> float:
+    async def _close(self) -> None:
+        try:
+            await self._sipp.stop()
+        finally:
+            await self.phone.close()
+
+    async def answered(self, timeout_s: float = PATIENCE_S) -> float:
         """Wait for 200 OK, connect the sound; gives that moment of the loop's clock."""
         answer = await self._sipp.until(
             lambda m: m.received and m.status == 200 and "m=audio" in m.body, timeout_s
@@ -229,11 +244,11 @@ class Caller:
         self.phone.connect(HOST, int(port[1]))
         return asyncio.get_running_loop().time()
 
-    async def hung_up_on(self, timeout_s: float = 10.0) -> SipMessage:
+    async def hung_up_on(self, timeout_s: float = PATIENCE_S) -> SipMessage:
         """Wait until the other side hangs up; gives its BYE."""
         return await self._sipp.until(lambda m: m.received and m.method == "BYE", timeout_s)
 
-    async def refused(self, timeout_s: float = 5.0) -> int:
+    async def refused(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for an answer of 400 or above; gives its status."""
         return (await self._sipp.until(lambda m: m.received and m.status >= 400, timeout_s)).status
 
@@ -241,7 +256,7 @@ class Caller:
         """Whether the other side has hung up."""
         return any(m.received and m.method == "BYE" for m in self._sipp.messages())
 
-    async def hang_up(self, timeout_s: float = 3.0) -> None:
+    async def hang_up(self, timeout_s: float = PATIENCE_S) -> None:
         """Hang up now and wait until that is confirmed."""
         self._sipp.poke(self.call_id)
         await self._sipp.finished(timeout_s)
@@ -267,7 +282,11 @@ class OperatorPhone:
         return self._sipp.port
 
     async def __aenter__(self) -> OperatorPhone:
-        await self._sipp.start("-mp", str(free_port()), "-rtp_echo")
+        try:
+            await self._sipp.start("-mp", str(free_port()), "-rtp_echo")
+        except BaseException:
+            await self._sipp.stop()
+            raise
         return self
 
     async def __aexit__(
@@ -279,11 +298,11 @@ class OperatorPhone:
         """Every INVITE so far: headers by lower-case name ("x-bot-topic"), `at_s` since the epoch."""
         return [m for m in self._sipp.messages() if m.received and m.method == "INVITE"]
 
-    async def rung(self, timeout_s: float = 10.0) -> SipMessage:
+    async def rung(self, timeout_s: float = PATIENCE_S) -> SipMessage:
         """Wait for the first INVITE."""
         return await self._sipp.until(lambda m: m.received and m.method == "INVITE", timeout_s)
 
-    async def talking(self, timeout_s: float = 10.0) -> SipMessage:
+    async def talking(self, timeout_s: float = PATIENCE_S) -> SipMessage:
         """Wait until the first call is established; gives its ACK."""
         return await self._sipp.until(lambda m: m.received and m.method == "ACK", timeout_s)
 

@@ -26,7 +26,7 @@ from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.rtp import Phone
 from tests.integration.asterisk.server import AsteriskServer
-from tests.integration.asterisk.sip import Caller, OperatorPhone, SipMessage
+from tests.integration.asterisk.sip import PATIENCE_S, Caller, OperatorPhone, SipMessage
 from tests.integration.asterisk.wait import until
 
 SOKOLOVA, ORLOV, KIM = "+79161234567", "+79031112233", "+79265550011"
@@ -157,8 +157,8 @@ class Stage:
         """Place a call and follow its events; hangs up at the end."""
         known = self._calls_of(number)
         async with self.caller(number) as caller:
-            answered_s = await caller.answered(10)
-            await until(lambda: bool(self._calls_of(number) - known), 5)
+            answered_s = await caller.answered(PATIENCE_S)
+            await until(lambda: bool(self._calls_of(number) - known), PATIENCE_S)
             (call_id,) = self._calls_of(number) - known
             story = Story()
             async with self.web.get(f"/api/v1/calls/{call_id}/events") as response:
@@ -169,7 +169,7 @@ class Stage:
                     reader.cancel()
                     await asyncio.gather(reader, return_exceptions=True)
 
-    async def ring_for(self, call: Call, timeout_s: float = 10.0) -> SipMessage:
+    async def ring_for(self, call: Call, timeout_s: float = PATIENCE_S) -> SipMessage:
         """Wait until the operator's telephone rings for a call; gives the INVITE."""
 
         def rings() -> list[SipMessage]:
@@ -187,7 +187,7 @@ class Stage:
         def rows() -> list[list[str]]:
             return [row for row in self.server.queue_log() if row[4] == "BOTCTX" and row[5] == call.call_id]
 
-        await until(lambda: bool(rows()), 5)
+        await until(lambda: bool(rows()), PATIENCE_S)
         return rows()[0][2]
 
     async def outcome(self, call_id: str) -> str:
