@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import random
 import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import duckdb
 
 Kind = Literal["card", "last_four", "cvv", "pin", "otp", "phone", "passport", "snils", "word", "email"]
 
@@ -173,11 +176,24 @@ def leaks(texts: Iterable[tuple[str, str]], secrets: Iterable[Secret]) -> list[s
 
 
 def files_of(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every file below a folder as (path, text); bytes that are no UTF-8 become spaces, escapes become letters."""
+    """Every file below a folder as (path, text); bytes that are no UTF-8 become spaces, escapes become letters.
+
+    What a file keeps squeezed (a backup's members, a Parquet file's rows) is unpacked, each a place of its own.
+    """
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            raw = path.read_bytes().decode("utf-8", "replace").replace("\ufffd", " ")
-            yield str(path.relative_to(folder)), unescaped(raw)
+            name = str(path.relative_to(folder))
+            yield name, _readable(path.read_bytes())
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    for member in archive.namelist():
+                        yield f"{name}!{member}", _readable(archive.read(member))
+            elif path.suffix == ".parquet":
+                yield f"{name}!rows", "\n".join(map(str, duckdb.read_parquet(str(path)).fetchall()))
+
+
+def _readable(raw: bytes) -> str:
+    return unescaped(raw.decode("utf-8", "replace").replace("\ufffd", " "))
 
 
 def unescaped(text: str) -> str:

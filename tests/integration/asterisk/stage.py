@@ -155,11 +155,11 @@ class Stage:
     @asynccontextmanager
     async def call(self, number: str = SOKOLOVA) -> AsyncIterator[Call]:
         """Place a call and follow its events; hangs up at the end."""
-        known = self._calls_of(number)
+        known = self.calls_of(number)
         async with self.caller(number) as caller:
             answered_s = await caller.answered(PATIENCE_S)
-            await until(lambda: bool(self._calls_of(number) - known), PATIENCE_S)
-            (call_id,) = self._calls_of(number) - known
+            await until(lambda: bool(self.calls_of(number) - known), PATIENCE_S)
+            (call_id,) = self.calls_of(number) - known
             story = Story()
             async with self.web.get(f"/api/v1/calls/{call_id}/events") as response:
                 reader = asyncio.create_task(story.read(response))
@@ -233,7 +233,8 @@ class Stage:
         found = re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE)
         return {labels: float(value) for labels, value in found}
 
-    def _calls_of(self, number: str) -> set[str]:
+    def calls_of(self, number: str) -> set[str]:
+        """Ids of all calls from a number."""
         with closing(sqlite3.connect(self.product.data_dir / "ivrbot.sqlite")) as database:
             rows = database.execute("select call_id from calls where caller = ?", (number,)).fetchall()
         return {str(row[0]) for row in rows}

@@ -1,0 +1,221 @@
+"""Attackers on the telephone: a real Asterisk, real sound, the product as a process; and what is left of them.
+
+Rows of `attacks.yml` marked `sound`, placed by a few telephones beside each other. That a refusal is no accident
+of bad hearing is shown by the same voices with the right answers (`test_the_right_words_get_in`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from ivrbot.model.call import CallId
+from ivrbot.telephony.audiosocket_client import AudioSocketCall
+from tests.attacks.table import IDS, Attack, OneCall, Target, attacks, told_of
+from tests.integration.asterisk.install import Installation
+from tests.integration.asterisk.product import Product
+from tests.integration.asterisk.sip import Caller
+from tests.integration.asterisk.stage import Stage, running
+from tests.integration.asterisk.wait import until
+from tests.integration.attack_line import PATIENCE_S, Placed, forget, in_lanes, operations, place
+from tests.planted import Secret, files_of, leaks
+
+pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
+
+RANKS = ("none", "identified", "verified", "strong")
+ROWS = [row for row in attacks() if row.sound]
+CONTROLS: dict[Target, tuple[str, ...]] = {
+    "sokolova": ("2", "4271", "черёмуха", "черёмуха", "05031989#"),
+    "orlov": ("2", "1188", "метроном", "метроном", "21111975#"),
+    "kim": ("2", "7719", "акварель", "акварель", "30072001#"),
+}
+"""Honest customers with the attackers' voices; misheard twice, they key their birth."""
+
+WORDS = "черемух метроном акварел берез солнышк ольх сосн сирен калин рябин смородин ландыш василек"
+BIRTHS = "05031989 21111975 30072001 01011980 31122000 15061999 32132001 29022001 01011990 02021991"
+TRIED = [Secret("word", word) for word in WORDS.split()] + [Secret("otp", born) for born in BIRTHS.split()]
+"""What was said and keyed as proof, rightly or wrongly."""
+
+
+@dataclass
+class Attacked:
+    """A line on which everything has been tried.
+
+    Attributes:
+        rows: calls of each row, by its name.
+        controls: calls of the honest, by customer.
+    """
+
+    line: Stage
+    folder: Path
+    rows: dict[str, list[Placed]] = field(default_factory=dict)
+    controls: dict[str, Placed] = field(default_factory=dict)
+
+    async def play(self, row: Attack) -> None:
+        forget(self.line, row.target)
+        if row.parallel:
+            calls = [place(self.line, call, row.target) for call in row.calls]
+            self.rows[row.attack] = list(await asyncio.gather(*calls))
+        else:
+            self.rows[row.attack] = [await place(self.line, call, row.target) for call in row.calls]
+
+    async def control(self, target: Target, said: tuple[str, ...]) -> None:
+        forget(self.line, target)
+        call = OneCall.model_validate({"from": target, "said": said})
+        self.controls[target] = await place(self.line, call, target)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def attacked(
+    asterisk_installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Attacked]:
+    folder = tmp_path_factory.mktemp("attacked")
+    product = Product(folder / "data", ASR__DEADLINE_MS="30000")
+    async with running(asterisk_installation, folder, product) as line:
+        stage = Attacked(line, folder)
+        jobs = [(row.target, partial(stage.play, row)) for row in ROWS]
+        jobs += [(who, partial(stage.control, who, said)) for who, said in CONTROLS.items()]
+        await in_lanes(jobs)
+        yield stage
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.attack for row in ROWS])
+async def test_attack(row: Attack, attacked: Attacked) -> None:
+    calls = attacked.rows[row.attack]
+    print("\n".join(str(call) for call in calls))
+    assert not any(call.stuck for call in calls)
+    steps = [step for call in calls for step in call.of("authentication")]
+    assert all(RANKS.index(step["level"]) <= RANKS.index(row.level) for step in steps)
+    assert {step["operation"] for step in steps if step["status"] == "granted"} <= set(row.granted)
+    ids = {call.call_id for call in calls}
+    log = [entry for entry in operations(attacked.line) if entry.get("call_id") in ids]
+    done = [entry for entry in log if not entry["result"].startswith("refused")]
+    assert {entry["operation"] for entry in done} <= set(row.done)
+    assert row.own or IDS.get(row.target) not in {entry["customer_id"] for entry in done}
+    assert {entry["customer_id"] for entry in done} <= {"", *(IDS.get(call.from_, "") for call in row.calls)}
+    refused = [step for step in steps if step["status"] == "refused"]
+    assert all(step["reason"] for step in refused)
+    assert len(refused) == len(log) - len(done)
+    for call in calls:
+        assert call.reason and not call.reason.endswith("failure") and call.reason != "internal_error"
+        assert row.own or not told_of(row.target, call.bot_lines) if row.target != "nobody" else True
+
+
+@pytest.mark.parametrize("who", CONTROLS)
+async def test_the_right_words_get_in(who: Target, attacked: Attacked) -> None:
+    call = attacked.controls[who]
+    print(call)
+    granted = [step for step in call.of("authentication") if step["status"] == "granted"]
+    assert granted and granted[-1]["level"] == "verified"
+    assert any(
+        event["action"] == "bank_get_balance" and event["status"] == "ok" for event in call.of("bank_replied")
+    )
+
+
+async def test_the_operations_log_is_whole(attacked: Attacked) -> None:
+    code, out, err = await attacked.line.product.command("bank", "verify")
+    assert code == 0, out + err
+
+
+# --- attacks that are no conversation ------------------------------------------------------------------
+
+
+async def refused_leg(line: Stage, call_id: str) -> bool:
+    """Whether the media socket hangs up on somebody who comes with this call's id, and says nothing to him."""
+    leg = AudioSocketCall()
+    await leg.connect("127.0.0.1", line.product.media_port, CallId(call_id))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await leg.wait_closed()
+    finally:
+        leg.hang_up()
+    return not any(leg.received)
+
+
+async def test_a_forged_a_used_and_a_live_call_id_open_nothing(attacked: Attacked) -> None:
+    line = attacked.line
+    assert await refused_leg(line, str(uuid.uuid4()))
+    assert await refused_leg(line, attacked.controls["orlov"].call_id)
+    async with line.call("+79990000301") as call:
+        await call.story.until(lambda event: event["type"] == "bot_said", PATIENCE_S)
+        assert await refused_leg(line, call.call_id)
+        await call.press("0")  # the call itself has not suffered
+        ended = await call.story.ended(PATIENCE_S)
+        assert ended["reason"] == "caller_asked"
+
+
+async def test_without_a_token_nobody_registers_follows_or_reads(attacked: Attacked) -> None:
+    line, used = attacked.line, attacked.controls["orlov"].call_id
+    body = {"uuid": str(uuid.uuid4()), "caller": "+79031112233", "called": "", "channel": ""}
+    body |= {"uniqueid": "", "linkedid": ""}
+    url = line.product.api
+    for headers in ({}, {"Authorization": "Bearer guessed"}, {"Authorization": "Basic YWRtaW46YWRtaW4="}):
+        async with aiohttp.ClientSession(url, headers=headers) as stranger:
+            async with stranger.post("/api/v1/calls", json=body) as answer:
+                assert answer.status in (401, 403)
+            for path in (f"/api/v1/calls/{used}/events", f"/api/v1/calls/{used}/outcome", "/api/v1/dossiers/abc"):
+                async with stranger.get(path, allow_redirects=False) as answer:
+                    assert answer.status in (302, 303, 401, 403), path
+    for field_, value in (("caller", "+7903\r\nX-Evil: 1"), ("called", "${SHELL(id)}\n"), ("uuid", "../../etc")):
+        async with line.web.post("/api/v1/calls", json=body | {field_: value}) as answer:
+            assert answer.status == 400, field_
+    assert await refused_leg(line, body["uuid"])
+
+
+async def test_marks_of_asterisk_and_line_breaks_in_a_caller_s_name_stay_text(attacked: Attacked) -> None:
+    line, mark = attacked.line, attacked.folder / "shell-was-here"
+    name = f'${{SHELL(touch {mark})}}"\r\nX-Bot-Dossier: forged\r\nX-Bot-Priority: 10\r\nX-Evil: "'
+    number, known = "+79990000302", line.calls_of("+79990000302")
+    async with Caller(attacked.line.installation, line.server.site.sip_port, number=number, name=name) as caller:
+        await caller.answered(PATIENCE_S)
+        await until(lambda: bool(line.calls_of(number) - known), PATIENCE_S)
+        (call_id,) = line.calls_of(number) - known
+        await caller.phone.listen(caller.dialled_s, quiet_ms=100, timeout_s=PATIENCE_S)
+        caller.phone.press("0")
+        await until(
+            lambda: any(r.headers.get("x-bot-call-id") == call_id for r in line.operator.rings()), PATIENCE_S
+        )
+        ring = next(r for r in line.operator.rings() if r.headers.get("x-bot-call-id") == call_id)
+    assert ring.headers["x-bot-dossier"] != "forged" and "x-evil" not in ring.headers
+    assert not mark.exists()
+
+
+# --- what is left ----------------------------------------------------------------------------------------
+
+
+async def test_nothing_that_was_tried_is_found_anywhere(attacked: Attacked) -> None:
+    """Words and births tried as proof, and the customers' own; what callers send on the line is the callers'."""
+    line = attacked.line
+    shown = [("metrics", await text_of(line, "/metrics"))]
+    exports = [
+        ("db", "backup", str(attacked.folder / "data" / "backup.zip")),
+        ("report", "--format", "json", "--plan", "deploy/demo-rollout.yaml"),
+        ("report", "--format", "html", "--plan", "deploy/demo-rollout.yaml"),
+        ("rollout", "audit", "export"),
+        ("events", "export", attacked.controls["sokolova"].call_id),
+        ("bank", "show", "--json"),
+    ]
+    for command in exports:
+        code, out, err = await line.product.command(*command)
+        assert code == 0, (command, err)
+        shown.append((" ".join(command), out + err))
+    for call in [call for calls in attacked.rows.values() for call in calls]:
+        shown += [(f"events of {call.call_id}", str(call)), (f"SIP of {call.call_id}", call.sip)]
+    shown += [("SIP to an operator", f"{m.first_line}\n{m.headers}\n{m.body}") for m in line.operator.messages()]
+    places = [*files_of(attacked.folder), *files_of(line.server.log_dir), *shown]
+    names = " ".join(place for place, _ in places)
+    assert all(part in names for part in ("serve.log", "ivrbot.sqlite", "bank_operations", "queue_log", "backup"))
+    assert leaks(places, TRIED) == []
+
+
+async def text_of(line: Stage, path: str) -> str:
+    async with line.web.get(path) as answer:
+        return await answer.text()
