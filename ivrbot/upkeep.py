@@ -7,9 +7,12 @@ endless ones; each goes on after whatever fails in it, for calls do not wait for
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -23,10 +26,12 @@ from ivrbot.analytics.figures import Rates
 from ivrbot.analytics.report_queries import ReportReader
 from ivrbot.app import Core, contact_writer, fact_key, journal_of, queue_intake, read_secret, utc_now
 from ivrbot.call.authentication import number_subject
+from ivrbot.call.voice import Voices
 from ivrbot.config import Settings, make_data_dir
-from ivrbot.errors import BankError, ConfigError, Problem, StorageError, StorageUnavailable
+from ivrbot.errors import BankError, ConfigError, EngineUnavailable, Problem, StorageError, StorageUnavailable
 from ivrbot.model.call import CallId
 from ivrbot.model.events import EventType, JsonValue
+from ivrbot.model.voiceprint import VoiceThresholds
 from ivrbot.operators.dialler import CallbackDialler, DiallerParts
 from ivrbot.ports import Bank
 from ivrbot.reports.mail import Envelope, FileMail, MailPort, SmtpAccount, SmtpMail
@@ -44,11 +49,13 @@ from ivrbot.storage.erasure import Caller, Erased, erase
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.report_facts import ReportFacts
+from ivrbot.storage.sealing import load_master_key
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.storage.store import Store
-from ivrbot.storage.voiceprints import has_voices
+from ivrbot.storage.voiceprints import VoiceprintBook, has_voices
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
+from ivrbot.voiceprint.engine import OnnxVoiceprint
 
 log = logging.getLogger(__name__)
 
@@ -287,6 +294,60 @@ class Eraser:
         except BankError as error:
             raise StorageUnavailable("the bank cannot be asked whose voice to erase; ask again later") from error
         return "" if customer is None else customer.customer_id
+
+
+# --- voices -----------------------------------------------------------------------------------------------
+
+
+def voiceprint_engine(settings: Settings) -> OnnxVoiceprint:
+    """The engine that compares voices; not started."""
+    return OnnxVoiceprint(settings.models_dir)
+
+
+def voiceprint_book(settings: Settings, store: Store) -> VoiceprintBook:
+    """Consents and templates over an open store.
+
+    Raises:
+        ConfigError: the master key is none, or cannot be read.
+        MissingError: there is no master key.
+    """
+    return VoiceprintBook(store, load_master_key(settings.voiceprint.master_key_file))
+
+
+def voice_thresholds(settings: Settings) -> VoiceThresholds:
+    """The bank's."""
+    chosen = settings.voiceprint
+    return VoiceThresholds(chosen.accept, chosen.flag, chosen.min_speech_ms, chosen.min_snr_db)
+
+
+def customer_ref(settings: Settings, customer_id: str) -> str:
+    """What the activity log calls a customer: the same one the same, and nobody can be read from it."""
+    digest = hmac.new(load_caller_key(settings.data_dir), f"customer:{customer_id}".encode(), hashlib.sha256)
+    return digest.hexdigest()[:32]
+
+
+@asynccontextmanager
+async def open_voices(settings: Settings, store: Store) -> AsyncIterator[Voices | None]:
+    """What calls need to compare voices; None where the bank has not switched it on, or the model is not there.
+
+    Raises:
+        ConfigError: the master key is none, or cannot be read.
+        MissingError: there is no master key.
+    """
+    if not settings.voiceprint.enabled:
+        yield None
+        return
+    book, engine = voiceprint_book(settings, store), voiceprint_engine(settings)
+    try:
+        await engine.start()
+    except EngineUnavailable as error:
+        log.error("voices are not compared, callers are asked for codes: %s", error)
+        yield None
+        return
+    try:
+        yield Voices(engine, book, voice_thresholds(settings))
+    finally:
+        await engine.close()
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:

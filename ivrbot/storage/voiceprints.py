@@ -133,14 +133,11 @@ class VoiceprintBook:
         self, customer_id: str, agreed: bool, at: datetime, *, call_id: str = "", reference: str = ""
     ) -> None:
         """Keep his word; a withdrawal erases key, samples and template at once."""
-        values = {"agreed": agreed, "at": at, "call_id": call_id, "reference": reference}
-
-        def write(conn: Connection) -> int:
-            conn.execute(insert(consents).values(customer_id=customer_id, **values))
-            return 0 if agreed else forget_voices(conn, {customer_id})
-
-        if await self._store.write(write):
-            await self._store.clean()
+        if not agreed:
+            await withdraw(self._store, customer_id, at, call_id=call_id, reference=reference)
+            return
+        word = (customer_id, True, at, call_id, reference)
+        await self._store.write(lambda conn: _say(conn, *word))
 
     async def samples(self, customer_id: str) -> tuple[VoiceSample, ...]:
         """Of an unfinished enrolment, oldest first."""
@@ -215,9 +212,7 @@ class VoiceprintBook:
 
     async def erase(self, customer_id: str) -> bool:
         """Destroy the customer's key, samples, template and consents; False when there was nothing."""
-        erased = await self._store.write(lambda conn: forget_customers(conn, {customer_id}))
-        await self._store.clean()
-        return erased > 0
+        return await forget(self._store, customer_id)
 
     async def counts(self) -> VoiceprintCounts:
         """How many customers stand where."""
@@ -259,6 +254,46 @@ class VoiceprintBook:
 
 
 # --- what needs no master key ---------------------------------------------------------------------------
+
+
+async def withdraw(
+    store: Store, customer_id: str, at: datetime, *, call_id: str = "", reference: str = ""
+) -> bool:
+    """Keep that he does not agree, or not any more, and destroy the key of his voice with all that it opens.
+
+    Args:
+        store: open.
+        customer_id: whose.
+        at: aware UTC.
+        call_id: of the call in which he said so, if any.
+        reference: of the paper on which he did, if any.
+
+    Returns:
+        Whether anything of his voice was there.
+
+    Raises:
+        StorageUnavailable: not done.
+    """
+
+    def write(conn: Connection) -> int:
+        _say(conn, customer_id, False, at, call_id, reference)
+        return forget_voices(conn, {customer_id})
+
+    had = await store.write(write) > 0
+    if had:
+        await store.clean()
+    return had
+
+
+async def forget(store: Store, customer_id: str) -> bool:
+    """Destroy the key of his voice, all that it opens, and his words; whether there was anything.
+
+    Raises:
+        StorageUnavailable: not done.
+    """
+    had = await store.write(lambda conn: forget_customers(conn, {customer_id})) > 0
+    await store.clean()
+    return had
 
 
 def forget_voices(conn: Connection, customer_ids: Collection[str]) -> int:
@@ -309,6 +344,11 @@ def counted(conn: Connection) -> VoiceprintCounts:
 
 
 # --- rows -----------------------------------------------------------------------------------------------
+
+
+def _say(conn: Connection, customer_id: str, agreed: bool, at: datetime, call_id: str, reference: str) -> None:
+    said = {"customer_id": customer_id, "agreed": agreed, "at": at, "call_id": call_id, "reference": reference}
+    conn.execute(insert(consents).values(said))
 
 
 def _last_word(conn: Connection, customer_id: str) -> bool | None:
