@@ -52,6 +52,8 @@ from ivrbot.rollout.governing.control import adopt
 from ivrbot.rollout.governing.following import PlanFollower
 from ivrbot.rollout.planning.check import load_plan
 from ivrbot.rollout.planning.plan import Plan
+from ivrbot.sms.file_drop import FileDropSms
+from ivrbot.sms.http import HttpSms, SmsService
 from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
@@ -128,6 +130,30 @@ def operations_file(settings: Settings) -> OperationsFile:
     """The bot's log of bank operations; its chain's key is derived from the installation's secret."""
     key = hmac.new(load_caller_key(settings.data_dir), b"operations-log", hashlib.sha256).digest()
     return OperationsFile(settings.data_dir, key, utc_now)
+
+
+def sms_gateway(settings: Settings) -> FileDropSms | HttpSms | None:
+    """Sends one-time codes; None: the settings name no way, and what needs a code goes to operators.
+
+    Raises:
+        ConfigError: no address is set, or the token's file cannot be read.
+    """
+    sms = settings.sms
+    if sms.via == "file":
+        return FileDropSms(sms.folder or settings.data_dir / "sms")
+    if sms.via == "off":
+        return None
+    if not sms.url:
+        raise ConfigError([Problem("", None, "sms.url", "", 'is required with sms.via = "http"')])
+    token = read_secret(sms.token_file, "sms.token_file") if sms.token_file else ""
+    return HttpSms(SmsService(sms.url, token, sms.deadline_ms))
+
+
+def with_demo_sms(settings: Settings) -> Settings:
+    """The demo drops its short messages into files, unless the settings say otherwise."""
+    if "via" in settings.sms.model_fields_set:
+        return settings
+    return settings.model_copy(update={"sms": settings.sms.model_copy(update={"via": "file"})})
 
 
 def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
@@ -263,6 +289,9 @@ async def open_core(
         stack.push_async_callback(nlu.close)
         bank = LoggedBank(open_bank(settings), operations_file(settings))
         stack.push_async_callback(bank.close)
+        sms = sms_gateway(settings)
+        if sms is not None:
+            stack.push_async_callback(sms.close)
         pbx = _pbx(settings)
         desk = OperatorDesk(
             store,
@@ -279,6 +308,7 @@ async def open_core(
             flow_set=flow_set,
             dialogue=Dialogue(flow_set, recorded=settings.call.recorded),
             nlu=nlu,
+            inside=nlu.second if isinstance(nlu, FallbackNlu) else nlu,
             bank=bank,
             attempts=store,
             policy=policy,
@@ -304,6 +334,7 @@ async def open_core(
             waiting=settings.operators,
             history=ContactHistory(store, unit_of_number(settings), flow_set.branches.branches),
             tracing=tracing,
+            sms=sms,
             refusals=bank,
         )
         yield Core(settings, plan_file, flow_set, store, recorder, desk, parts, pbx, following)

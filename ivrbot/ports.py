@@ -371,6 +371,10 @@ class OperatorQueue(Protocol):
         """
         ...
 
+    async def alarm(self, dossier: Dossier) -> None:
+        """Show operators something that no caller waits with. Failure is logged, never raised."""
+        ...
+
     async def close(self) -> None:
         """Disconnect."""
         ...

@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS notes (
     reference TEXT PRIMARY KEY, customer_id TEXT NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL,
     written_at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS offers (customer_id TEXT NOT NULL, offer TEXT NOT NULL, made_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS limits (
+    customer_id TEXT NOT NULL, limit_kind TEXT NOT NULL, amount_minor INTEGER NOT NULL,
+    PRIMARY KEY (customer_id, limit_kind));
 CREATE TABLE IF NOT EXISTS effects (
     idempotency_key TEXT PRIMARY KEY, request_json TEXT NOT NULL, answer_json TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS issued_references (reference TEXT PRIMARY KEY);
@@ -46,7 +49,7 @@ CREATE TABLE IF NOT EXISTS issued_references (reference TEXT PRIMARY KEY);
 
 EMPTIED_BY_RESET = (
     "customers", "facts", "cards", "transactions", "products", "services", "claims", "reissues", "notes", "offers",
-    "effects", "issued_references",
+    "limits", "effects", "issued_references",
 )  # fmt: skip
 
 CATALOGUE = "2"

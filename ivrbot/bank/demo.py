@@ -6,11 +6,14 @@ Gives frozen records; money in kopecks, dates relative to today so that "yesterd
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from ivrbot.model.speech import Language
 
 CURRENCY = "RUB"
+
+HIGHEST_LIMITS_MINOR: Final = {"payments": 50_000_000, "cash": 30_000_000}
+"""The highest daily limits that customers may set themselves, by kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,14 +153,14 @@ class DemoLedger:
 
     def find_customer(self, phone: str) -> Customer | None:
         """Customer of an E.164 number."""
-        rows = self._rows("SELECT customer_id, name FROM customers WHERE phone = ?", phone)
-        return Customer(rows[0]["customer_id"], rows[0]["name"]) if rows else None
+        rows = self._rows("SELECT customer_id, name, phone FROM customers WHERE phone = ?", phone)
+        return Customer(rows[0]["customer_id"], rows[0]["name"], rows[0]["phone"]) if rows else None
 
     def find_by_name(self, names: Sequence[str], born: Sequence[str]) -> tuple[Customer, ...]:
         """Customers who have one of the names and one of the birth dates, by their hashes."""
         wanted = {Fact.FULL_NAME: names, Fact.DATE_OF_BIRTH: born}
         found = []
-        for row in self._rows("SELECT customer_id, name FROM customers ORDER BY customer_id"):
+        for row in self._rows("SELECT customer_id, name, phone FROM customers ORDER BY customer_id"):
             kept = self.fact_hashes(row["customer_id"]).hashes
             if all(
                 any(
@@ -168,7 +168,7 @@ class DemoLedger:
                 )
                 for fact, readings in wanted.items()
             ):
-                found.append(Customer(row["customer_id"], row["name"]))
+                found.append(Customer(row["customer_id"], row["name"], row["phone"]))
         return tuple(found)
 
     def fact_hashes(self, customer_id: str) -> FactHashes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
 from ivrbot.bank.books import Books
-from ivrbot.bank.demo import CURRENCY, OFFICES, RATES
+from ivrbot.bank.demo import CURRENCY, HIGHEST_LIMITS_MINOR, OFFICES, RATES
 from ivrbot.errors import BankRejected
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
 from ivrbot.model.dialogue import Value
@@ -177,6 +177,17 @@ def _list_claims(books: Books, request: BankRequest) -> BankAnswer:
     return BankAnswer(request.operation, {"claims": tuple(one for one in claims if one["status"] == "open")})
 
 
+def _get_limits(books: Books, request: BankRequest) -> BankAnswer:
+    """Daily limits as they stand, and the highest that a customer may set himself."""
+    told = _product(books, request)
+    if not told.values["found"]:
+        return told
+    rows = books.rows("SELECT limit_kind, amount_minor FROM limits WHERE customer_id = ?", request.customer_id)
+    changed: dict[str, Value] = {f"{row['limit_kind']}_minor": row["amount_minor"] for row in rows}
+    highest: dict[str, Value] = {f"{kind}_highest_minor": most for kind, most in HIGHEST_LIMITS_MINOR.items()}
+    return BankAnswer(request.operation, {**told.values, **changed, **highest})
+
+
 READS: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.LIST_CARDS: _list_cards,
     BankOperation.GET_BALANCE: _get_balance,
@@ -185,7 +196,7 @@ READS: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.GET_SALARY: _product,
     BankOperation.GET_LOAN: _product,
     BankOperation.GET_DEPOSIT: _product,
-    BankOperation.GET_LIMITS: _product,
+    BankOperation.GET_LIMITS: _get_limits,
     BankOperation.GET_SERVICES: _get_services,
     BankOperation.FIND_OFFICE: _find_office,
     BankOperation.LIST_RATES: _list_rates,

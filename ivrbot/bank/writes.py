@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from ivrbot.bank.books import Books
-from ivrbot.bank.demo import CURRENCY
+from ivrbot.bank.demo import CURRENCY, HIGHEST_LIMITS_MINOR
 from ivrbot.bank.reads import SMS_SERVICE, chosen_cards
 from ivrbot.errors import BankRejected
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
@@ -154,6 +154,20 @@ def _plan_offer(books: Books, request: BankRequest) -> BankAnswer:
     return BankAnswer(request.operation, {"due": True})
 
 
+def _change_limits(books: Books, request: BankRequest) -> BankAnswer:
+    """A daily limit of all cards of a customer; nobody raises it above what the bank allows its customers."""
+    kind, amount_minor = str(request.arguments.get("limit_kind")), request.arguments.get("amount_minor")
+    highest = HIGHEST_LIMITS_MINOR.get(kind)
+    if highest is None or not isinstance(amount_minor, int) or not 0 <= amount_minor <= highest:
+        raise BankRejected("no such limit, or out of its bounds")
+    who = request.customer_id
+    known = books.rows("SELECT 1 FROM products WHERE customer_id = ? AND operation = 'get_limits'", who)
+    if not known:
+        raise BankRejected("no limits to change")
+    books.db.execute("INSERT OR REPLACE INTO limits VALUES (?, ?, ?)", (who, kind, amount_minor))
+    return BankAnswer(request.operation, {"amount_minor": amount_minor}, books.new_reference())
+
+
 WRITES: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.BLOCK_CARD: _block_card,
     BankOperation.UNBLOCK_CARD: _unblock_card,
@@ -162,4 +176,5 @@ WRITES: dict[BankOperation, Callable[[Books, BankRequest], BankAnswer]] = {
     BankOperation.CONNECT_SMS_SERVICE: _connect_sms_service,
     BankOperation.RECORD_NOTE: _record_note,
     BankOperation.PLAN_OFFER: _plan_offer,
+    BankOperation.CHANGE_LIMITS: _change_limits,
 }

@@ -6,26 +6,46 @@ What the caller answered stays in here; events and logs get names of facts and o
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 from weakref import WeakValueDictionary
 
+from ivrbot.call.attempts import Alarm, AttemptCounter, Judgement, number_subject
+from ivrbot.call.beside import Meaning, beside, nobody_looks
+from ivrbot.call.one_time_codes import OneTimeCodes, Sending
 from ivrbot.identity import ladder
 from ivrbot.identity.facts import assess, declines, match, readings
-from ivrbot.identity.ladder import Failures, LadderState
-from ivrbot.identity.policy import Policy
+from ivrbot.identity.ladder import CodeOutcome, LadderState, Refusal
+from ivrbot.identity.one_time import purpose_of
+from ivrbot.identity.policy import Policy, SecondFactor
 from ivrbot.language.codes import parse_phone
-from ivrbot.model.bank import Fact
+from ivrbot.language.resending import wants_resend
+from ivrbot.model.attempts import Tally
+from ivrbot.model.bank import Customer, Fact
 from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
-from ivrbot.model.speech import Language
-from ivrbot.ports import AttemptStore, Bank
+from ivrbot.model.events import JsonValue
+from ivrbot.model.speech import Language, NluResult
+from ivrbot.ports import AttemptStore, Bank, SmsGateway
 from ivrbot.rollout.drawing.assignment import normalise_caller
 
-COUNTED_FOR = timedelta(hours=24)
+CODE: Final = SecondFactor.ONE_TIME_CODE.value
+RESEND_KEY: Final = "*"
+CODE_SENT: Final = "utter_code_sent"
+CODE_SENT_AGAIN: Final = "utter_code_sent_again"
+CODE_OVER: Final = "utter_code_over"
+CODE_BY_KEYS: Final = "utter_code_by_keys"
+
+__all__ = ["Authenticator", "CustomerLocks", "number_subject"]
+
+
+async def _no_alarm(_window: Tally) -> None:
+    """Nobody is told."""
 
 
 class CustomerLocks:
@@ -54,6 +74,11 @@ class Authenticator:
         call_id: of this call.
         caller: number as signalled.
         now: aware UTC clock.
+        sms: sends one-time codes; None: there are none.
+        alarm: tells people of an attack on all customers.
+        clock_s: monotonic, for the lifetime of codes.
+        random_below: draws codes.
+        meaning: of words that were said where a secret was asked for and have proven nothing.
     """
 
     def __init__(
@@ -67,17 +92,34 @@ class Authenticator:
         call_id: CallId,
         caller: str,
         now: Callable[[], datetime],
+        sms: SmsGateway | None = None,
+        alarm: Alarm = _no_alarm,
+        clock_s: Callable[[], float] = time.monotonic,
+        random_below: Callable[[int], int] = secrets.randbelow,
+        meaning: Meaning = nobody_looks,
     ) -> None:
         self._bank = bank
-        self._attempts = attempts
         self._policy = policy
         self._key = key
         self._locks = locks
+        self._meaning = meaning
         self._call_id = call_id
         self._caller = normalise_caller(caller) or ""
         self._now = now
+        self._counter = AttemptCounter(attempts, policy, key, call_id, self._caller, now, alarm)
+        self._codes = OneTimeCodes(
+            sms,
+            policy.one_time_code,
+            key,
+            call_id,
+            self._counter.may_send,
+            clock_s=clock_s,
+            random_below=random_below,
+        )
         self.state = LadderState()
         self.customer_name = ""
+        self._phone = ""  # on file at the bank, where codes go
+        self._details: Mapping[str, Value] = {}
         self._said: dict[Fact, tuple[str, ...]] = {}  # name and birth of somebody not yet found
         self._missed: dict[Fact, tuple[str, ...]] = {}  # the same, when they fitted nobody
 
@@ -89,31 +131,143 @@ class Authenticator:
             StorageUnavailable: counters could not be read or written; nobody is let in without them.
         """
         proven_before = self.state.card
-        if act.begin:
-            reply = await self._start(act.operation)
-            if act.answers and reply.status == "ask" and Fact.LAST_FOUR not in self.state.facts and self.state.how:
+        if await self._counter.under_attack(act.operation):
+            self.state, reply = ladder.refuse(self.state, Refusal.SPRAYING)
+        elif act.begin:
+            reply = await self._start(act)
+            volunteered = act.answers and reply.fact in tuple(Fact) and Fact.LAST_FOUR not in self.state.facts
+            if volunteered and reply.status == "ask" and self.state.how:
                 reply = await self._judge_locked(act, language)
+        elif (self.state.how == "" or act.fact == CODE) and (said := await self._no_answer(act, language)):
+            reply = said
         elif not self.state.how:
             reply = await self._named(act, language)
+        elif act.fact == CODE:
+            reply = await self._code_answered(act, language)
         else:
             reply = await self._judge_locked(act, language)
+        if reply.fact == CODE and not self._codes.waits_for(self.state.purpose):
+            reply = await self._send_code(act.operation, reply, language)
         # A card proven for an earlier topic is not the one that this topic is about.
         fresh = self.state.card if self.state.card != proven_before else ""
         slots: dict[str, Value] = {"card": fresh} if fresh else {}
-        return AuthReply(reply.status, reply.fact, slots)
+        return replace(reply, slots=slots)
 
-    def allows(self, operation: str) -> bool:
-        """Whether the operation may be done now; asked again right before the bank is."""
-        return ladder.allows(self.state, self._policy, operation)
+    def allows(self, operation: str, arguments: Mapping[str, Value] = MappingProxyType({})) -> bool:
+        """Whether the operation may be done now; asked again right before the bank is.
 
-    async def _start(self, operation: str) -> AuthReply:
+        Args:
+            operation: key of assurance.yml.
+            arguments: what it is to be done with: a code is good for what it was sent for and nothing else.
+        """
+        return ladder.allows(self.state, self._policy, operation, purpose_of(operation, arguments))
+
+    def used(self, operation: str) -> None:
+        """The bank was asked for the operation, whatever came of it: the code that opened it is used up."""
+        if SecondFactor.ONE_TIME_CODE in self.state.second and self._needs_second(operation):
+            self.state = ladder.spent(self.state)
+
+    def decision(self, operation: str, reply: AuthReply) -> dict[str, JsonValue]:
+        """One step of the ladder as an event tells it: names and reasons, never what was said."""
+        state = self.state
+        second: list[JsonValue] = [*sorted(factor.value for factor in state.second)]
+        return {
+            "operation": operation,
+            "status": reply.status,
+            "level": state.level.value,
+            "facts": [fact.value for fact in state.facts],
+            "second": second,
+            "asked": reply.fact,
+            "reason": state.refusal.value if state.refusal else "",
+            "failures": state.failures,
+        }
+
+    def _needs_second(self, operation: str) -> bool:
+        return bool(self._policy.requirement(operation).second)
+
+    async def _start(self, act: Authenticate) -> AuthReply:
         customer = await self._bank.find_customer(self._caller) if self._caller else None
         if customer and not self.state.how:
-            self.customer_name = customer.name
+            self._account_is(customer)
         customer_id = self.state.customer_id or (customer.customer_id if customer else None)
-        counts = await self._counts(customer_id)
-        self.state, reply = ladder.start(self.state, self._policy, operation, customer_id, counts)
+        counts = await self._counter.counts(customer_id)
+        self._details, purpose = act.details, purpose_of(act.operation, act.details)
+        self.state, reply = ladder.start(
+            self.state, self._policy, act.operation, customer_id, counts, purpose=purpose
+        )
         return reply
+
+    def _account_is(self, customer: Customer) -> None:
+        """Whose account it is about, and how he can be reached."""
+        self.customer_name, self._phone = customer.name, customer.phone
+        available = {SecondFactor.ONE_TIME_CODE} if self._codes.can_reach(customer.phone) else set()
+        self.state = replace(self.state, available=self.state.available | available)
+
+    # --- one-time codes -----------------------------------------------------------------------------
+
+    async def _code_answered(self, act: Authenticate, language: Language) -> AuthReply:
+        """Keys are the code; words are a wish for another one, a "cannot", or digits that were not to be said."""
+        again = AuthReply("ask", CODE)
+        if act.keyed and act.answers[0] == RESEND_KEY:
+            return await self._send_code(act.operation, again, language, CODE_SENT_AGAIN)
+        if act.keyed:
+            return await self._code_keyed(act)
+        if any(wants_resend(text, language) for text in act.answers[:1]):
+            return await self._send_code(act.operation, again, language, CODE_SENT_AGAIN)
+        attempt = ladder.Attempt(declined=declines(act.answers, language))
+        self.state, reply = ladder.answer(self.state, self._policy, act.operation, CODE, attempt)
+        return replace(reply, say=CODE_BY_KEYS) if reply.fact == CODE else reply
+
+    async def _code_keyed(self, act: Authenticate) -> AuthReply:
+        customer_id, purpose = self.state.customer_id or "", self.state.purpose
+        async with self._locks.of(f"customer:{customer_id}"), self._counter.judging(customer_id) as judged:
+            judged.guessed = False
+            self.state = replace(self.state, counts=judged.before)
+            # Who is locked out has nothing compared any more.
+            blocked = ladder.is_blocked(self.state, self._policy)
+            outcome = CodeOutcome.OVER if blocked else self._codes.keyed(customer_id, purpose, act.answers[0])
+            self.state, reply = ladder.code_keyed(self.state, self._policy, act.operation, outcome)
+            judged.failed = outcome is CodeOutcome.WRONG
+        return replace(reply, say=CODE_OVER) if outcome is CodeOutcome.OVER and reply.fact == CODE else reply
+
+    async def _send_code(
+        self, operation: str, reply: AuthReply, language: Language, say: str = CODE_SENT
+    ) -> AuthReply:
+        """Send a code, then ask for it; where none can be sent, an operator goes on."""
+        sending = await self._codes.send(
+            self.state.customer_id or "",
+            self._phone,
+            self.state.purpose,
+            operation=operation,
+            details=self._details,
+            language=language,
+        )
+        if sending is Sending.SENT:
+            return replace(reply, say=reply.say or say)
+        reason = Refusal.CODE_NOT_SENT if sending is Sending.FAILED else Refusal.CODES_USED_UP
+        self.state, refused = ladder.refuse(self.state, reason)
+        return refused
+
+    # --- beside the question ------------------------------------------------------------------------
+
+    async def _no_answer(self, act: Authenticate, language: Language) -> AuthReply | None:
+        """Something else said where there is nothing to compare it with yet; None: it may be the answer."""
+        today = self._now().date()
+        answers = self._number_in(act, language) or readings(
+            Fact.DATE_OF_BIRTH, act.answers, act.keyed, language, today
+        )
+        if act.keyed or answers or declines(act.answers, language) or wants_resend(act.answers[0], language):
+            return None
+        said = await beside(act, language, self._meaning)
+        return self._beside(act, said) if said is not None else None
+
+    def _beside(self, act: Authenticate, said: NluResult) -> AuthReply:
+        if act.wish:
+            self.state, reply = ladder.prefer(self.state, self._policy, act.operation, act.fact, act.wish)
+            return reply
+        return AuthReply("beside", act.fact, meaning=said)
+
+    # --- facts --------------------------------------------------------------------------------------
 
     async def _judge_locked(self, act: Authenticate, language: Language) -> AuthReply:
         async with self._locks.of(f"customer:{self.state.customer_id}"):
@@ -141,9 +295,9 @@ class Authenticator:
     async def _named_number(self, operation: str, number: str) -> AuthReply:
         customer = await self._bank.find_customer(number)
         if customer:
-            self.customer_name = customer.name
+            self._account_is(customer)
         customer_id = customer.customer_id if customer else None
-        counts = await self._counts(customer_id)
+        counts = await self._counter.counts(customer_id)
         self.state, reply = ladder.named(self.state, self._policy, operation, customer_id, counts)
         said, self._said, self._missed = self._missed or self._said, {}, {}
         if not said or reply.status != "ask":
@@ -154,16 +308,17 @@ class Authenticator:
     async def _said_before(self, operation: str, reply: AuthReply, said: dict[Fact, tuple[str, ...]]) -> AuthReply:
         """Hold what he said of himself, and what led nowhere, against the account that he has named now."""
         customer_id = self.state.customer_id
-        if not ladder.may_compare_unasked_words(self.state, self._policy):
-            return reply
         hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
-        matched = frozenset(match(hashes, self._key, said))
-        if matched:
-            attempt = ladder.Attempt(matched=matched, side_guess=len(matched) < len(said))
-            return await self._weighed(operation, reply.fact, attempt)
-        self.state = ladder.guessed_beside(self.state)
-        if customer_id:
-            await self._attempts.add_failure(f"side:{customer_id}", self._call_id, self._now())
+        async with self._counter.judging(customer_id) as judged:
+            self.state = replace(self.state, counts=judged.before)
+            judged.failed = False
+            judged.guessed = ladder.may_compare_unasked_words(self.state, self._policy)
+            matched = frozenset(match(hashes, self._key, said)) if judged.guessed else frozenset()
+            if matched:
+                attempt = ladder.Attempt(matched=matched, side_guess=len(matched) < len(said))
+                return self._weighed(operation, reply.fact, attempt, judged)
+            if judged.guessed:
+                self.state = ladder.guessed_beside(self.state)
         return reply
 
     async def _named_himself(self, act: Authenticate, language: Language) -> AuthReply:
@@ -179,74 +334,74 @@ class Authenticator:
         self.state, reply = ladder.hold(self.state, self._policy, act.operation, facts, declined=declined)
         if len(self._said) < len(ladder.FINDING):
             return reply if now or unable else _unless_over(reply)
-        names, births = (self._said[fact] for fact in ladder.FINDING)
-        found = await self._bank.find_by_name(names, births)
-        self._said, self._missed = {}, self._said if len(found) != 1 else {}
-        customer = found[0] if len(found) == 1 else None
-        counts = await self._counts(customer.customer_id if customer else None)
-        before = self.state
-        self.state, reply = ladder.found(
-            self.state, self._policy, act.operation, customer.customer_id if customer else None, counts
-        )
-        if customer and self.state.how:
-            self.customer_name = customer.name
-        if self.state.failures > before.failures:
-            await self._count_failure(None)
+        return await self._found_by_name(act.operation)
+
+    async def _found_by_name(self, operation: str) -> AuthReply:
+        """Ask the bank whose name and birth these are; a miss counts against the calling number."""
+        said, self._said = self._said, {}
+        async with self._counter.judging(None) as judged:
+            found = await self._bank.find_by_name(*(said[fact] for fact in ladder.FINDING))
+            customer = found[0] if len(found) == 1 else None
+            self._missed = {} if customer else said
+            customer_id = customer.customer_id if customer else None
+            counts = replace(await self._counter.counts(customer_id), number=judged.before.number)
+            before = self.state.failures
+            self.state, reply = ladder.found(self.state, self._policy, operation, customer_id, counts)
+            if customer and self.state.how:
+                self._account_is(customer)
+            judged.failed, judged.guessed = self.state.failures > before, False
         return reply
 
     async def _judge(self, act: Authenticate, language: Language) -> AuthReply:
         customer_id = self.state.customer_id
         hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
-        counts = await self._counts(customer_id)
-        self.state = replace(self.state, counts=counts)
-        attempt = assess(
-            hashes,
-            self._key,
-            Fact(act.fact),
-            act.answers,
-            keyed=act.keyed,
-            language=language,
-            today=self._now().date(),
-            unasked_words=ladder.may_compare_unasked_words(self.state, self._policy),
-        )
-        return await self._weighed(act.operation, act.fact, attempt)
+        async with self._counter.judging(customer_id) as judged:
+            self.state = replace(self.state, counts=judged.before)
+            attempt = assess(
+                hashes,
+                self._key,
+                Fact(act.fact),
+                act.answers,
+                keyed=act.keyed,
+                language=language,
+                today=self._now().date(),
+                unasked_words=ladder.may_compare_unasked_words(self.state, self._policy),
+            )
+            if (said := await self._said_beside(act, attempt, language)) is not None:
+                judged.failed, judged.guessed = False, attempt.wrong or attempt.side_guess
+                if judged.guessed:
+                    self.state = ladder.guessed_beside(self.state)
+                return self._beside(act, said)
+            return self._weighed(act.operation, act.fact, attempt, judged)
 
-    async def _weighed(self, operation: str, fact: str, attempt: ladder.Attempt) -> AuthReply:
-        """Give an answer's worth to the ladder and store what it counts; the customer's lock is held."""
-        before, customer_id = self.state, self.state.customer_id
+    async def _said_beside(
+        self, act: Authenticate, attempt: ladder.Attempt, language: Language
+    ) -> NluResult | None:
+        """What was said instead of the secret; None where it counts as an answer.
+
+        It does when figures were given, and when so much has been tried in vain beside questions that words are no
+        longer compared freely: else a guess with a question mark would cost nothing.
+        """
+        today = self._now().date()
+        figures = any(
+            readings(fact, act.answers, act.keyed, language, today)
+            for fact in (Fact.LAST_FOUR, Fact.DATE_OF_BIRTH)
+        )
+        spent = attempt.wrong and not ladder.may_compare_unasked_words(self.state, self._policy)
+        unable = attempt.declined and not act.wish
+        if attempt.matched or unable or figures or spent or ladder.is_blocked(self.state, self._policy):
+            return None
+        return await beside(act, language, self._meaning)
+
+    def _weighed(self, operation: str, fact: str, attempt: ladder.Attempt, judged: Judgement) -> AuthReply:
+        """Give an answer's worth to the ladder, and say what of its failure stays counted."""
+        before = self.state
         self.state, reply = ladder.answer(before, self._policy, operation, fact, attempt)
-        if self.state.failures > before.failures:
-            await self._count_failure(customer_id)
-        elif self.state.counts.side > before.counts.side and customer_id:
-            await self._attempts.add_failure(f"side:{customer_id}", self._call_id, self._now())
+        judged.failed = self.state.failures > before.failures
+        judged.guessed = self.state.counts.side > before.counts.side
         if self.state.unreadable > before.unreadable:
             reply = _unless_over(reply)
         return reply
-
-    async def _counts(self, customer_id: str | None) -> Failures:
-        since = self._now() - COUNTED_FOR
-        count = self._attempts.failures_since
-        return Failures(
-            await count(f"customer:{customer_id}", since) if customer_id else 0,
-            await count(self._number_subject(), since) if self._caller else 0,
-            await count(f"side:{customer_id}", since) if customer_id else 0,
-        )
-
-    async def _count_failure(self, customer_id: str | None) -> None:
-        at = self._now()
-        if customer_id:
-            await self._attempts.add_failure(f"customer:{customer_id}", self._call_id, at)
-        if self._caller:
-            await self._attempts.add_failure(self._number_subject(), self._call_id, at)
-
-    def _number_subject(self) -> str:
-        return number_subject(self._key, self._caller)
-
-
-def number_subject(key: bytes, caller: str) -> str:
-    """Whom failures of a calling number are counted under; the number cannot be read from it."""
-    digest = hmac.new(key, caller.encode(), hashlib.sha256).hexdigest()
-    return f"number:{digest[:32]}"
 
 
 def _unless_over(reply: AuthReply) -> AuthReply:

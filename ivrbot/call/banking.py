@@ -69,7 +69,7 @@ async def run_bank_act(
         arguments,
         f"{call_id}:{operation}:{stated}" if write else "",
         level=ladder.level,
-        facts_used=tuple(fact.value for fact in ladder.facts),
+        facts_used=ladder.proofs,
         call_id=call_id,
         confirmation=confirmation,
     )

@@ -209,7 +209,7 @@ class CallEnding:
             customer_id=ladder.customer_id or "",
             customer_name=call.ladder.customer_name if ladder.level is not AssuranceLevel.NONE else "",
             level=ladder.level,
-            facts_used=tuple(fact.value for fact in ladder.facts),
+            facts_used=ladder.proofs,
             slots=slots,
             tried=tuple(call.tried),
             transcript=call.transcript.lines(),

@@ -12,8 +12,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from ivrbot import tracing
+from ivrbot.call.alarms import spraying_alarm
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.banking import BankDeadlines
+from ivrbot.call.beside import inside
 from ivrbot.call.channel import Channel
 from ivrbot.call.dossier_context import History, SlotConfidence
 from ivrbot.call.measuring import CallMeasure
@@ -26,11 +28,12 @@ from ivrbot.dialogue.responses import render
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.dialogue.state import DialogueState
 from ivrbot.identity.policy import Policy
+from ivrbot.model.attempts import Tally
 from ivrbot.model.call import CallRegistration
 from ivrbot.model.dialogue import Collect, DialogueAct, DialogueInput, Keys, Say
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Language
-from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue, RefusalLog
+from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue, RefusalLog, SmsGateway
 from ivrbot.tracing import Tracing
 
 RECORDED: Final = "utter_greeting_recorded"
@@ -62,7 +65,10 @@ class CallParts:
     history: History | None = None
     ask_score: bool = True
     tracing: Tracing = tracing.OFF
+    sms: SmsGateway | None = None
     voices: Voices | None = None
+    inside: NluEngine | None = None
+    """Understands, within this process, words that were no secret although one was asked for."""
     refusals: RefusalLog | None = None
 
 
@@ -106,6 +112,9 @@ class RunningCall:
             call_id=registration.call_id,
             caller=registration.caller,
             now=parts.now,
+            sms=parts.sms,
+            alarm=self._alarm,
+            meaning=inside(parts.inside),
         )
         self.measure = CallMeasure(parts.tracing.call(registration.call_id, registration.gateway))
         self.voice = CallVoice(parts.voices, registration.call_id, self.emit, parts.now)
@@ -116,6 +125,19 @@ class RunningCall:
         self.served = False
         self.asked_for_more = False
         self._told_topic = self._heard_topic = ""
+
+    async def _alarm(self, window: Tally) -> None:
+        """This call has noticed an attack on all customers: the fraud desk is told."""
+        rules, now = self.parts.policy.spraying, self.parts.now()
+        dossier = spraying_alarm(
+            self.registration.call_id,
+            self.state.language,
+            window,
+            window_s=rules.window_s,
+            hold_s=rules.hold_s,
+            at=now,
+        )
+        await self.parts.operators.alarm(dossier)
 
     def today(self) -> date:
         """The day at the bank."""

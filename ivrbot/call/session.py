@@ -282,16 +282,10 @@ class CallSession:
         refusal = state.refusal.value if reply.status == "refused" and state.refusal else ""
         call.emit(
             EventType.AUTHENTICATION,
-            {
-                "operation": act.operation,
-                "status": reply.status,
-                "level": state.level.value,
-                "facts": [fact.value for fact in state.facts],
-                "failures": state.failures,
-                "reason": refusal,
-            },
+            call.ladder.decision(act.operation, reply),
         )
         if refusal:
+            call.tried.append(f"authenticate_{act.operation}:{refusal}")
             await self._refused(act.operation, refusal)
         return reply
 
@@ -299,7 +293,7 @@ class CallSession:
         """Note what the bank was never asked for."""
         if self._parts.refusals is not None:
             state = self._call.ladder.state
-            facts = tuple(fact.value for fact in state.facts)
+            facts = state.proofs
             who, call_id = state.customer_id or "", self._call.registration.call_id
             await self._parts.refusals.note_refusal(Refused(operation, who, state.level, facts, call_id, why))
 
@@ -307,7 +301,7 @@ class CallSession:
         call = self._call
         spec = self._parts.flow_set.domain.actions[act.action]
         operation = BankOperation(spec.operation or act.action.removeprefix("bank_"))
-        if not call.ladder.allows(operation.value):
+        if not call.ladder.allows(operation.value, act.arguments):
             if spec.optional:
                 return BankReply(act.action, "rejected")
             await self._refused(operation.value, NOT_ALLOWED)
@@ -331,6 +325,8 @@ class CallSession:
             # The time limit, or a surprise: the operator must know that it may have happened.
             call.tried.append(f"{act.action}:unknown")
             raise
+        finally:
+            call.ladder.used(operation.value)
         reference = str(reply.values.get("reference") or "")
         served = spec.serves and reply.status == "ok"
         call.emit(

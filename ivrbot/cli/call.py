@@ -50,7 +50,7 @@ async def call(
 
     In text, a line of digits, * and # is keys, an empty line is silence, and the end of input hangs up.
     """
-    settings = quiet_settings()
+    settings = app.with_demo_sms(quiet_settings())
     wavs = (*first_wav, *more_wavs)
     if mode == "text" and not wavs:
         await _text_call(settings, caller, lang, plan, as_json)

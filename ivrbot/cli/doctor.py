@@ -18,7 +18,7 @@ from ivrbot.cli.doctor_checks import NotInUse
 from ivrbot.cli.prompts import spoken_texts
 from ivrbot.config import Settings
 from ivrbot.dialogue.loader import load_flows
-from ivrbot.errors import ConfigError, EngineError, IvrbotError, MissingError
+from ivrbot.errors import ConfigError, EngineError, IvrbotError, MissingError, SmsUnavailable
 from ivrbot.identity.policy import load_policy
 from ivrbot.model.speech import LANGUAGES
 from ivrbot.models import store as model_store
@@ -133,6 +133,18 @@ async def _asterisk(settings: Settings) -> str:
     return f"{address[0]}:{address[1]}"
 
 
+async def _sms(settings: Settings) -> str:
+    gateway = app.sms_gateway(settings)
+    if gateway is None:
+        raise NotInUse("off: what needs a one-time code goes to operators")
+    try:
+        return await gateway.check()
+    except SmsUnavailable as error:
+        raise MissingError(str(error), "Check sms.url and the service, or sms.folder.") from error
+    finally:
+        await gateway.close()
+
+
 async def _microphone(_settings: Settings) -> str:
     try:
         load_sounddevice()
@@ -160,6 +172,7 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "Asterisk": (_asterisk, "Optional: set asterisk.ami_host, ami_user and ami_secret_file."),
     "queue_log": (doctor_host.queue_log, "Optional: set asterisk.queue_log."),
     "tracing": (doctor_host.tracing, "Optional: pip install 'ivrbot[tracing]' and set tracing.endpoint."),
+    "short messages": (_sms, "Optional: set sms.via, for one-time codes."),
     "microphone": (_microphone, "Optional: pip install 'ivrbot[microphone]' and Debian's libportaudio2."),
 }
 

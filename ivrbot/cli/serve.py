@@ -27,7 +27,7 @@ def serve(demo: bool, worker: bool) -> None:
     """Answer calls until SIGTERM; prints `ready` when they are accepted."""
     settings = settings_here()
     if worker:
-        _work(_with_open_phone(settings) if demo else settings, demo)
+        _work(app.with_demo_sms(_with_open_phone(settings)) if demo else settings, demo)
         return
     command = [sys.executable, "-m", "ivrbot", "serve", "--worker", *(["--demo"] if demo else [])]
     sys.exit(Supervisor(command).run())
@@ -73,6 +73,11 @@ def _log_in(settings: Settings, password: str) -> str:
     return f"as a person of `ivrbot users list`; forgotten: `ivrbot users password {FIRST_ADMIN}`"
 
 
+def _codes_in(settings: Settings) -> Path | None:
+    """Where short messages are dropped, None when they are not."""
+    return settings.sms.folder or settings.data_dir / "sms" if settings.sms.via == "file" else None
+
+
 def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: int, password: str) -> str:
     web = f"http://{settings.web.host}:{web_port}"
     return "\n".join(
@@ -81,6 +86,7 @@ def _greeting(settings: Settings, plan_file: Path, web_port: int, media_port: in
             f"  place a call in the browser:  {web}/phone",
             "  with recorded speech:         ivrbot call --wav one.wav two.wav --caller +79161234567",
             "  in text:                      ivrbot call --text --caller +79161234567",
+            *([f"  one-time codes lie in:        {folder}"] if (folder := _codes_in(settings)) else []),
             f"  operator's desk:              {web}/desk",
             f"  log in:                       {_log_in(settings, password)}",
             f"  Asterisk connects to:         {settings.media.host}:{media_port} (AudioSocket)",

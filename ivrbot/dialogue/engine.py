@@ -32,6 +32,13 @@ from ivrbot.model.speech import Language
 
 __all__ = ["MAX_FAILURES", "WAIT_MS", "Dialogue"]
 
+_REFUSALS = {
+    "": ("utter_authentication_failed", EscalationReason.AUTHENTICATION_FAILED),
+    "fraud": ("utter_authentication_failed", EscalationReason.FRAUD),  # in the same words: he learns nothing
+    "sms_failure": ("utter_code_not_sent", EscalationReason.SMS_FAILURE),
+    "by_operator": ("utter_transfer", EscalationReason.FLOW),
+}
+
 _BANK_FAILURES = {
     "rejected": ("utter_bank_rejected", EscalationReason.BANK_REJECTED),
     "unavailable": ("utter_bank_unavailable", EscalationReason.BANK_UNAVAILABLE),
@@ -101,18 +108,21 @@ class Dialogue(Listener):
         return self._run(self._advance(replace(state, slots={**state.slots, **results})), [])
 
     def _auth_reply(self, state: DialogueState, reply: AuthReply) -> Result:
-        state = replace(state, slots={**state.slots, **reply.slots})
+        said = state.aside
+        state = replace(state, slots={**state.slots, **reply.slots}, aside=None)
         match reply.status:
             case "granted":
                 return self._run(self._advance(replace(state, fact="", failures=0, collect=None)), [])
             case "refused":
-                return self._transfer(
-                    state, [Say("utter_authentication_failed")], EscalationReason.AUTHENTICATION_FAILED
-                )
+                response, reason = _REFUSALS[reply.reason]
+                return self._transfer(state, [Say(response)], reason)
             case "unclear":
                 return self._unclear(state, reply.fact)
+            case "beside":
+                return self._beside(state, said, reply.meaning)
             case "ask" | "wrong":
-                first = [Say("utter_fact_wrong")] if reply.status == "wrong" else []
+                usual = "utter_fact_wrong" if reply.status == "wrong" else ""
+                first = [Say(said)] if (said := reply.say or usual) else []
                 return self._ask_fact(replace(state, failures=0), reply.fact, first)
             case _:
                 assert_never(reply.status)

@@ -126,7 +126,8 @@ class ActionSpec(_Written):
 
     Attributes:
         operation: for `authenticate_*`: the entry of assurance.yml; else the bank's, when not in the name.
-        arguments: by slot that is sent, the name the bank knows it by; a list where the names are the same.
+        arguments: by slot that is sent, the name the bank knows it by; a list where the names are the same. For
+            `authenticate_*` what a one-time code confirms: the same names and values as the operation's own.
         results: by slot that the answer fills, the name the bank gives it; a list where the names are the same.
         fixed: further arguments, the same in every call.
         write: it changes something, so it gets an idempotency key and is never repeated without.

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from ivrbot.dialogue.cards import meant
+from ivrbot.dialogue.questions import ONE_TIME_CODE
 from ivrbot.dialogue.reading import (
     TOPIC_CHANGE_CONFIDENCE,
     command_in,
@@ -30,6 +31,7 @@ from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.two_topics import FIRST, QUESTION, SECOND, Pair, chosen, is_emergency, keyed, worth_asking
 from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
 from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.asides import asks_how_long, asks_why, is_question, preferred_fact
 from ivrbot.language.commands import Universal, ends_asking_for_operator
 from ivrbot.language.readings import CLEAR_FROM
 from ivrbot.language.remarks import (
@@ -40,10 +42,11 @@ from ivrbot.language.remarks import (
     wants_number_again,
     wished_language,
 )
+from ivrbot.language.resending import wants_resend
 from ivrbot.language.tokens import words
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import Authenticate, Collect, Keys, Say, UserTurn, Value
-from ivrbot.model.speech import Language
+from ivrbot.model.speech import Language, NluResult
 
 MAX_FAILURES = 2
 MAX_UPSET_TURNS = 2
@@ -77,14 +80,44 @@ class Listener(Walker):
 
     def _fact_turn(self, state: DialogueState, turn: UserTurn) -> Result:
         """A secret was asked for: its answer goes to the ladder unread, everything else is handled here."""
+        if state.fact == ONE_TIME_CODE and wants_resend(turn.text, state.language):
+            return self._answered(state, turn)  # "it has not come" is no other topic
+        return self._answered(state, turn)
+
+    def _answered(self, state: DialogueState, turn: UserTurn) -> Result:
+        """To the ladder, which compares before anybody asks what else it may mean."""
+        answers = tuple(hypothesis.text for hypothesis in turn.hypotheses)
+        text, language = turn.text, state.language
+        wish = preferred_fact(text, language)
+        beside = is_question(text, language) or self._is_remark(state, text)
+        act = Authenticate(state.operation, state.fact, answers, beside=beside, wish=wish)
+        return replace(state, waiting="auth", aside=turn), (act,)
+
+    def _is_remark(self, state: DialogueState, text: str) -> bool:
+        language = state.language
+        return (
+            asks_about_bot(text, language)
+            or asks_how_long(text, language)
+            or asks_why(text, language)
+            or is_upset(text, language)
+            or wished_language(text, language) is not None
+            or (wants_number_again(text, language) and state.slots.get("reference") is not None)
+        )
+
+    def _beside(self, state: DialogueState, said: UserTurn | None, meaning: NluResult | None) -> Result:
+        """It was not the secret: it is answered, and the secret asked for again."""
+        if said is None or meaning is None:
+            return self._failure(state, "utter_fact_unclear", EscalationReason.NO_MATCH)
+        turn = replace(said, nlu=meaning)
+        if asks_why(turn.text, state.language):
+            return self._ask_again(state, [Say("utter_about_facts")])
         if (aside := self._remark(state, turn)) is not None:
             return aside
         if (command := command_meant(turn)) is not None:
             return self._command(state, command)
         if (digression := self._other_topic(state, turn)) is not None:
             return digression
-        answers = tuple(hypothesis.text for hypothesis in turn.hypotheses)
-        return replace(state, waiting="auth"), (Authenticate(state.operation, state.fact, answers),)
+        return self._not_understood(state, turn)
 
     def _answer_turn(self, state: DialogueState, turn: UserTurn, spec: SlotSpec) -> Result:
         step = self._step_at(state)
@@ -218,6 +251,8 @@ class Listener(Walker):
             return self._ask_again(state, [self._say(state, "utter_reference_again")])
         if asks_about_bot(text, language):
             return self._ask_again(state, [Say("utter_about_bot")])
+        if asks_how_long(text, language):
+            return self._ask_again(state, [Say("utter_about_time")])
         if (other := wished_language(text, language)) is not None:
             return self._ask_again(replace(state, language=other, failures=0), [])
         return None
@@ -273,7 +308,7 @@ class Listener(Walker):
         digits = keys.digits.removesuffix("#")
         if digits == "0":
             return self._command(state, Universal.OPERATOR)
-        if digits == "*":
+        if digits == "*" and state.fact != ONE_TIME_CODE:  # there it asks for another code
             return self._command(state, Universal.REPEAT)
         if state.waiting == "fact":
             answer = Authenticate(state.operation, state.fact, (digits,), keyed=True)

@@ -162,13 +162,15 @@ class Walker:
     def _ask_others(self, state: DialogueState, name: str, acts: list[DialogueAct]) -> Result:
         """The ladder or the bank."""
         spec = self._set.domain.actions[name]
+        wanted: dict[str, Value] = {sent: state.slots.get(slot) for slot, sent in spec.arguments.items()}
+        arguments = {**wanted, **spec.fixed}
         if name.startswith("authenticate_"):
             card = state.slots.get("card")
             offered = (str(card),) if card else ()
             state = replace(state, waiting="auth", operation=spec.operation)
-            return state, (*acts, Authenticate(spec.operation, "last_four" if card else "", offered, begin=True))
-        arguments: dict[str, Value] = {sent: state.slots.get(slot) for slot, sent in spec.arguments.items()}
-        return replace(state, waiting="bank"), (*acts, CallBank(name, {**arguments, **spec.fixed}))
+            fact = "last_four" if card else ""
+            return state, (*acts, Authenticate(spec.operation, fact, offered, begin=True, details=arguments))
+        return replace(state, waiting="bank"), (*acts, CallBank(name, arguments))
 
     # --- questions ----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ FRONT_OF_QUEUE = 10
 _FAILURES = frozenset(
     {
         EscalationReason.AUTHENTICATION_FAILED,
+        EscalationReason.SMS_FAILURE,
         EscalationReason.NO_MATCH,
         EscalationReason.NO_INPUT,
         EscalationReason.TIME_LIMIT,
@@ -119,6 +120,7 @@ def _suggestion(reason: EscalationReason, topic: str) -> Suggestion:
         return Suggestion.BLOCK_NOW
     by_reason = {
         EscalationReason.AUTHENTICATION_FAILED: Suggestion.VERIFY_CALLER,
+        EscalationReason.SMS_FAILURE: Suggestion.VERIFY_CALLER,
         EscalationReason.BANK_UNAVAILABLE: Suggestion.DO_OPERATION,
         EscalationReason.BANK_REJECTED: Suggestion.DO_OPERATION,
         EscalationReason.CALLER_UPSET: Suggestion.LISTEN_FIRST,

@@ -151,6 +151,11 @@ class LadderState:
     second: frozenset[SecondFactor] = frozenset()
     flagged: bool = False
 
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """Names of all that was proven, second factors last."""
+        return (*(fact.value for fact in self.facts), *sorted(factor.value for factor in self.second))
+
 
 def start(
     state: LadderState,
@@ -382,6 +387,37 @@ def spent(state: LadderState) -> LadderState:
     return replace(state, second=second, level=AssuranceLevel.VERIFIED if strong else state.level)
 
 
+def prefer(
+    state: LadderState, policy: Policy, operation: str, asked: str, wish: str
+) -> tuple[LadderState, AuthReply]:
+    """Ask for what the caller would rather name, where it serves the operation; else for the same once more.
+
+    Args:
+        state: as left by the last reply.
+        policy: in force.
+        operation: key of assurance.yml.
+        asked: what he was asked for.
+        wish: what he would rather name: a `Fact` value or "phone".
+
+    Raises:
+        ConfigError: the policy does not know the operation.
+    """
+    need = policy.requirement(operation)
+    if reason := _blocked(state, policy) or _unservable(state, need):
+        return _refused(state, reason)
+    if not state.how:
+        by_name = may_find_by_name(state, policy, operation) and not state.missed
+        wanted = {PHONE: PHONE} | (dict.fromkeys(FINDING, NAME_AND_BIRTH) if by_name else {})
+    else:
+        foreign = need.foreign_telephone
+        ask = need.ask if state.how == "number" or foreign is None else foreign.ask
+        wanted = {fact: fact for fact in ask if fact not in state.facts}
+    fact = wanted.get(wish, asked)
+    if fact == asked or state.asked.count(fact) >= policy.limits.tries_per_fact:
+        return state, AuthReply("ask", asked)
+    return replace(state, asked=(*state.asked, fact)), AuthReply("ask", fact)
+
+
 def allows(state: LadderState, policy: Policy, operation: str, purpose: str = "") -> bool:
     """Whether the operation may be done now; to be asked again right before the bank is.
 
@@ -403,6 +439,11 @@ def allows(state: LadderState, policy: Policy, operation: str, purpose: str = ""
     if need.level is AssuranceLevel.STRONG and (purpose or operation) != state.purpose:
         state = spent(state)
     return _enough(state, need)
+
+
+def is_blocked(state: LadderState, policy: Policy) -> bool:
+    """Whether nothing is judged any more; give the state fresh counts before."""
+    return _blocked(state, policy) is not None
 
 
 def may_compare_unasked_words(state: LadderState, policy: Policy) -> bool:

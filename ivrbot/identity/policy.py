@@ -5,6 +5,7 @@ Takes the file, gives a frozen `Policy`; everything that is wrong with the file 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,9 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.bank import BankOperation, Fact
 from ivrbot.model.call import AssuranceLevel
+from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.yamlfile import read_yaml, validate
 
 MAX_FILE_BYTES = 64_000
+MAX_MESSAGE_CHARS = 160
+_VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 _Found = tuple[tuple[str, ...], str, str]
 """Field, what stands there, what is wrong with it."""
@@ -86,6 +90,8 @@ class OneTimeCode(_Section):
         tries: wrong entries until it is worth nothing.
         sends_per_call: how often one is sent in a call, the first included.
         sends_per_day: the same for a customer in 24 hours, over all calls.
+        message: the short message by language; `{code}` and `{what}` stand for the code and what it confirms.
+        confirms: what it confirms, by operation and language; may hold `{card}`, the card's last four digits.
     """
 
     digits: int = Field(6, ge=6, le=8)
@@ -93,25 +99,28 @@ class OneTimeCode(_Section):
     tries: int = Field(3, ge=1, le=5)
     sends_per_call: int = Field(3, ge=1, le=5)
     sends_per_day: int = Field(10, ge=1, le=50)
+    message: dict[Language, str] = Field(default_factory=dict)
+    confirms: dict[str, dict[Language, str]] = Field(default_factory=dict)
 
 
 class Spraying(_Section):
     """When wrong answers over all customers together are an attack: one guess at many customers.
 
-    All three must hold within the window: enough of them, about enough customers, and many times as many as are
-    usual in such a window of the day before.
+    All three must hold within the window: enough of them, in enough calls, and many times as many as are usual in
+    such a window of the day before. A customer himself has no more than `failures_per_day`, so that many failures
+    are always many customers.
 
     Attributes:
         window_s: what is looked at.
         failures: fewest wrong answers.
-        customers: fewest customers they were given for.
+        calls: fewest calls they were given in.
         times_usual: fewest times the mean of the windows of the last 24 hours before.
         hold_s: so long everything but emergencies goes to operators.
     """
 
     window_s: int = Field(600, ge=60, le=3600)
     failures: int = Field(30, ge=5, le=100_000)
-    customers: int = Field(15, ge=2, le=100_000)
+    calls: int = Field(15, ge=2, le=100_000)
     times_usual: float = Field(5.0, ge=1.5, le=100)
     hold_s: int = Field(1800, ge=60, le=86_400)
 
@@ -199,8 +208,34 @@ def _cross_check(policy: Policy) -> list[_Found]:
         for name in policy.profiles
         if name not in policy.operations.values()
     ]
+    found += _message_problems(policy)
     for name, need in policy.profiles.items():
         found += _profile_problems(("profiles", name), need, policy.verified_facts)
+    return found
+
+
+def _message_problems(policy: Policy) -> list[_Found]:
+    """A short message in every language for every operation that a code may confirm."""
+    rules, at = policy.one_time_code, ("one_time_code", "message")
+    coded = [
+        name
+        for name, profile in policy.operations.items()
+        if profile in policy.profiles and SecondFactor.ONE_TIME_CODE in policy.profiles[profile].second
+    ]
+    found: list[_Found] = []
+    for language in LANGUAGES if coded else ():
+        text = rules.message.get(language, "")
+        if sorted(_VARIABLE.findall(text)) != ["code", "what"]:
+            found.append(((*at, language), text, "needs {code} and {what} once each, and no other variable"))
+        for name in coded:
+            what = rules.confirms.get(name, {}).get(language, "")
+            where = ("one_time_code", "confirms", name, language)
+            if not what or set(_VARIABLE.findall(what)) - {"card"}:
+                found.append(
+                    (where, what, "what the code confirms is missing, or holds another variable than {card}")
+                )
+            elif len(text) + len(what) + rules.digits > MAX_MESSAGE_CHARS:
+                found.append((where, what, f"makes the message longer than {MAX_MESSAGE_CHARS} characters"))
     return found
 
 

@@ -44,6 +44,7 @@ class BankOperation(StrEnum):
     CONNECT_SMS_SERVICE = "connect_sms_service"
     RECORD_NOTE = "record_note"
     PLAN_OFFER = "plan_offer"
+    CHANGE_LIMITS = "change_limits"
 
     @property
     def writes(self) -> bool:
@@ -63,16 +64,22 @@ _WRITES = frozenset(
         BankOperation.CONNECT_SMS_SERVICE,
         BankOperation.RECORD_NOTE,
         BankOperation.PLAN_OFFER,
+        BankOperation.CHANGE_LIMITS,
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """The little that the bot may know of a customer before anything was proven."""
+    """The little that the bot may know of a customer before anything was proven.
+
+    Attributes:
+        phone: E.164 number on file, where one-time codes go; "" for none.
+    """
 
     customer_id: str
     name: str
+    phone: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class EscalationReason(StrEnum):
     NO_MATCH = "no_match"
     NO_INPUT = "no_input"
     AUTHENTICATION_FAILED = "authentication_failed"
+    SMS_FAILURE = "sms_failure"
     CALLER_UPSET = "caller_upset"
     FRAUD = "fraud"
     FLOW = "flow"

@@ -74,6 +74,7 @@ class AuthReply:
     Attributes:
         status: "granted", "ask" (prove `fact` next), "wrong" (the last answer was refused, prove `fact`),
             "unclear" (the last answer could not be read as one: ask the same again),
+            "beside" (the last answer was none, the caller spoke of something else: see `meaning`),
             "refused" (attempts used up, or nothing left to ask).
         fact: what to ask: a `Fact` value, "phone" (the number of the account), "name_and_birth" (both in one
             breath), "one_time_code" (key what was just sent) or "voice" (repeat what is given to be said).
@@ -82,13 +83,15 @@ class AuthReply:
         reason: of "refused", where it is more than that he could not be verified: "fraud" (to the fraud desk, in
             the words of any refusal), "sms_failure" (no code could be sent), "by_operator" (the bot does not do it
             for him).
+        meaning: of "beside": what the words mean, when they were not the secret; never kept.
     """
 
-    status: Literal["granted", "ask", "wrong", "unclear", "refused"]
+    status: Literal["granted", "ask", "wrong", "unclear", "beside", "refused"]
     fact: str = ""
     slots: Mapping[str, Value] = field(default_factory=dict)
     say: str = ""
     reason: Literal["", "fraud", "sms_failure", "by_operator"] = ""
+    meaning: NluResult | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,9 @@ class Authenticate:
         answers: readings of the caller's answer, best first; never logged.
         keyed: the answer came by keys.
         begin: the first of an operation; `answers` then hold what the caller has volunteered.
+        details: with `begin`, what the operation is to be done with, as the bank will be asked for it.
+        beside: the words are a question or a remark: where they prove nothing, they are no wrong answer.
+        wish: the fact that the caller would rather name than the one asked for, "" when he has not said.
     """
 
     operation: str
@@ -174,6 +180,9 @@ class Authenticate:
     answers: tuple[str, ...] = ()
     keyed: bool = False
     begin: bool = False
+    details: Mapping[str, Value] = field(default_factory=dict)
+    beside: bool = False
+    wish: str = ""
 
     def __repr__(self) -> str:
         """Without the answers: they are secrets."""

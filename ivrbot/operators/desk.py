@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from ivrbot.errors import StorageUnavailable
+from ivrbot.errors import StorageError, StorageUnavailable
 from ivrbot.model.call import CallOutcome, CallRegistration, Dossier
 from ivrbot.model.operators import (
     Callback,
@@ -189,6 +189,14 @@ class OperatorDesk:
         outcome = CallOutcome("callback", "", dossier.topic, dossier.dossier_id)
         await self._calls.save_outcome(registration.call_id, outcome)
         self._show(dossier)
+
+    async def alarm(self, dossier: Dossier) -> None:
+        """Show it on every open desk of its queue, and keep it."""
+        self._show(dossier)
+        try:
+            await self._calls.save_dossier(dossier)
+        except StorageError as error:
+            log.error("an alarm could not be stored: %s", error.code)
 
     async def close(self) -> None:
         """Disconnect from the PBX."""

@@ -193,6 +193,34 @@ class BankContract:
         assert (await ask(bank, ANNA, BankOperation.GET_LOAN)).values == {"found": False}
         limits = (await ask(bank, ANNA, BankOperation.GET_LIMITS)).values
         assert (limits["found"], limits["payments_minor"]) == (True, 200_000_00)
+        assert limits["payments_highest_minor"] == 500_000_00
+
+    async def test_a_limit_is_changed_once_for_one_key_and_for_nobody_else(self, bank: Bank) -> None:
+        wish = {"limit_kind": "payments", "amount_minor": 300_000_00}
+        first = await ask(bank, ANNA, BankOperation.CHANGE_LIMITS, "limit-1", **wish)
+        again = await ask(bank, ANNA, BankOperation.CHANGE_LIMITS, "limit-1", **wish)
+        assert first == again
+        assert len(first.reference) == 6
+        hers = (await ask(bank, ANNA, BankOperation.GET_LIMITS)).values
+        assert (hers["payments_minor"], hers["cash_minor"]) == (300_000_00, 100_000_00)
+        assert (await ask(bank, PYOTR, BankOperation.GET_LIMITS)).values["payments_minor"] == 100_000_00
+
+    @pytest.mark.parametrize(
+        ("kind", "amount"),
+        [
+            ("payments", 500_000_01),
+            ("cash", 300_000_01),
+            ("cash", -1),
+            ("cash", None),
+            ("cash", "all"),
+            ("tea", 1),
+        ],
+    )
+    async def test_a_limit_out_of_bounds_changes_nothing(self, bank: Bank, kind: str, amount: Value) -> None:
+        before = await ask(bank, ANNA, BankOperation.GET_LIMITS)
+        with pytest.raises(BankRejected):
+            await ask(bank, ANNA, BankOperation.CHANGE_LIMITS, "k", limit_kind=kind, amount_minor=amount)
+        assert await ask(bank, ANNA, BankOperation.GET_LIMITS) == before
 
     async def test_recent_operations_hold_the_one_she_does_not_know(self, bank: Bank) -> None:
         operations = (await ask(bank, ANNA, BankOperation.LIST_OPERATIONS)).values["operations"]

@@ -49,9 +49,12 @@ def test_blocking_from_a_foreign_telephone_needs_two_facts_name_and_birth_first(
 
 EMERGENCY = frozenset({"block_card", "list_cards", "request_reissue"})
 NOBODYS = frozenset({"find_office", "list_rates", "record_note"})
+STRONG = frozenset({"change_limits"})
 
 
-@pytest.mark.parametrize("operation", [item for item in BankOperation if item.value not in EMERGENCY | NOBODYS])
+@pytest.mark.parametrize(
+    "operation", [item for item in BankOperation if item.value not in EMERGENCY | NOBODYS | STRONG]
+)
 def test_whatever_is_told_or_done_about_a_customer_needs_level_verified(
     policy: Policy, operation: BankOperation
 ) -> None:
