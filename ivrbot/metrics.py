@@ -74,7 +74,7 @@ LOOP_LAG_S = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
     registry=REGISTRY,
 )
-TASKS = Gauge("ivrbot_tasks", "Tasks of the event loop: a few a call, and a fixed number beside", registry=REGISTRY)
+TASKS = Gauge("ivrbot_tasks", "Tasks of the event loop: a few a call, some beside", registry=REGISTRY)
 ROLLOUT_LOOKED_AT = Gauge(
     "ivrbot_rollout_looked_at_seconds",
     "When the controller of this process last looked at a branch, seconds since 1970",

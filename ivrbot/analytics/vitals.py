@@ -69,6 +69,7 @@ class Vitals:
         """Look for as long as the process lives; ends only by being cancelled."""
         while True:
             self.look()
+            metrics.TASKS.set(len(asyncio.all_tasks()))
             began_s = self._clock()
             await self._sleep(EVERY_S)
             metrics.LOOP_LAG_S.observe(max(0.0, self._clock() - began_s - EVERY_S))
