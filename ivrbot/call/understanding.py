@@ -8,18 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
-from ivrbot.identity.words import CUES
-from ivrbot.language.numbers import find_runs
 from ivrbot.language.readings import combine
-from ivrbot.language.tokens import tokenise, words
 from ivrbot.model.dialogue import Collect
-from ivrbot.model.speech import OUT_OF_SCOPE, Expect, Hypothesis, Language, NluResult
+from ivrbot.model.speech import OUT_OF_SCOPE, Hypothesis, Language, NluResult
 from ivrbot.ports import NluEngine
 
 log = logging.getLogger(__name__)
-
-FIGURES: Final = frozenset({Expect.DIGITS, Expect.DATE})
-LEAST_WORDS: Final = 3
 
 READINGS: Final = 3
 LEAST_TRUST: Final = 0.01
@@ -31,25 +25,6 @@ NLU_S: Final = 2.0
 def not_understood(text: str) -> NluResult:
     """What stands for the meaning of a turn that was not shown to an engine."""
     return NluResult(text, OUT_OF_SCOPE, 0.0)
-
-
-def is_no_answer(text: str, collect: Collect, language: Language) -> bool:
-    """Whether a sentence said where figures were asked for can hold no secret, so that it may be understood.
-
-    "а баланс какой?" instead of four digits is another topic. Where words are the secret, and wherever a number, a
-    name or the code word is announced, nothing is shown to an engine.
-    """
-    if collect.expect not in FIGURES or len(words(text, language)) < LEAST_WORDS:
-        return False
-    if any(find_runs(tokenise(text, language), language, code=True)):
-        return False
-    said = words(text, language)
-    return not any(
-        said[at : at + len(cue)] == cue
-        for cues in CUES[language].values()
-        for cue in cues
-        for at in range(len(said))
-    )
 
 
 class Understanding:
@@ -100,8 +75,8 @@ class Understanding:
         Raises:
             EngineError: the engine failed, in whatever way.
         """
-        if collect.slot == "fact" and not is_no_answer(text, collect, language):
-            return not_understood(text)
+        if collect.slot == "fact":
+            return not_understood(text)  # until the ladder has seen that it is no secret: see `beside`
         try:
             async with asyncio.timeout(NLU_S):
                 return await self._nlu.parse(text, language)

@@ -108,7 +108,7 @@ class Dialogue(Listener):
         return self._run(self._advance(replace(state, slots={**state.slots, **results})), [])
 
     def _auth_reply(self, state: DialogueState, reply: AuthReply) -> Result:
-        said = state.aside
+        aside = state.aside
         state = replace(state, slots={**state.slots, **reply.slots}, aside=None)
         match reply.status:
             case "granted":
@@ -119,7 +119,7 @@ class Dialogue(Listener):
             case "unclear":
                 return self._unclear(state, reply.fact)
             case "beside":
-                return self._beside(state, said, reply.meaning)
+                return self._beside(state, aside, reply.meaning)
             case "ask" | "wrong":
                 usual = "utter_fact_wrong" if reply.status == "wrong" else ""
                 first = [Say(said)] if (said := reply.say or usual) else []

@@ -57,6 +57,7 @@ class DialogueState:
         hint_given: the caller was told how to reach an operator.
         between: the two topics that the caller was asked to choose from, None when he was not.
         unclear: the turn after which he was asked, for what else it said.
+        aside: what was said where a secret was asked for, until the ladder has said whether it was that.
         answered: collects answered in the running flow, newest last, for "back".
     """
 
@@ -81,6 +82,7 @@ class DialogueState:
     hint_given: bool = False
     between: tuple[str, str] | None = None
     unclear: UserTurn | None = None
+    aside: UserTurn | None = field(default=None, repr=False)
     answered: tuple[Frame, ...] = ()
 
 

@@ -51,6 +51,11 @@ class FallbackNlu:
         """The first engine's name; a result names the engine that gave it."""
         return self._first.name
 
+    @property
+    def second(self) -> NluEngine:
+        """The engine that answers when the first does not."""
+        return self._second
+
     async def parse(self, text: str, language: Language) -> NluResult:
         """Understands one text by whichever engine answers.
 

@@ -1,0 +1,180 @@
+"""What callers say where a secret was asked for, and is none: "зачем вам это?", "I'd rather say my birthday".
+
+Takes recogniser text, gives truth values and names. The secret itself is compared before anybody looks here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ivrbot.language.lexicon import listed
+from ivrbot.language.options import fits
+from ivrbot.language.tokens import words
+from ivrbot.model.speech import Language
+
+_LONGEST: Final = 9
+"""More words are a story and no question beside the matter."""
+_LONGEST_WISH: Final = 14
+
+_OPENING: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed(
+            "а и но ну так вот слушайте послушайте скажите подскажите девушка подождите погодите извините "
+            "простите алло пожалуйста эй ой стоп мне мы вы вам вас я это еще"
+        )
+    ),
+    "en": frozenset(listed("and but so well hey listen tell me please wait sorry excuse hold on uh um er okay")),
+}
+_ASKING: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed(
+            "что чего чем кто кого кому какой какая какое какие какую каким сколько где куда откуда когда почему "
+            "зачем отчего как который которую разве можно нельзя долго"
+        )
+    ),
+    "en": frozenset(
+        listed(
+            "what what's how how's where where's when why who who's which whose can could do does did is are will "
+            "would should may am has have"
+        )
+    ),
+}
+_ASKING_LAST: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(listed("какой какая какое какие сколько где когда почему зачем как")),
+    "en": frozenset(),
+}
+_WHY: Final[dict[Language, tuple[str, ...]]] = {
+    "ru": (
+        "зачем",
+        "почему",
+        "для чего",
+        "=это обязательно",
+        "=обязательно ли",
+        "=это безопасно",
+        "=безопасно ли",
+    ),
+    "en": ("=why", "=what for", "=is it safe", "=is this safe", "=do i have", "=do i need", "=is that necessary"),
+}
+_ASKED: Final[dict[Language, tuple[str, ...]]] = {
+    "ru": ("вам", "вас", "вы", "это", "спрашива", "надо", "нужн", "назыв", "говор", "кодов", "слов", "дат", "имя"),
+    "en": ("you", "it", "that", "this", "ask", "need", "tell", "say", "my", "give", "word"),
+}
+"""Beside a "why" these show that it is about the question, unless nothing stands beside it."""
+_HOW_LONG: Final[dict[Language, tuple[str, ...]]] = {
+    "ru": (
+        "сколько займ", "сколько это займ", "сколько времени займ", "сколько времени это займ",
+        "сколько это времени", "сколько по времени", "сколько это по времени", "сколько врем", "сколько еще ждать", "сколько ждать",
+        "сколько это буд", "=это долго", "=долго ли", "=долго еще", "=еще долго", "=долго это", "=надолго",
+    ),
+    "en": (
+        "=how long", "=how much time", "=how much longer", "=take long", "=takes long", "=be long",
+        "=many minutes",
+    ),
+}  # fmt: skip
+_PREFERRING: Final[dict[Language, tuple[str, ...]]] = {
+    "ru": ("лучше", "давайте", "давай", "могу", "можно", "скажу", "назову", "дам", "набер", "вместо", "помню"),
+    "en": (
+        "=can",
+        "=could",
+        "=may",
+        "=rather",
+        "=instead",
+        "=let",
+        "=give",
+        "=tell",
+        "=use",
+        "=remember",
+        "=know",
+    ),
+}
+_FACTS: Final[dict[Language, dict[str, tuple[str, ...]]]] = {
+    "ru": {
+        "last_four": ("номер карт", "номером карт", "цифры карт", "цифр карт", "последние цифр", "четыре цифр"),
+        "code_word": ("кодов", "секретн слов", "пароль"),
+        "date_of_birth": ("дату рожд", "дата рожд", "день рожд", "год рожд", "когда родил"),
+        "full_name": ("фамили", "=имя", "фио", "=полное имя"),
+        "phone": ("номер телефон", "=телефон", "номером телефон"),
+    },
+    "en": {
+        "last_four": (
+            "card number",
+            "number of the card",
+            "number of my card",
+            "=card digits",
+            "last four",
+            "=digits",
+        ),
+        "code_word": ("code word", "codeword", "password", "secret word"),
+        "date_of_birth": ("date of birth", "birthday", "birth date", "birthdate", "when i was born"),
+        "full_name": ("=my name", "full name", "surname", "last name"),
+        "phone": ("phone number", "=phone", "telephone"),
+    },
+}
+_CANNOT: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset({"не", "нет", "забыл", "забыла"}),
+    "en": frozenset({"not", "no", "don't", "can't", "cannot", "forgot", "won't"}),
+}
+
+
+def is_question(text: str, language: Language) -> bool:
+    """Whether it begins or ends like a question, courtesies aside; one word alone is none, but "why"."""
+    rest = [word for word in words(text, language) if word not in _OPENING[language]]
+    if len(rest) < 2:
+        return asks_why(text, language)
+    return rest[0] in _ASKING[language] or rest[-1] in _ASKING_LAST[language]
+
+
+def asks_why(text: str, language: Language) -> bool:
+    """Whether the caller wants to know what the question is for: "зачем вам это", "why do you need that"."""
+    said = words(text, language)
+    if len(said) > _LONGEST or not _has(said, _WHY[language]):
+        return False
+    rest = [word for word in said if word not in _OPENING[language]]
+    return len(rest) < 2 or any(fits(word, stem) for word in said for stem in _ASKED[language])
+
+
+def asks_how_long(text: str, language: Language) -> bool:
+    """Whether the caller wants to know how long the call will take."""
+    said = words(text, language)
+    return len(said) <= _LONGEST and _has(said, _HOW_LONG[language])
+
+
+def preferred_fact(text: str, language: Language) -> str:
+    """What the caller would rather name than what he was asked for; "" when he does not say, or says two.
+
+    Returns:
+        "last_four", "code_word", "date_of_birth", "full_name", "phone" or "".
+    """
+    said = words(text, language)
+    if len(said) > _LONGEST_WISH or not _has(said, _PREFERRING[language]):
+        return ""
+    named = [name for name, forms in _FACTS[language].items() if any(_at(said, form) >= 0 for form in forms)]
+    wanted = [name for name in named if not _refused(said, name, language)]
+    return wanted[0] if len(wanted) == 1 else ""
+
+
+def _refused(said: tuple[str, ...], fact: str, language: Language) -> bool:
+    """Tell what he cannot give: the first of "кодовое слово не помню, давайте дату рождения"."""
+    at = max(_at(said, form) for form in _FACTS[language][fact])
+    around = said[max(0, at - 2) : at] + said[at + 1 : at + 4]
+    others = [
+        place
+        for name, forms in _FACTS[language].items()
+        if name != fact and (place := max(_at(said, form) for form in forms)) > at
+    ]
+    near = around if not others else said[max(0, at - 2) : min(others)]
+    return any(word in _CANNOT[language] for word in near)
+
+
+def _has(said: tuple[str, ...], forms: tuple[str, ...]) -> bool:
+    return any(_at(said, form) >= 0 for form in forms)
+
+
+def _at(said: tuple[str, ...], form: str) -> int:
+    """Give the last place where a form's words stand in a row, else -1; "=" before it asks for whole words."""
+    whole = form.startswith("=")
+    stems = [f"={stem}" if whole else stem for stem in form.removeprefix("=").split()]
+    for at in reversed(range(len(said) - len(stems) + 1)):
+        if all(fits(word, stem) for word, stem in zip(said[at:], stems, strict=False)):
+            return at
+    return -1
