@@ -35,7 +35,7 @@ from sqlalchemy import (
 
 from ivrbot.errors import StorageConflict, StorageDamaged
 from ivrbot.model.voiceprint import VoiceSample, VoiceTemplate
-from ivrbot.storage.schema import UtcDateTime, metadata
+from ivrbot.storage.schema import VOICE_COMPARED, UtcDateTime, events, metadata
 from ivrbot.storage.sealing import MasterKey, Sealed, seal, unseal
 from ivrbot.storage.store import Store
 
@@ -341,6 +341,14 @@ def counted(conn: Connection) -> VoiceprintCounts:
         withdrawn=conn.execute(no.where(consents.c.customer_id.in_(yes))).scalar_one(),
         masters=dict(conn.execute(masters).all()),
     )
+
+
+def compared_since(conn: Connection, since: datetime) -> Mapping[tuple[str, str], int]:
+    """How many voices were compared in calls since a moment, by verdict and doubt."""
+    verdict, doubt = (events.c.data[name].as_string() for name in ("verdict", "doubt"))
+    wanted = select(verdict, doubt, func.count()).where(VOICE_COMPARED, events.c.at >= since)
+    found = conn.execute(wanted.group_by(verdict, doubt)).all()
+    return {(str(said), str(doubted)): count for said, doubted, count in found}
 
 
 # --- rows -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import struct
 import sys
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from sqlalchemy import Connection, select, update
 
 from ivrbot.config import load_settings
 from ivrbot.errors import ConfigError, MissingError, StorageConflict, StorageDamaged
+from ivrbot.model.call import CallId
+from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.storage import voiceprints
 from ivrbot.storage.backup import backup
 from ivrbot.storage.neutral_rows import lines, shapes
@@ -329,3 +332,35 @@ async def test_a_withdrawal_in_another_process_stops_what_was_begun(store: Store
     with pytest.raises(StorageConflict):
         await book.add_sample(ANNA, "call-9", sample(), LATER)
     assert (await book.counts()).masters == {}
+
+
+# --- comparisons --------------------------------------------------------------------------------------------
+
+
+async def test_comparisons_are_counted_by_verdict_and_doubt_since_a_moment(store: Store) -> None:
+    def compared(seq: int, verdict: str, doubt: str = "", at: datetime = NOW) -> CallEvent:
+        data: dict[str, JsonValue] = {"verdict": verdict, "doubt": doubt, "score": None, "model": ""}
+        return CallEvent(CallId("call-1"), seq, EventType.VOICE_COMPARED, seq, at, data)
+
+    await store.append(
+        [
+            compared(0, "accept"),
+            compared(1, "accept"),
+            compared(2, "indeterminate", "too_noisy"),
+            compared(3, "flag", at=NOW - timedelta(days=31)),
+            CallEvent(CallId("call-1"), 4, EventType.AUTHENTICATION, 4, NOW, {"verdict": "accept"}),
+        ]
+    )
+    since = NOW - timedelta(days=30)
+    found = await store.read(lambda conn: voiceprints.compared_since(conn, since))
+    assert found == {("accept", ""): 2, ("indeterminate", "too_noisy"): 1}
+
+
+async def test_counting_reads_no_other_events(tmp_path: Path) -> None:
+    async with Store(tmp_path / "ivrbot.db") as store:
+
+        def plan(conn: Connection) -> str:
+            query = "EXPLAIN QUERY PLAN SELECT count(*) FROM events WHERE type = 'voice_compared' AND at >= '2026'"
+            return str(conn.exec_driver_sql(query).all())
+
+        assert "ix_events_voice_compared" in await store.read(plan)

@@ -54,6 +54,7 @@ FILE_ONLY = (
     "test_after_an_erasure_no_file",
     "test_keys_are_wrapped_anew",
     "test_a_backup_holds_nothing_of_voices",
+    "test_counting_reads_no_other_events",
 )
 """Tests that read or damage the file itself."""
 
