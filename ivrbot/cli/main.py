@@ -13,6 +13,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "asr": Entry("speech", "asr", "Transcribe WAV files."),
     "bank": Entry("bank", "bank", "Show or reset the demo bank."),
     "call": Entry("call", "call", "Place a call in text, with WAV files or with the microphone."),
+    "code-words": Entry("code_words", "code_words", "Judge a customer's code word, propose good ones."),
     "db": Entry("db", "db", "Bring the database up to date, back it up, restore it; erase a caller's data."),
     "doctor": Entry(
         "doctor", "doctor", "Check engines, models, prompts, ports: what is missing and how to get it."
@@ -32,6 +33,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     ),
     "tts": Entry("speech", "tts", "Speak a text into a WAV file."),
     "users": Entry("users", "users", "Add, list and disable people; make API tokens."),
+    "voiceprint": Entry("voiceprint", "voiceprint", "Compare voices: error rates, enrolment, erasure."),
 }
 
 

@@ -16,7 +16,7 @@ from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_BYTES, Pcm
 from ivrbot.model.voiceprint import VoiceSample
 from ivrbot.voiceprint.features import check_library, hear
-from ivrbot.voiceprint.network import FILE, FOLDER, VoiceNetwork
+from ivrbot.voiceprint.network import VoiceNetwork, network_path
 
 DEADLINE_S: Final = 5.0
 MOST_WAITING: Final = 4
@@ -33,7 +33,7 @@ class OnnxVoiceprint:
             deadline_s: seconds that a sample may take with its waiting.
             most_waiting: samples that may wait while one is computed.
         """
-        self._path = models_dir / FOLDER / FILE
+        self._path = network_path(models_dir)
         self._deadline_s = deadline_s
         self._room = most_waiting + 1
         self._at_work = 0

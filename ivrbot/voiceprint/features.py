@@ -61,6 +61,12 @@ def telephone_band(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return filtered[_TAPS // 2 : _TAPS // 2 + len(samples)].astype(np.float32)
 
 
+def as_samples(pcm: bytes) -> NDArray[np.float32]:
+    """PCM16 as float32 with 1.0 at full scale; half a sample at the end is left out."""
+    whole = np.frombuffer(pcm[: len(pcm) // SAMPLE_BYTES * SAMPLE_BYTES], "<i2")
+    return whole.astype(np.float32) / np.float32(_FULL_SCALE)
+
+
 def hear(pcm: bytes) -> Heard:
     """Features of the speech in a sound.
 
@@ -68,7 +74,7 @@ def hear(pcm: bytes) -> Heard:
         pcm: 8 kHz PCM16 mono of one speaker; at most ten minutes are looked at, half a sample at the end is not.
     """
     pcm = pcm[: min(len(pcm) // SAMPLE_BYTES, LONGEST_SOUND_MS * SAMPLE_RATE_HZ // 1000) * SAMPLE_BYTES]
-    in_band = telephone_band(np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(_FULL_SCALE))
+    in_band = telephone_band(as_samples(pcm))
     speech = find_speech(pcm, in_band)
     steps = np.flatnonzero(speech.flags)[: LONGEST_SPEECH_MS * SAMPLE_RATE_HZ // 1000 // STEP_SAMPLES]
     if not len(steps):

@@ -23,6 +23,11 @@ FILE: Final = "campplus.onnx"
 _FIX: Final = f"fetch it: ivrbot models pull {FOLDER}"
 
 
+def network_path(models_dir: Path) -> Path:
+    """Where the network lies in a models folder."""
+    return models_dir / FOLDER / FILE
+
+
 class VoiceNetwork:
     """A loaded network; one thread at a time."""
 
