@@ -223,6 +223,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "no_match": both("was not understood", "не удалось понять"),
         "no_input": both("said nothing", "молчал"),
         "authentication_failed": both("identity not confirmed", "личность не подтверждена"),
+        "sms_failure": both("no code could be sent", "код не удалось отправить"),
         "caller_upset": both("the caller is upset", "клиент расстроен"),
         "fraud": both("fraud", "мошенничество"),
         "flow": both("next step needs an operator", "дальше нужен оператор"),
