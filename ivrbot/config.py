@@ -7,6 +7,7 @@ once. Secrets never stand in the file: they come from the environment or from fi
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ivrbot.errors import ConfigError, MissingError, Problem
 from ivrbot.model.opening import WeeklyHours, parse_hours
@@ -187,6 +188,28 @@ class AsteriskSettings(Section):
     queue_branches: dict[str, str] = Field(default_factory=dict)
 
 
+class TwilioSettings(Section):
+    """Calls by Twilio, or by a provider that speaks its protocol."""
+
+    public_url: str = Field("", pattern=r"^(https?://[^\s?#]+)?$")
+    auth_token_file: Path | None = None
+    queues: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("queues")
+    @classmethod
+    def _targets(cls, queues: dict[str, str]) -> dict[str, str]:
+        for queue, target in queues.items():
+            if not re.fullmatch(r"\+[0-9]{5,15}|sips?:[^\s?]+@[^\s?]+", target):
+                raise ValueError(f"{queue}: {target!r} is neither a number as +74950000000 nor a sip: address")
+        return queues
+
+    @model_validator(mode="after")
+    def _whole(self) -> TwilioSettings:
+        if self.public_url and (self.auth_token_file is None or "other" not in self.queues):
+            raise ValueError("twilio.public_url needs twilio.auth_token_file and a target for the queue 'other'")
+        return self
+
+
 class OperatorSettings(Section):
     """Operators' queues: opening hours, honest waiting times, call-backs."""
 
@@ -301,6 +324,7 @@ class Settings(Section):
     sms: SmsSettings = SmsSettings()
     bank: BankSettings = BankSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
+    twilio: TwilioSettings = TwilioSettings()
     operators: OperatorSettings = OperatorSettings()
     models: ModelSettings = ModelSettings()
     rollout: RolloutSettings = RolloutSettings()

@@ -28,6 +28,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.rollout.forecasting.workload import staffing_outlook
+from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook
@@ -36,6 +37,7 @@ from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.rollout_book import RolloutBook
 from ivrbot.storage.shadow import ShadowBook
 from ivrbot.telephony.audiosocket import AudioSocketGateway
+from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_accounts import PeopleDesk
@@ -141,6 +143,15 @@ async def _answer_calls(
                 calls=desk,
                 softphone=SoftphoneGateway(desk, pacer, desk.register, core.recorder.subscribe, settings.media),
                 store=core.store,
+                media=MediaSockets(
+                    desk,
+                    pacer,
+                    settings.media,
+                    settings.twilio,
+                    _provider_token(settings),
+                    desk.register,
+                    core.store.outcome,
+                ),
                 recorder=core.recorder,
                 operators=core.desk,
                 router=core.parts.router,
@@ -192,6 +203,12 @@ async def _answer_calls(
 
 async def _first_admin(core: app.Core) -> str:
     """The password of the first administrator, made now; "" when there is somebody who can log in."""
+def _provider_token(settings: Settings) -> bytes:
+    """The auth token of a provider, b"" when there is none."""
+    file = settings.twilio.auth_token_file
+    return b"" if file is None else app.read_secret(file, "twilio.auth_token_file").encode()
+
+
     now = app.utc_now
     return await PeopleDesk(PeopleBook(core.store), ActivityLog(core.store, now), Passwords(), now).first_admin()
 

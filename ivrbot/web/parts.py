@@ -21,6 +21,7 @@ from ivrbot.storage.store import Store
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
 
+from ivrbot.telephony.media_sockets import MediaSockets
 
 class Eraser(Protocol):
     """Erases everything that leads to a caller."""
@@ -68,6 +69,7 @@ class WebParts:
     store: Store
     recorder: Recorder
     operators: OperatorDesk
+        media: serves the PBX's and providers' WebSockets.
     router: Router
     bank: Bank
     people: PeopleBook
@@ -80,3 +82,4 @@ class WebParts:
     eraser: Eraser | None = None
     reports: Reports | None = None
     simulated: bool = False
+    media: MediaSockets

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.web.access import Guard, Handler, add_headers
 from ivrbot.web.audit_pages import AuditPages
 from ivrbot.web.board import LiveBoard
@@ -105,6 +106,7 @@ class WebServer:
         await self._streams.stop()
         await self._parts.softphone.stop()
         await self._runner.cleanup()
+        await self._parts.media.stop()
         self._server = self._runner = None
 
     async def _follow(self) -> None:
@@ -144,6 +146,7 @@ class WebServer:
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
         _refuse_undeclared(application)
         return application
+        application.add_routes(_media_routes(parts.media))
 
 
 def _refuse_undeclared(application: web.Application) -> None:
@@ -171,6 +174,21 @@ def _softphone(parts: WebParts) -> Handler:
 
 def _admitted(runner: web.AppRunner) -> asyncio.BaseProtocol:
     """The protocol of a new connection; beyond the limit one that closes it at once."""
+def _media_routes(media: MediaSockets) -> list[web.RouteDef]:
+    """What a PBX or a provider opens; each gateway knows its peers itself."""
+    sockets = {path: gateway.handle for path, gateway in media.gateways.items()}
+    routes = [web.get(path, _to_anybody(handler), allow_head=False) for path, handler in sockets.items()]
+    return routes + [web.post(path, _to_anybody(handler)) for path, handler in media.webhooks.items()]
+
+
+def _to_anybody(handler: Handler) -> Handler:
+    @open_to(Audience.ANYBODY)
+    async def checked_by_itself(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    return checked_by_itself
+
+
     server = runner.server
     if server is None or len(server.connections) >= MAX_CONNECTIONS:
         return _Full()

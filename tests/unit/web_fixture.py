@@ -23,7 +23,7 @@ from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import FRONT_BRANCH, Router
 from ivrbot.call.running import CallParts
-from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, WebSettings
+from ivrbot.config import PROJECT_ROOT, CallSettings, MediaSettings, TwilioSettings, WebSettings
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
@@ -41,6 +41,7 @@ from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
 from ivrbot.telephony.pacer import Pacer
+from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
 from ivrbot.web.server import WebParts, WebServer
@@ -188,6 +189,9 @@ async def open_site(
             softphone=SoftphoneGateway(door, Pacer(), desk.register, recorder.subscribe, MediaSettings()),
             store=store,
             recorder=recorder,
+            media=MediaSockets(
+                door, Pacer(), MediaSettings(), TwilioSettings(), b"", desk.register, store.outcome
+            ),
             operators=OperatorDesk(store),
             bank=bank,
             router=Router(lambda: plan, FLOWS.branches, store, b"k" * 32, lambda: AT),
