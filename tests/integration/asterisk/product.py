@@ -61,9 +61,10 @@ class Product:
     ) -> None:
         await self.stop()
 
-    def site(self, **operators: int) -> Site:
+    def site(self, *, api_wait_s: int = 0, **operators: int) -> Site:
         """Asterisk's side: addresses, token, AMI secret; operators' SIP ports by name."""
         return Site(
+            api_wait_s=api_wait_s,
             api=self.api,
             media=f"{HOST}:{self._media}",
             token=self.token,

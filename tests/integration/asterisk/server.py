@@ -53,6 +53,8 @@ class Site:
         originate: the account may place calls.
         network_port: SIP port of the telephone network behind the trunk, for calls that Asterisk places.
         dialplan: the bank's own extensions.conf; "" is the one that the product ships.
+        api_wait_s: how long the bot may take to answer whether it takes a call; 0 is the second of the shipped
+            dialplan, after which a caller goes to an operator: right, but not what every test is about.
     """
 
     api: str
@@ -69,6 +71,7 @@ class Site:
     originate: bool = False
     network_port: int | None = None
     dialplan: str = ""
+    api_wait_s: int = 0
 
 
 def fill(text: str, places: Mapping[str, str]) -> str:
@@ -90,6 +93,12 @@ def write_configuration(site: Site, etc: Path) -> None:
         shutil.copy(path, etc / path.name)
     if site.dialplan:
         (etc / "extensions.conf").write_text(site.dialplan)
+    if site.api_wait_s:
+        places = {
+            f"CURLOPT({kind}timeout)=1": f"CURLOPT({kind}timeout)={site.api_wait_s}" for kind in ("conn", "http")
+        }
+        dialplan = etc / "extensions_ivrbot.conf"
+        dialplan.write_text(fill(dialplan.read_text(), places))
     _write_site(site, etc)
     _write_pjsip(site, etc)
     manager = fill(

@@ -32,7 +32,8 @@ from tests.integration.asterisk.wait import until
 SOKOLOVA, ORLOV, KIM = "+79161234567", "+79031112233", "+79265550011"
 """The demo bank's customers."""
 QUIET_MS = 700
-ASK_S = 25.0
+ASK_S = 60.0
+API_WAIT_S = 20
 """Patience with the bot: a long prompt and a busy machine."""
 
 Event = Mapping[str, Any]
@@ -246,7 +247,7 @@ async def running(
 ) -> AsyncIterator[Stage]:
     """Start everything, the product with the demonstration's plan unless another is given."""
     async with product or Product(folder / "data") as bot, OperatorPhone(installation) as operator:
-        site = bot.site(operator1=operator.port)
+        site = bot.site(api_wait_s=API_WAIT_S, operator1=operator.port)
         headers = {"Authorization": f"Bearer {bot.token}", "Accept": "application/json"}
         timeout = aiohttp.ClientTimeout(total=None)
         async with (
