@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import socket
 from collections import Counter
@@ -28,6 +27,7 @@ from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame
 from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor, MediaSink
 from ivrbot.telephony.allowance import Allowance
+from ivrbot.telephony.allowed_peers import AllowedPeers
 from ivrbot.telephony.pacer import PacedLeg, Pacer
 from ivrbot.telephony.wire.audiosocket import (
     FRAME_HEADER,
@@ -65,8 +65,6 @@ _MESSAGES_PER_S: Final = 1000.0
 _NOT_ON_TELEPHONES: Final = "ABCD"
 _log = logging.getLogger(__name__)
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 class AudioSocketGateway:
     """The listening side.
@@ -81,7 +79,7 @@ class AudioSocketGateway:
         self._door = door
         self._pacer = pacer
         self._settings = settings
-        self._networks = allowed_networks(settings.allowed_addresses)
+        self._peers = AllowedPeers(settings.allowed_addresses)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._unidentified: dict[_Connection, None] = {}
@@ -137,13 +135,7 @@ class AudioSocketGateway:
 
     def is_allowed(self, address: str) -> bool:
         """Whether a peer's address lies in one of the allowed networks."""
-        try:
-            peer = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
-            peer = peer.ipv4_mapped
-        return any(peer in network for network in self._networks)
+        return self._peers.allow(address)
 
     @property
     def door(self) -> CallDoor:
@@ -393,25 +385,6 @@ class _Connection(asyncio.Protocol):
             self.finish("timeout")
         else:
             self._timer = self._loop.call_later(left_s, self._watch)
-
-
-def allowed_networks(addresses: tuple[str, ...]) -> tuple[Network, ...]:
-    """Read the allowed addresses and networks.
-
-    Raises:
-        ConfigError: names every one that is neither.
-    """
-    networks: list[Network] = []
-    problems = []
-    for address in addresses:
-        try:
-            networks.append(ipaddress.ip_network(address.strip(), strict=False))
-        except ValueError:
-            allowed = "an address or a network such as 10.1.0.0/16"
-            problems.append(Problem("", None, "media.allowed_addresses", address, "not a network", allowed))
-    if problems:
-        raise ConfigError(problems)
-    return tuple(networks)
 
 
 def _bind_problem(error: OSError, host: str, port: int) -> Problem:

@@ -1,4 +1,4 @@
-"""What waits to be written to one page: messages that must arrive, sound that may be lost when nobody reads.
+"""What waits to be written to one socket: messages that must arrive, sound that may be lost when nobody reads.
 
 Takes JSON messages and 8 kHz PCM16, writes them to a WebSocket; every method but `run` returns at once.
 """
@@ -50,23 +50,24 @@ class Outbox:
         else:
             self.tell(item)
 
-    def tell(self, message: dict[str, object]) -> None:
-        """Queue a message; a page that reads nothing at all is given up."""
+    def tell(self, message: dict[str, object] | str) -> None:
+        """Queue a message, as an object or as the text it is; who reads nothing at all is given up."""
         if len(self._items) >= OUTBOX_MESSAGES + OUTBOX_FRAMES:
             self._closing = True
         else:
-            self._items.append(json.dumps(message, ensure_ascii=False))
+            self._items.append(message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))
         self._news.set()
 
-    def play(self, pcm: bytes) -> None:
-        """Queue sound; a page that does not read loses it."""
+    def play(self, sound: str | bytes) -> bool:
+        """Queue 20 ms of sound, encoded or not; who does not read loses it (False)."""
         waiting_bytes = self._transport.get_write_buffer_size() if self._transport else 0
         if waiting_bytes > WRITE_BUFFER_BYTES or len(self._items) >= OUTBOX_FRAMES:
             FRAMES_DROPPED.labels("outbound").inc()
             self.dropped += 1
-            return
-        self._items.append(pcm)
+            return False
+        self._items.append(sound)
         self._news.set()
+        return True
 
     def finish(self) -> None:
         """`run` ends after what is queued now."""

@@ -29,7 +29,9 @@ class PacedLeg:
 
     __slots__ = ("next_frame", "phase", "write")
 
-    def __init__(self, next_frame: Callable[[], Frame | None], write: Callable[[Frame], None], phase: int) -> None:
+    def __init__(
+        self, next_frame: Callable[[], Frame | None], write: Callable[[Frame], object], phase: int
+    ) -> None:
         self.next_frame = next_frame
         self.write = write
         self.phase = phase
@@ -54,7 +56,7 @@ class Pacer:
         """How many legs are being driven."""
         return sum(map(len, self._phases))
 
-    def add(self, next_frame: Callable[[], Frame | None], write: Callable[[Frame], None]) -> PacedLeg:
+    def add(self, next_frame: Callable[[], Frame | None], write: Callable[[Frame], object]) -> PacedLeg:
         """Drive a leg from now on.
 
         Args:

@@ -1,4 +1,4 @@
-"""The product's AudioSocket gateway behind a real Asterisk: sound both ways, keys, polite end, many calls."""
+"""The product's gateways behind a real Asterisk, AudioSocket and WebSocket: sound, keys, ends, many calls."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import math
 import struct
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from ivrbot.config import MediaSettings
 from ivrbot.errors import LegRefused
@@ -19,6 +20,7 @@ from ivrbot.model.audio import Frame
 from ivrbot.ports import Leg, MediaSink
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
+from ivrbot.telephony.socket_gateway import chan_websocket_gateway
 from tests.integration.asterisk import g711
 from tests.integration.asterisk.bot import Registrar
 from tests.integration.asterisk.install import Installation
@@ -76,33 +78,65 @@ class Stage:
     installation: Installation
     api: Registrar
     door: Door
-    gateway: AudioSocketGateway
+    legs: Callable[[], int]
     operator: OperatorPhone
     server: AsteriskServer
 
 
+@pytest.fixture(params=["audiosocket", "websocket"])
+def media(request: pytest.FixtureRequest) -> str:
+    """How the bot's sound goes."""
+    return str(request.param)
+
+
 @asynccontextmanager
-async def running(installation: Installation, logs: Path) -> AsyncIterator[Stage]:
+async def listening(media: str, door: Door) -> AsyncIterator[tuple[int, Callable[[], int]]]:
+    """A gateway: its port, and how many legs it has."""
+    if media == "audiosocket":
+        gateway = AudioSocketGateway(door, Pacer(), MediaSettings(port=0))
+        port = await gateway.start()
+        try:
+            yield port, lambda: gateway.legs
+        finally:
+            await gateway.stop()
+        return
+    sockets = chan_websocket_gateway(door, Pacer(), MediaSettings(), lambda request: True)
+    application = web.Application()
+    application.add_routes([web.get("/ws/asterisk", sockets.handle)])
+    runner = web.AppRunner(application, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1], lambda: sockets.legs
+    finally:
+        await sockets.stop()
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def running(installation: Installation, logs: Path, media: str) -> AsyncIterator[Stage]:
     async with (
         Registrar(outcome="transfer:balance|check_balance|d-1|0") as api,
         OperatorPhone(installation) as phone,
     ):
         door = Door(api)
-        gateway = AudioSocketGateway(door, Pacer(), MediaSettings(port=0))
-        port = await gateway.start()
-        site = Site(api=api.address, media=f"127.0.0.1:{port}", operators={"operator1": phone.port})
-        try:
+        async with listening(media, door) as (port, legs):
+            address = f"127.0.0.1:{port}"
+            site = Site(
+                api=api.address,
+                media=address,
+                operators={"operator1": phone.port},
+                websocket=address if media == "websocket" else "",
+            )
             async with AsteriskServer(installation, site, keep_in=logs) as server:
-                yield Stage(installation, api, door, gateway, phone, server)
-        finally:
-            await gateway.stop()
+                yield Stage(installation, api, door, legs, phone, server)
 
 
 async def test_sound_and_keys_pass_and_closing_the_leg_hands_over(
-    asterisk_installation: Installation, tmp_path: Path
+    asterisk_installation: Installation, tmp_path: Path, media: str
 ) -> None:
     async with (
-        running(asterisk_installation, tmp_path) as stage,
+        running(asterisk_installation, tmp_path, media) as stage,
         Caller(asterisk_installation, stage.server.site.sip_port) as caller,
     ):
         answered = await caller.answered()
@@ -124,29 +158,33 @@ async def test_sound_and_keys_pass_and_closing_the_leg_hands_over(
         assert (numbers[-1] - numbers[0]) & 0xFFFF == len(numbers) - 1
 
 
-async def test_a_caller_who_hangs_up_ends_the_leg(asterisk_installation: Installation, tmp_path: Path) -> None:
-    async with running(asterisk_installation, tmp_path) as stage:
+async def test_a_caller_who_hangs_up_ends_the_leg(
+    asterisk_installation: Installation, tmp_path: Path, media: str
+) -> None:
+    async with running(asterisk_installation, tmp_path, media) as stage:
         async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
             await caller.answered()
             await until(lambda: bool(stage.door.calls), 2)
         (echo,) = stage.door.calls.values()
         await until(lambda: echo.cause != "", 3)
         assert echo.cause == "hangup"
-        await until(lambda: stage.gateway.legs == 0, 3)
+        await until(lambda: stage.legs() == 0, 3)
 
 
 async def test_a_bot_that_refuses_the_leg_leads_to_an_operator(
-    asterisk_installation: Installation, tmp_path: Path
+    asterisk_installation: Installation, tmp_path: Path, media: str
 ) -> None:
-    async with running(asterisk_installation, tmp_path) as stage:
+    async with running(asterisk_installation, tmp_path, media) as stage:
         stage.door.full = True
         async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
             await stage.operator.rung(3)
             assert not caller.was_hung_up_on()
 
 
-async def test_twenty_calls_at_once_lose_nothing(asterisk_installation: Installation, tmp_path: Path) -> None:
-    async with running(asterisk_installation, tmp_path) as stage:
+async def test_twenty_calls_at_once_lose_nothing(
+    asterisk_installation: Installation, tmp_path: Path, media: str
+) -> None:
+    async with running(asterisk_installation, tmp_path, media) as stage:
         port = stage.server.site.sip_port
         async with (
             Caller(asterisk_installation, port, number="+79990000000") as caller,

@@ -29,7 +29,9 @@ from ivrbot.web.server import WebServer, _refuse_undeclared
 from ivrbot.web.tokens import make_token
 from tests.unit.web_fixture import AT, Site, a_dossier, open_site
 
-FREE = {"/healthz", "/readyz", "/login", "/static"}
+MEDIA = {"/ws/asterisk", "/ws/media-streams"}
+"""Their gateways know the peers that may come, and which calls were registered."""
+FREE = {"/healthz", "/readyz", "/login", "/static"} | MEDIA
 """All that answers to strangers."""
 SAFE = {"GET", "HEAD"}
 LOANS = frozenset({"loans"})

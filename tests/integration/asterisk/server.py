@@ -53,6 +53,7 @@ class Site:
         originate: the account may place calls.
         network_port: SIP port of the telephone network behind the trunk, for calls that Asterisk places.
         dialplan: the bank's own extensions.conf; "" is the one that the product ships.
+        websocket: host:port of the bot's web server, when its sound goes by chan_websocket; "" is AudioSocket.
         api_wait_s: how long the bot may take to answer whether it takes a call; 0 is the second of the shipped
             dialplan, after which a caller goes to an operator: right, but not what every test is about.
     """
@@ -71,6 +72,7 @@ class Site:
     originate: bool = False
     network_port: int | None = None
     dialplan: str = ""
+    websocket: str = ""
     api_wait_s: int = 0
 
 
@@ -101,6 +103,9 @@ def write_configuration(site: Site, etc: Path) -> None:
         dialplan.write_text(fill(dialplan.read_text(), places))
     _write_site(site, etc)
     _write_pjsip(site, etc)
+    if site.websocket:
+        client = (SHIPPED / "websocket_client.conf.example").read_text()
+        (etc / "websocket_client.conf").write_text(fill(client, {"127.0.0.1:8080": site.websocket}))
     manager = fill(
         (SHIPPED / "manager.conf.example").read_text(),
         {"port = 5038": f"port = {site.ami_port}", "secret = change-me": f"secret = {site.ami_secret}"},
@@ -124,6 +129,7 @@ def _write_site(site: Site, etc: Path) -> None:
         {
             "IVRBOT_API = http://127.0.0.1:8080": f"IVRBOT_API = {site.api}",
             "IVRBOT_MEDIA = 127.0.0.1:9092": f"IVRBOT_MEDIA = {site.media}",
+            "IVRBOT_WEBSOCKET =": f"IVRBOT_WEBSOCKET = {'ivrbot' if site.websocket else ''}",
             "IVRBOT_TOKEN = change-me": f"IVRBOT_TOKEN = {site.token}",
             "IVRBOT_LANGUAGE = ru": f"IVRBOT_LANGUAGE = {site.language}",
             "IVRBOT_MAX_CALL_S = 1800": f"IVRBOT_MAX_CALL_S = {site.max_call_s}",
