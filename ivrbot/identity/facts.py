@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from ivrbot.identity.ladder import Attempt
+from ivrbot.identity.name_forms import basic_forms
 from ivrbot.identity.words import CUES, FILLERS, UNABLE
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.dates import parse_date
@@ -24,12 +25,16 @@ from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language
 
 MAX_HYPOTHESES = 5
-MAX_READINGS_PER_HYPOTHESIS = 8
+"""Readings of the recogniser that are judged, best first; each more is another guess for somebody else."""
+MAX_READINGS_PER_HYPOTHESIS = 48
+"""Seven of a code word (each of four words, each two neighbours); names in every case and gender make the most."""
 MAX_CONTENT_WORDS = 4
 """More words than this, fillers and numbers aside, are a sentence and not an answer."""
 MAX_ANSWER_CHARS = 300
 _LAST_FOUR_DIGITS = 4
 _NO_HASH = "0" * 64
+_STORED_AT_LEAST = 16
+"""Every fact is compared with as many digests as this, so that a customer who has few or none takes as long."""
 
 _WORD_FACTS = (Fact.CODE_WORD, Fact.FULL_NAME)
 
@@ -71,6 +76,8 @@ def readings(
 def match(hashes: FactHashes | None, key: bytes, answers: Mapping[Fact, Sequence[str]]) -> dict[Fact, str]:
     """Compare readings with a customer's facts, every one with every one.
 
+    The work depends on the readings alone: not on whether or where one matches, nor on what the customer has.
+
     Args:
         hashes: of the customer; None for a customer who does not exist: the same work is done, nothing matches.
         key: of `fact_hash`.
@@ -82,14 +89,15 @@ def match(hashes: FactHashes | None, key: bytes, answers: Mapping[Fact, Sequence
     customer_id = hashes.customer_id if hashes is not None else ""
     matched: dict[Fact, str] = {}
     for fact, candidates in answers.items():
-        # Somebody without such a fact is compared with a digest that nothing can have.
         kept = sorted(hashes.hashes.get(fact, ())) if hashes is not None else []
+        # No digest is all noughts.
+        kept += [_NO_HASH] * (_STORED_AT_LEAST - len(kept))
         for candidate in candidates:
             digest = fact_hash(key, customer_id, fact, candidate)
             equal = False
-            for stored in kept or [_NO_HASH]:
+            for stored in kept:
                 equal |= hmac.compare_digest(digest, stored)
-            if equal and kept:
+            if equal:
                 matched[fact] = candidate
     return matched
 
@@ -139,15 +147,15 @@ def assess(
         matched=frozenset(matched),
         wrong=wrong,
         declined=unable and not any(answers.values()),
-        side_guess=not wrong and _tried_in_vain(answers, matched),
+        side_guess=not wrong and _tried_in_vain(answers, matched, _names_heard(hypotheses, language)),
         card=matched.get(Fact.LAST_FOUR, ""),
     )
 
 
-def _tried_in_vain(answers: Mapping[Fact, Sequence[str]], matched: Mapping[Fact, str]) -> bool:
+def _tried_in_vain(answers: Mapping[Fact, Sequence[str]], matched: Mapping[Fact, str], names: int) -> bool:
     """Whether anything was tried that did not match; a code word of two words also reads as one name."""
     missed = {fact for fact, found in answers.items() if found and fact not in matched}
-    if missed == {Fact.FULL_NAME} and Fact.CODE_WORD in matched and len(answers[Fact.FULL_NAME]) == 1:
+    if missed == {Fact.FULL_NAME} and Fact.CODE_WORD in matched and names == 1:
         return False
     return bool(missed)
 
@@ -209,16 +217,33 @@ def _spoken_readings(
     if fact is Fact.DATE_OF_BIRTH:
         born = parse_date(text, language, today, with_year=True)
         return (born.isoformat(),) if born is not None and born < today else ()
-    words = _content_words(fact, text, language, number_words)
-    if not 0 < len(words) <= MAX_CONTENT_WORDS:
-        return ()
+    spans = _spans(fact, text, language, number_words)
     if fact is Fact.CODE_WORD:
-        spans = [words[at : at + size] for size in (1, 2) for at in range(len(words) - size + 1)]
         keys = [phonetic_key(" ".join(span), language) for span in spans]
     else:
-        spans = [words[at : at + size] for size in (3, 2) for at in range(len(words) - size + 1)]
-        keys = [name_canonical(span, language) for span in spans]
+        names = (name for span in spans for name in basic_forms(span, language))
+        keys = [name_canonical(name, language) for name in names]
     return tuple(key for key in dict.fromkeys(keys) if key)
+
+
+def _spans(fact: Fact, text: str, language: Language, number_words: bool) -> list[tuple[str, ...]]:
+    """Neighbouring words that may be the answer: one or two for a code word, three or two for a name."""
+    words = _content_words(fact, text, language, number_words)
+    if not 0 < len(words) <= MAX_CONTENT_WORDS:
+        return []
+    sizes = (1, 2) if fact is Fact.CODE_WORD else (3, 2)
+    return [words[at : at + size] for size in sizes for at in range(len(words) - size + 1)]
+
+
+def _names_heard(hypotheses: Sequence[str], language: Language) -> int:
+    """How many different names an answer holds, each counted once whatever forms it may stand in."""
+    return len(
+        {
+            span
+            for text in _usable(hypotheses)
+            for span in _spans(Fact.FULL_NAME, text, language, number_words=True)
+        }
+    )
 
 
 def _content_words(fact: Fact, text: str, language: Language, number_words: bool) -> tuple[str, ...]:

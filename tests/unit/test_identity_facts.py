@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import date
 
 import pytest
@@ -239,3 +240,63 @@ def test_hashes_are_bound_to_key_customer_and_fact() -> None:
     assert digest not in others
     assert len(others) == 4
     assert match(OWNER, KEY + b"2", {Fact.LAST_FOUR: ("5512",)}) == {}
+
+
+def test_the_number_of_comparisons_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    real = hmac.compare_digest
+
+    def counting(one: str, other: str) -> bool:
+        compared.append(one)
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", counting)
+
+    def comparisons(hashes: FactHashes | None, said: tuple[str, ...]) -> int:
+        compared.clear()
+        match(hashes, KEY, {Fact.CODE_WORD: said})
+        return len(compared)
+
+    right, wrong = phonetic_key("подсолнух", "ru"), ("а", "б", "в", "г")
+    nobody = comparisons(None, wrong)
+    assert nobody >= len(wrong)
+    places = [(right, *wrong[1:]), (*wrong[:2], right, wrong[3]), (*wrong[:3], right), wrong]
+    assert {comparisons(OWNER, said) for said in places} == {nobody}
+    assert comparisons(hashes_of(last_four={"5512"}), wrong) == nobody
+
+
+@pytest.mark.parametrize(
+    "said", ["ромашка", "моё кодовое слово ромашка", "пять пять один три", "Иван Дроздов", "да"]
+)
+@pytest.mark.parametrize("asked", list(Fact))
+def test_nobody_is_refused_as_somebody_is(asked: Fact, said: str) -> None:
+    nobody = assess(None, KEY, asked, [said], keyed=False, language="ru", today=TODAY)
+    assert nobody == judge(asked, said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "на имя Дроздова Олега Львовича",
+        "дроздов олег",
+        "Олегу Дроздову",
+        "карта Олега Дроздова",
+    ],
+)
+def test_a_name_may_stand_in_any_form(said: str) -> None:
+    assert judge(Fact.FULL_NAME, said).matched == {Fact.FULL_NAME}
+
+
+@pytest.mark.parametrize(
+    "said", ["на имя Дроздова Ивана", "Олегу Дроздовскому", "Ольги Дроздовой", "Львовича Олега"]
+)
+def test_another_name_is_none_of_its_forms(said: str) -> None:
+    assert judge(Fact.FULL_NAME, said).wrong
+
+
+def test_a_code_word_of_two_russian_words_is_no_side_guess() -> None:
+    owner = hashes_of(code_word={phonetic_key("белый медведь", "ru")})
+    attempt = assess(
+        owner, KEY, Fact.CODE_WORD, ["белый медведь"], keyed=False, language="ru", today=TODAY, unasked_words=True
+    )
+    assert attempt == Attempt(matched=frozenset({Fact.CODE_WORD}))
