@@ -6,19 +6,20 @@ telephone keys, `silence` is a time-out, `hangup` ends the call.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from ivrbot import app
 from ivrbot.call.session import CallSession
 from ivrbot.call.text import TextChannel
-from ivrbot.config import Settings
+from ivrbot.config import Settings, SmsSettings
 from ivrbot.model.call import CallEnd, CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.ports import NluEngine
@@ -81,6 +82,39 @@ async def play(
     session = CallSession(parts.parts, registration, language, channel, emit, topic)  # type: ignore[arg-type]
     played.end = await session.run()
     return played
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Short messages of a story, and the codes in them."""
+
+    settings: SmsSettings
+    folder: Path
+
+    def texts(self) -> list[str]:
+        """Oldest first."""
+        return [json.loads(file.read_text("utf-8"))["text"] for file in sorted(self.folder.glob("*.json"))]
+
+    def in_place_of(self, _asked: list[str], line: str) -> str:
+        """`code`, `code#`, `old code` and `wrong code` are keys, `say code` is spoken; other lines stay."""
+        kind = line.partition(" ")[0]
+        if "code" not in line or kind not in {"code", "code#", "old", "wrong", "say"}:
+            return line
+        codes = [found for text in self.texts() if (found := "".join(filter(str.isdecimal, text))[:6])]
+        code = codes[0] if kind == "old" else codes[-1]
+        if kind == "wrong":
+            return f"{(int(code) + 1) % 1_000_000:06d}"
+        return " ".join(["код", *code]) if kind == "say" else line.replace("old ", "").replace("code", code)
+
+
+def sms_of(story: Any, data_dir: Path) -> Messages:
+    """The gateway of a story: files, none (`sms: off`), or one that fails (`sms: broken`)."""
+    folder, way = data_dir / "sms", story.get("sms", "file")
+    if way == "broken":
+        data_dir.mkdir(parents=True, exist_ok=True)
+        folder.write_text("no folder", "utf-8")
+    via: Literal["off", "file"] = "off" if way == "off" else "file"
+    return Messages(SmsSettings(via=via, folder=folder), folder)
 
 
 def load_stories(folder: Path) -> list[Any]:

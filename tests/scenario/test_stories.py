@@ -9,7 +9,7 @@ import pytest
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.nlu.embedded import EmbeddedNlu
-from tests.scenario.runner import core, load_stories, play
+from tests.scenario.runner import core, load_stories, play, sms_of
 from tests.unit.nlu_engines import classifier, encoder_path
 
 STORIES = load_stories(Path(__file__).parent)
@@ -35,8 +35,9 @@ def test_no_story_is_training_data() -> None:
 
 async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
     turns = [str(turn["user"]) for turn in story["turns"]]
-    async with core(data_dir, nlu) as built:
-        played = await play(built, story["caller"], turns, story.get("language", "ru"))
+    codes = sms_of(story, data_dir)
+    async with core(data_dir, nlu, sms=codes.settings) as built:
+        played = await play(built, story["caller"], turns, story.get("language", "ru"), instead=codes.in_place_of)
         customer = await built.parts.bank.bank.show(story.get("bank_caller", story["caller"]))  # type: ignore[attr-defined]
     for index, turn in enumerate(story["turns"]):
         if "bot" in turn:
@@ -57,6 +58,11 @@ async def check_story(story: Any, data_dir: Path, nlu: EmbeddedNlu) -> None:
     if customer:
         assert len(customer[0]["claims"]) == story.get("claims", 0)
         assert customer[0]["services"] == story.get("services", [])
+    if "facts" in story:
+        assert end.dossier is not None
+        assert list(end.dossier.facts_used) == story["facts"]
+    if "messages" in story:
+        assert len(codes.texts()) == story["messages"]
     for text in story.get("said", ()):
         assert any(text in line for line in played.lines), f"nobody said {text!r}"
 
