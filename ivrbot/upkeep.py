@@ -55,7 +55,10 @@ from ivrbot.storage.store import Store
 from ivrbot.storage.voiceprints import VoiceprintBook, has_voices
 from ivrbot.telephony.asterisk_callbacks import AsteriskCallbacks
 from ivrbot.telephony.queue_log import QueueLogFollower, QueueLogReader
+from ivrbot.voiceprint.calibration import calibration_path
 from ivrbot.voiceprint.engine import OnnxVoiceprint
+from ivrbot.voiceprint.network import FOLDER
+from ivrbot.web.parts import VoiceprintFacts
 
 log = logging.getLogger(__name__)
 
@@ -324,6 +327,19 @@ def customer_ref(settings: Settings, customer_id: str) -> str:
     """What the activity log calls a customer: the same one the same, and nobody can be read from it."""
     digest = hmac.new(load_caller_key(settings.data_dir), f"customer:{customer_id}".encode(), hashlib.sha256)
     return digest.hexdigest()[:32]
+
+
+def voiceprint_facts(settings: Settings, voices: Voices | None) -> VoiceprintFacts:
+    """What the page about voices shows of this process."""
+    notice = settings.models_dir / FOLDER / "NOTICE"
+    return VoiceprintFacts(
+        enabled=settings.voiceprint.enabled,
+        model=voices.engine.model if voices else "",
+        notice=notice.read_text("utf-8") if notice.is_file() else "",
+        thresholds=voice_thresholds(settings),
+        calibration=calibration_path(settings.data_dir),
+        ref=partial(customer_ref, settings),
+    )
 
 
 @asynccontextmanager

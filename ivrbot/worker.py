@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,6 @@ from ivrbot.call.router import DRAINING
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
-from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.rollout.forecasting.workload import staffing_outlook
 from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.storage.activity import ActivityLog
@@ -117,11 +117,12 @@ async def _answer_calls(
         app.open_speech(settings) as speech,
         app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
         app.open_recordings(settings) as recordings,
+        upkeep.open_voices(settings, core.store) as voices,
         asyncio.TaskGroup() as group,
     ):
         hearing = AsrWatch(speech.hearing, time.monotonic)
         desk = CallDesk(
-            core.parts,
+            replace(core.parts, voices=voices),
             asr=hearing.hearing,
             voice=speech.voice,
             settings=settings.call,
@@ -142,7 +143,6 @@ async def _answer_calls(
                 token=load_api_token(settings.data_dir),
                 calls=desk,
                 softphone=SoftphoneGateway(desk, pacer, desk.register, core.recorder.subscribe, settings.media),
-                store=core.store,
                 media=MediaSockets(
                     desk,
                     pacer,
@@ -152,6 +152,7 @@ async def _answer_calls(
                     desk.register,
                     core.store.outcome,
                 ),
+                store=core.store,
                 recorder=core.recorder,
                 operators=core.desk,
                 router=core.parts.router,
@@ -164,6 +165,7 @@ async def _answer_calls(
                 recordings=recordings,
                 eraser=upkeep.Eraser(settings, core.store, recordings, core.parts.bank),
                 reports=reports,
+                voiceprint=upkeep.voiceprint_facts(settings, voices),
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
             )
         )
@@ -201,14 +203,14 @@ async def _answer_calls(
                 task.cancel()
 
 
-async def _first_admin(core: app.Core) -> str:
-    """The password of the first administrator, made now; "" when there is somebody who can log in."""
 def _provider_token(settings: Settings) -> bytes:
     """The auth token of a provider, b"" when there is none."""
     file = settings.twilio.auth_token_file
     return b"" if file is None else app.read_secret(file, "twilio.auth_token_file").encode()
 
 
+async def _first_admin(core: app.Core) -> str:
+    """The password of the first administrator, made now; "" when there is somebody who can log in."""
     now = app.utc_now
     return await PeopleDesk(PeopleBook(core.store), ActivityLog(core.store, now), Passwords(), now).first_admin()
 

@@ -40,6 +40,7 @@ class Right(StrEnum):
     PEOPLE_MANAGE = "people:manage"
     DATA_ERASE = "data:erase"
     METRICS_READ = "metrics:read"
+    VOICEPRINT_SEE = "voiceprint:see"  # how voices are compared, and how often that errs; never a voice
 
 
 _R = Right
@@ -49,7 +50,14 @@ RIGHTS_OF_ROLE: Final[Mapping[Role, frozenset[Right]]] = MappingProxyType(
             {_R.CALLS_SEE, _R.REPORTS_SEE, _R.ROLLOUT_SEE, _R.ROLLOUT_CHANGE, _R.AUDIT_SEE, _R.QUALITY_SCORE}
         ),
         Role.ANALYST: frozenset(
-            {_R.CALLS_SEE, _R.REPORTS_SEE, _R.ROLLOUT_SEE, _R.QUALITY_SCORE, _R.RECORDINGS_HEAR}
+            {
+                _R.CALLS_SEE,
+                _R.REPORTS_SEE,
+                _R.ROLLOUT_SEE,
+                _R.QUALITY_SCORE,
+                _R.RECORDINGS_HEAR,
+                _R.VOICEPRINT_SEE,
+            }
         ),
         Role.OPERATOR: frozenset({_R.CALLS_SEE, _R.DOSSIERS_SEE, _R.DESK_USE, _R.BANK_CHANGE}),
         Role.ADMIN: frozenset(_R),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call.door import CallDesk
 from ivrbot.call.router import Router
 from ivrbot.config import OperatorSettings, WebSettings
+from ivrbot.model.voiceprint import VoiceThresholds
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.operators.dialler import CallbackDialler
 from ivrbot.ports import Bank
@@ -18,10 +21,10 @@ from ivrbot.storage.erasure import Erased
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
+from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.telephony.softphone import SoftphoneGateway
 from ivrbot.web.people_passwords import Passwords
 
-from ivrbot.telephony.media_sockets import MediaSockets
 
 class Eraser(Protocol):
     """Erases everything that leads to a caller."""
@@ -37,6 +40,27 @@ class Eraser(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceprintFacts:
+    """What of voices the process knows.
+
+    Attributes:
+        enabled: by the settings.
+        model: hash of the model in use, "" where voices are not compared.
+        notice: whose model it is and under which licence, "" where none is installed.
+        thresholds: of the settings.
+        calibration: where the error rates of an installation lie.
+        ref: what the activity log calls a customer.
+    """
+
+    enabled: bool
+    model: str
+    notice: str
+    thresholds: VoiceThresholds
+    calibration: Path
+    ref: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """Parts of one process.
 
@@ -45,6 +69,7 @@ class WebParts:
         token: the installation's own, which opens everything to machines.
         calls: registrations, readiness, live calls.
         softphone: serves the pages' WebSockets.
+        media: serves the PBX's and providers' WebSockets.
         store: events, dossiers, outcomes, rollout states.
         recorder: live events.
         operators: dossiers of this process.
@@ -59,6 +84,7 @@ class WebParts:
         simulated: the calls of this database were made up; every page says so.
         quality_salt: with it the calls that people score are drawn by lot.
         callback_rules: how often, and after what pause, a person calls back.
+        voiceprint: how voices are compared; None where the page server stands alone.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -66,10 +92,10 @@ class WebParts:
     token: str
     calls: CallDesk
     softphone: SoftphoneGateway
+    media: MediaSockets
     store: Store
     recorder: Recorder
     operators: OperatorDesk
-        media: serves the PBX's and providers' WebSockets.
     router: Router
     bank: Bank
     people: PeopleBook
@@ -82,4 +108,4 @@ class WebParts:
     eraser: Eraser | None = None
     reports: Reports | None = None
     simulated: bool = False
-    media: MediaSockets
+    voiceprint: VoiceprintFacts | None = None

@@ -32,6 +32,7 @@ NAVIGATION: Final[tuple[tuple[str, str, Right | None], ...]] = (
     ("/rollout", "nav_rollout", Right.ROLLOUT_SEE),
     ("/reports", "nav_reports", Right.REPORTS_SEE),
     ("/quality", "nav_quality", Right.QUALITY_SCORE),
+    ("/voiceprint", "nav_voiceprint", Right.VOICEPRINT_SEE),
     ("/desk", "nav_desk", Right.DESK_USE),
     ("/phone", "nav_phone", None),
     ("/audit", "nav_audit", Right.AUDIT_SEE),

@@ -44,6 +44,7 @@ from ivrbot.web.rollout_pages import RolloutPages
 from ivrbot.web.scores import Scores
 from ivrbot.web.sessions import Sessions
 from ivrbot.web.tokens import Tokens
+from ivrbot.web.voiceprint import VoiceprintPages
 
 __all__ = ["WebParts", "WebServer"]
 
@@ -105,8 +106,8 @@ class WebServer:
             self._follower.cancel()
         await self._streams.stop()
         await self._parts.softphone.stop()
-        await self._runner.cleanup()
         await self._parts.media.stop()
+        await self._runner.cleanup()
         self._server = self._runner = None
 
     async def _follow(self) -> None:
@@ -142,11 +143,12 @@ class WebServer:
         application.add_routes(Scores(parts).routes())
         application.add_routes(Quality(parts).routes())
         application.add_routes(Erasures(parts).routes())
+        application.add_routes(VoiceprintPages(parts).routes())
         application.add_routes(ReportPages(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
+        application.add_routes(_media_routes(parts.media))
         _refuse_undeclared(application)
         return application
-        application.add_routes(_media_routes(parts.media))
 
 
 def _refuse_undeclared(application: web.Application) -> None:
@@ -172,8 +174,6 @@ def _softphone(parts: WebParts) -> Handler:
     return softphone
 
 
-def _admitted(runner: web.AppRunner) -> asyncio.BaseProtocol:
-    """The protocol of a new connection; beyond the limit one that closes it at once."""
 def _media_routes(media: MediaSockets) -> list[web.RouteDef]:
     """What a PBX or a provider opens; each gateway knows its peers itself."""
     sockets = {path: gateway.handle for path, gateway in media.gateways.items()}
@@ -189,6 +189,8 @@ def _to_anybody(handler: Handler) -> Handler:
     return checked_by_itself
 
 
+def _admitted(runner: web.AppRunner) -> asyncio.BaseProtocol:
+    """The protocol of a new connection; beyond the limit one that closes it at once."""
     server = runner.server
     if server is None or len(server.connections) >= MAX_CONNECTIONS:
         return _Full()

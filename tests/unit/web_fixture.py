@@ -28,6 +28,7 @@ from ivrbot.dialogue.loader import load_flows
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
 from ivrbot.model.people import Account, Role
+from ivrbot.model.voiceprint import VoiceThresholds
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.rollout.governing.control import adopt
@@ -40,9 +41,10 @@ from ivrbot.storage.erasure import Erased
 from ivrbot.storage.people import PeopleBook
 from ivrbot.storage.recordings import RecordingArchive
 from ivrbot.storage.store import Store
-from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.media_sockets import MediaSockets
+from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.softphone import SoftphoneGateway
+from ivrbot.web.parts import VoiceprintFacts
 from ivrbot.web.people_passwords import Passwords
 from ivrbot.web.server import WebParts, WebServer
 from ivrbot.web.sessions import csrf_of
@@ -187,11 +189,11 @@ async def open_site(
             token=TOKEN,
             calls=desk,
             softphone=SoftphoneGateway(door, Pacer(), desk.register, recorder.subscribe, MediaSettings()),
-            store=store,
-            recorder=recorder,
             media=MediaSockets(
                 door, Pacer(), MediaSettings(), TwilioSettings(), b"", desk.register, store.outcome
             ),
+            store=store,
+            recorder=recorder,
             operators=OperatorDesk(store),
             bank=bank,
             router=Router(lambda: plan, FLOWS.branches, store, b"k" * 32, lambda: AT),
@@ -200,6 +202,14 @@ async def open_site(
             activity=ActivityLog(store, lambda: AT),
             reports=reports_over(folder, store, plan),
             eraser=FakeEraser(),
+            voiceprint=VoiceprintFacts(
+                True,
+                "a" * 64,
+                "whose model it is",
+                VoiceThresholds(0.84, 0.45),
+                folder / "voiceprint" / "calibration.json",
+                lambda customer_id: f"ref-{len(customer_id)}",
+            ),
             recordings=RecordingArchive(folder / "recordings", enabled=True, min_free_bytes=0),
         )
         site = Site(parts, WebServer(parts), door, bank)

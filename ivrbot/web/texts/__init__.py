@@ -9,10 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ivrbot.web.texts import audit, calls, common, desk, docs, glossary, people, quality, reports, rollout
+from ivrbot.web.texts import (
+    audit,
+    calls,
+    common,
+    desk,
+    docs,
+    glossary,
+    people,
+    quality,
+    reports,
+    rollout,
+    voiceprint,
+)
 from ivrbot.web.texts.both import Text
 
-MODULES: Final = (common, glossary, people, calls, quality, reports, desk, rollout, audit, docs)
+MODULES: Final = (common, glossary, people, calls, quality, reports, desk, rollout, audit, docs, voiceprint)
 
 
 def _merged() -> tuple[dict[str, Text], dict[str, Mapping[str, Text]]]:

@@ -72,6 +72,9 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "unblock_card": both("unblocked a card", "разблокировка карты"),
         "connect_sms_service": both("connected the SMS service", "подключение СМС-сервиса"),
         "erase": both("erased a caller's data", "удаление данных клиента"),
+        "enrol": both("enrolled a voice", "сохранение голоса"),
+        "verify": both("compared a voice", "сравнение голоса"),
+        "rewrap": both("changed the master key", "смена главного ключа"),
     },
     "activity_kinds": {
         "call": both("call", "звонок"),
@@ -83,6 +86,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "callback": both("call-back", "обратный звонок"),
         "callback_number": both("number of a call-back", "номер обратного звонка"),
         "quality_sample": both("quality sample", "выборка качества"),
+        "voiceprint": both("voiceprint", "отпечаток голоса"),
         "audit": both("audit", "аудит"),
         "branch": both("branch", "ветка"),
     },

@@ -51,6 +51,10 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
             "How good are talks by the same rubric, with the bot and with operators?",
             "Насколько хороши разговоры по одной шкале у робота и у операторов?",
         ),
+        "/voiceprint": both(
+            "Are callers compared by voice, how often does that err here, and how many have agreed?",
+            "Сравнивают ли клиентов по голосу, как часто это ошибается и сколько согласились?",
+        ),
         "/desk": both(
             "Who comes to me now, what does he need and what has been done already?",
             "Кто сейчас придёт ко мне, что ему нужно и что уже сделано?",

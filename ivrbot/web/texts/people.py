@@ -140,6 +140,9 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "people:manage": both("manage people and tokens", "управлять сотрудниками и токенами"),
         "data:erase": both("erase a caller's data", "удалять данные клиента"),
         "metrics:read": both("read metrics", "читать метрики"),
+        "voiceprint:see": both(
+            "see how voices are compared, never a voice", "видеть, как сравнивают голоса, но не сами голоса"
+        ),
     },
     "people_faults": {
         "password_short": both("At least 12 characters.", "Не короче 12 знаков."),
