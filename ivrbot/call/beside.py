@@ -1,7 +1,7 @@
 """Tells what a caller says beside a secret question from an answer to it, once it has proven nothing.
 
 The secret is compared first, so that a code word that is also a topic is never lost. Only then the words are shown
-to an engine that lives in this process and keeps nothing; what announces a secret, or holds figures, is never shown.
+to an engine that lives in this process and keeps nothing; what announces a secret or holds figures is never shown.
 """
 
 from __future__ import annotations

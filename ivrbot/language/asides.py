@@ -63,7 +63,8 @@ _ASKED: Final[dict[Language, tuple[str, ...]]] = {
 _HOW_LONG: Final[dict[Language, tuple[str, ...]]] = {
     "ru": (
         "сколько займ", "сколько это займ", "сколько времени займ", "сколько времени это займ",
-        "сколько это времени", "сколько по времени", "сколько это по времени", "сколько врем", "сколько еще ждать", "сколько ждать",
+        "сколько это времени", "сколько по времени", "сколько это по времени", "сколько врем", "сколько еще ждать",
+        "сколько ждать",
         "сколько это буд", "=это долго", "=долго ли", "=долго еще", "=еще долго", "=долго это", "=надолго",
     ),
     "en": (
@@ -148,33 +149,37 @@ def preferred_fact(text: str, language: Language) -> str:
     said = words(text, language)
     if len(said) > _LONGEST_WISH or not _has(said, _PREFERRING[language]):
         return ""
-    named = [name for name, forms in _FACTS[language].items() if any(_at(said, form) >= 0 for form in forms)]
-    wanted = [name for name in named if not _refused(said, name, language)]
-    return wanted[0] if len(wanted) == 1 else ""
+    wanted: set[str] = set()
+    mood = undecided = ""
+    for at, word in enumerate(said):
+        unable = at > 0 and said[at - 1] in _CANNOT[language]
+        if word in _CANNOT[language]:
+            mood, undecided = "cannot", ""
+        elif not unable and any(fits(word, stem) for stem in _PREFERRING[language]):
+            mood = "prefers"
+        elif fact := _fact_at(said, at, language):
+            wanted |= {undecided} - {""}
+            undecided = "" if mood == "cannot" else fact
+            mood = "" if mood == "cannot" else mood
+    wanted |= {undecided} - {""}
+    return wanted.pop() if len(wanted) == 1 else ""
 
 
-def _refused(said: tuple[str, ...], fact: str, language: Language) -> bool:
-    """Tell what he cannot give: the first of "кодовое слово не помню, давайте дату рождения"."""
-    at = max(_at(said, form) for form in _FACTS[language][fact])
-    around = said[max(0, at - 2) : at] + said[at + 1 : at + 4]
-    others = [
-        place
-        for name, forms in _FACTS[language].items()
-        if name != fact and (place := max(_at(said, form) for form in forms)) > at
-    ]
-    near = around if not others else said[max(0, at - 2) : min(others)]
-    return any(word in _CANNOT[language] for word in near)
+def _fact_at(said: tuple[str, ...], at: int, language: Language) -> str:
+    """Give the fact whose name begins at a word, "" where none does."""
+    for name, forms in _FACTS[language].items():
+        if any(_stands(said, at, form) for form in forms):
+            return name
+    return ""
 
 
 def _has(said: tuple[str, ...], forms: tuple[str, ...]) -> bool:
-    return any(_at(said, form) >= 0 for form in forms)
+    return any(_stands(said, at, form) for form in forms for at in range(len(said)))
 
 
-def _at(said: tuple[str, ...], form: str) -> int:
-    """Give the last place where a form's words stand in a row, else -1; "=" before it asks for whole words."""
+def _stands(said: tuple[str, ...], at: int, form: str) -> bool:
+    """Tell whether a form's words stand there in a row; "=" before it asks for whole words in all of it."""
     whole = form.startswith("=")
     stems = [f"={stem}" if whole else stem for stem in form.removeprefix("=").split()]
-    for at in reversed(range(len(said) - len(stems) + 1)):
-        if all(fits(word, stem) for word, stem in zip(said[at:], stems, strict=False)):
-            return at
-    return -1
+    rest = said[at : at + len(stems)]
+    return len(rest) == len(stems) and all(fits(word, stem) for word, stem in zip(rest, stems, strict=True))

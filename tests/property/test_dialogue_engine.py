@@ -42,7 +42,7 @@ ENGINE = Dialogue(FLOWS)
 TODAY = date(2026, 11, 22)
 TOPICS = sorted(topic for branch in FLOWS.branches.branches.values() for topic in branch.topics)
 INTENTS = [*TOPICS, "affirm", "deny", "repeat", "help", "wait", "cancel", "goodbye", "greet", "out_of_scope", "?"]
-FACTS = [fact.value for fact in Fact] + ["phone"]
+FACTS = [fact.value for fact in Fact] + ["phone", "name_and_birth", "one_time_code"]
 
 texts = st.one_of(
     st.text(min_size=1, max_size=30),
@@ -66,6 +66,9 @@ texts = st.one_of(
             "нет, другая карта",
             "не знаю",
             "вы робот?",
+            "зачем вам это",
+            "сколько это займёт",
+            "я лучше дату рождения назову",
             "да сколько можно",
             "повторите номер",
             "все карты",
@@ -129,7 +132,10 @@ def reply_to(act: DialogueAct, draw: st.DataObject) -> DialogueInput:
     if isinstance(act, Route):
         return Routed(draw.draw(st.sampled_from([True, True, True, False])), draw.draw(st.text(max_size=5)))
     if isinstance(act, Authenticate):
-        status = draw.draw(st.sampled_from(["granted", "granted", "ask", "wrong", "unclear", "refused"]))
+        replies = ["granted", "granted", "ask", "wrong", "unclear", "beside", "beside", "refused"]
+        status = draw.draw(st.sampled_from(replies))
+        if status == "beside":
+            return AuthReply("beside", act.fact, meaning=draw.draw(turns).nlu)
         fact = draw.draw(st.sampled_from(FACTS)) if status in {"ask", "wrong", "unclear"} else ""
         slots = draw.draw(st.one_of(st.just({}), cards.map(lambda card: {"card": card})))
         return AuthReply(status, fact, slots)  # type: ignore[arg-type]
@@ -183,14 +189,15 @@ class Witness:
     def _confirmed(self, state: DialogueState, act: CallBank) -> None:
         """What cannot be undone was agreed to, and what was agreed to is done."""
         agreed = {
-            "bank_block_card": "confirm_block",
-            "bank_block_all_cards": "confirm_all",
-            "bank_register_claim": "confirm_dispute",
-            "bank_request_reissue": "wants_reissue",
-            "bank_connect_sms_service": "connect_sms",
+            "bank_block_card": {"confirm_block", "block_other"},
+            "bank_block_all_cards": {"confirm_all"},
+            "bank_register_claim": {"confirm_dispute"},
+            "bank_request_reissue": {"wants_reissue"},
+            "bank_request_reissues": {"wants_reissues"},
+            "bank_connect_sms_service": {"connect_sms"},
         }
         if act.action in agreed:
-            assert state.slots.get(agreed[act.action]) is True
+            assert any(state.slots.get(slot) is True for slot in agreed[act.action])
 
     def _no_litany(self) -> None:
         row = self.says[-4:]

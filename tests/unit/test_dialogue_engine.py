@@ -472,8 +472,40 @@ def test_a_digression_does_not_change_what_it_interrupted() -> None:
 
 
 def test_a_digression_at_a_secret_question() -> None:
-    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), BALANCE)
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "last_four"), turn("а сколько на карте"))
+    assert talk.last == Authenticate("block_card", "last_four", ("а сколько на карте",), beside=True)
+    talk(AuthReply("beside", "last_four", meaning=BALANCE.nlu))
     assert talk.acts == (Route("check_balance"),)
+
+
+def test_what_was_the_secret_is_no_digression() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), BALANCE, GRANTED)
+    assert talk.last == CallBank("bank_list_cards", {"card": "4271", "card_kind": None})
+    assert talk.state.aside is None
+
+
+def test_questions_about_a_secret_question_are_answered_and_it_is_asked_again() -> None:
+    for text, answer in (("зачем вам это", "utter_about_facts"), ("а это надолго", "utter_about_time")):
+        talk = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), turn(text))
+        assert isinstance(talk.last, Authenticate)
+        assert talk.last.beside
+        talk(AuthReply("beside", "code_word", meaning=turn(text).nlu))
+        assert talk.said == [answer, "utter_ask_fact_code_word"]
+
+
+def test_who_would_rather_name_another_fact_says_so_to_the_ladder() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), turn("я лучше номер карты назову"))
+    assert isinstance(talk.last, Authenticate)
+    assert talk.last.wish == "last_four"
+    assert talk(AuthReply("ask", "last_four")).said == ["utter_ask_fact_last_four"]
+
+
+def test_digressions_at_a_secret_question_come_to_an_end() -> None:
+    talk = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"))
+    why = turn("зачем вам это")
+    for _ in range(3):
+        talk(why, AuthReply("beside", "code_word", meaning=why.nlu))
+    assert transfer(talk).reason is EscalationReason.NO_MATCH
 
 
 def test_one_angry_failure_is_enough() -> None:
@@ -494,6 +526,7 @@ def test_a_question_about_the_bot_is_answered_and_the_question_comes_back() -> N
     assert confirming()(turn("а вы робот?")).said == ["utter_about_bot", "utter_ask_confirm_block"]
     assert Talk()(turn("с кем я говорю")).said == ["utter_about_bot", "utter_ask_topic"]
     secret = Talk()(LOST, TO_BOT, AuthReply("ask", "code_word"), turn("это робот?"))
+    secret(AuthReply("beside", "code_word", meaning=turn("это робот?").nlu))
     assert secret.said == ["utter_about_bot", "utter_ask_fact_code_word"]
 
 
