@@ -35,6 +35,7 @@ UNSURE_LOG_PROB: Final = -0.7
 PARTIAL_EVERY_MS: Final = 500
 PARTIAL_MIN_FRAMES: Final = 600
 MAX_WAITING_PER_INSTANCE: Final = 4
+WARM_UP_MS: Final = 300
 _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 
 SECOND_PASS_TAIL_FRAMES: Final = 700
@@ -167,8 +168,8 @@ class WhisperEngine:
 
     def _load(self) -> WhisperModel:
         model = self._loader(self._folder)
-        for _ in range(2):
-            self._timed(model, silence(1000), "en", _FIRST)
+        # Once and short: a decode of nothing costs as much as one of words, and a start waits for it.
+        self._timed(model, silence(WARM_UP_MS), "en", _FIRST)
         return model
 
     def _timed(self, model: WhisperModel, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
