@@ -105,6 +105,16 @@ async def test_a_newer_schema_is_refused(postgres: PostgresServer, database: Pos
 # --- writing ------------------------------------------------------------------------------------------
 
 
+async def test_two_processes_count_each_guess_on_top_of_the_others(database: PostgresAddress) -> None:
+    async with Store(database, deadline_s=30) as one, Store(database, deadline_s=30) as other:
+        both = ("customer:1", "number:1")
+        guesses = [store.reserve(both, CALL, NOW, NOW) for _ in range(40) for store in (one, other)]
+        reserved = await asyncio.gather(*guesses)
+        assert sorted(found.before for found in reserved) == [(count, count) for count in range(80)]
+        raised = await asyncio.gather(*(store.raise_once("alarm", CALL, NOW, NOW) for store in (one, other)))
+        assert sorted(raised) == [False, True]
+
+
 async def test_what_arrives_during_a_commit_goes_together(store: Store) -> None:
     writer = store._writer
     assert writer is not None
