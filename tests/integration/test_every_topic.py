@@ -1,20 +1,19 @@
 """Every topic that the bot serves, as a real call in sound: opened in the caller's own words, closed by the bank.
 
-Three customers ring at the same time, each one topic after another. Facts are keyed, as the bot offers; everything
-else that is asked is answered by voice or by a key. A caller who is not understood says his sentence once more.
+Three customers ring at the same time, each one topic after another.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
 
 from tests.caller_speech import CallerVoice
-from tests.integration.asterisk.stage import KIM, ORLOV, SOKOLOVA, Call, Event, Stage
+from tests.integration.asterisk.stage import KIM, ORLOV, SOKOLOVA, Stage
+from tests.integration.errands import Errand, Told, ring, shortcomings, story
 
 pytestmark = [
     pytest.mark.integration,
@@ -22,35 +21,6 @@ pytestmark = [
     pytest.mark.bench,
     pytest.mark.asyncio(loop_scope="session"),
 ]
-
-CALL_S = 150.0
-TURNS = 14
-
-FACTS: Mapping[str, tuple[str, str]] = {
-    SOKOLOVA: ("4271", "05031989#"),
-    ORLOV: ("1188", "21111975#"),
-    KIM: ("7719", "30072001#"),
-}
-YES = frozenset({"utter_ask_confirm_dispute", "utter_ask_confirm_fraud"})
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What somebody rings for.
-
-    Attributes:
-        says: his first sentence.
-        does: the bank's operation that serves it, "" where nothing is asked of the bank.
-        tells: what the bot says when it is served.
-        answers: what he says to questions of this topic.
-    """
-
-    topic: str
-    says: str
-    does: str
-    tells: str
-    answers: Mapping[str, str] = field(default_factory=dict)
-
 
 LANES: Mapping[str, tuple[CallerVoice, tuple[Errand, ...]]] = {
     SOKOLOVA: (
@@ -127,58 +97,6 @@ LANES: Mapping[str, tuple[CallerVoice, tuple[Errand, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How a call went."""
-
-    events: tuple[Event, ...]
-    error: str = ""
-
-    def said(self) -> list[str]:
-        return [event["response"] for event in self.events if event["type"] == "bot_said"]
-
-    def bank(self) -> dict[str, str]:
-        return {event["action"]: event["status"] for event in self.events if event["type"] == "bank_replied"}
-
-
-async def answer(call: Call, question: str, errand: Errand, number: str, voice: CallerVoice) -> None:
-    last_four, born = FACTS[number]
-    if question in errand.answers:
-        await call.say(errand.answers[question], voice)
-    elif question in {"utter_ask_topic", "utter_ask_topic_keys"}:
-        await call.say(errand.says, voice)
-    elif question == "utter_ask_fact_last_four":
-        await call.press(last_four)
-    elif question in {"utter_ask_fact_code_word", "utter_ask_fact_date_of_birth"}:
-        await call.press(born)
-    else:
-        await call.press("1" if question in YES else "2")
-
-
-async def ring(line: Stage, number: str, voice: CallerVoice, errand: Errand) -> Told:
-    """One call, until the bot asks whether there is more, or hands over, or the errand's patience is over."""
-    async with line.call(number) as call:
-        seen = -1
-        try:
-            async with asyncio.timeout(CALL_S):
-                for _ in range(TURNS):
-                    event = await call.story.until(
-                        lambda e: (
-                            e["type"] == "call_ended"
-                            or (e["type"] == "bot_said" and e["response"].startswith("utter_ask_"))
-                        ),
-                        after_seq=seen,
-                    )
-                    seen = event["seq"]
-                    if event["type"] == "call_ended" or event["response"] == "utter_ask_more":
-                        break
-                    await call.asked(event["response"])
-                    await answer(call, event["response"], errand, number, voice)
-        except TimeoutError as error:
-            return Told(tuple(call.story.events), f"no answer in time: {error}")
-        return Told(tuple(call.story.events))
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def told(line: Stage) -> AsyncIterator[dict[str, Told]]:
     """All calls, by topic."""
@@ -198,12 +116,4 @@ async def told(line: Stage) -> AsyncIterator[dict[str, Told]]:
 )
 async def test_the_topic_is_served_by_telephone(told: dict[str, Told], errand: Errand) -> None:
     call = told[errand.topic]
-    story = "\n".join(str(event) for event in call.events)
-    assert not call.error, f"{call.error}\n{story}"
-    stated = [event["topic"] for event in call.events if event["type"] == "topic_stated"]
-    assert stated[:1] == [errand.topic], story
-    if errand.does:
-        assert call.bank().get(errand.does) == "ok", story
-    assert errand.tells in call.said(), story
-    for _, born in FACTS.values():
-        assert born.rstrip("#") not in story
+    assert not shortcomings(call, errand), story(call)
