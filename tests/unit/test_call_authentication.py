@@ -22,7 +22,7 @@ from ivrbot.identity.spraying import is_sprayed
 from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.bank import FactHashes
 from ivrbot.model.call import AssuranceLevel, CallId
-from ivrbot.model.dialogue import Authenticate, AuthReply
+from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.simulate.world import OwnBank
 from tests.fakes.sms import MemorySms
 from tests.fakes.store import MemoryStore
@@ -31,7 +31,7 @@ POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
 KEY = b"key of these tests, long enough"
 NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
 ANNA = "+79161234567"
-WISH = {"limit_kind": "cash", "amount_minor": 20_000_000}
+WISH: dict[str, Value] = {"limit_kind": "cash", "amount_minor": 20_000_000}
 
 
 @dataclass
@@ -72,7 +72,7 @@ def world() -> World:
 
 
 async def begin(call: Authenticator, operation: str = "change_limits") -> AuthReply:
-    details = WISH if operation == "change_limits" else {}
+    details: dict[str, Value] = WISH if operation == "change_limits" else {}
     return await call.run(Authenticate(operation, begin=True, details=details), "ru")
 
 
@@ -108,10 +108,11 @@ async def test_a_code_is_used_up_by_the_operation(world: World) -> None:
     await to_the_code(call)
     code = world.sms.code
     await tell(call, "one_time_code", code)
-    assert call.state.level is AssuranceLevel.STRONG
+    levels = [call.state.level]
     call.used("change_limits")
+    levels.append(call.state.level)
+    assert levels == [AssuranceLevel.STRONG, AssuranceLevel.VERIFIED]
     assert not call.allows("change_limits", WISH)
-    assert call.state.level is AssuranceLevel.VERIFIED
     assert (await begin(call)).fact == "one_time_code"
     assert len(world.sms.sent) == 2
     assert (await tell(call, "one_time_code", code)).status == "wrong"
