@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from ivrbot.call.attempts import Alarm, AttemptCounter, Judgement, number_subject
 from ivrbot.call.beside import Meaning, beside, nobody_looks
 from ivrbot.call.one_time_codes import OneTimeCodes, Sending
+from ivrbot.call.voice import CallVoice
 from ivrbot.identity import ladder
 from ivrbot.identity.facts import assess, declines, match, readings
 from ivrbot.identity.ladder import CodeOutcome, LadderState, Refusal
@@ -31,10 +32,15 @@ from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.model.events import JsonValue
 from ivrbot.model.speech import Language, NluResult
+from ivrbot.model.voiceprint import VoiceVerdict
 from ivrbot.ports import AttemptStore, Bank, SmsGateway
 from ivrbot.rollout.drawing.assignment import normalise_caller
 
 CODE: Final = SecondFactor.ONE_TIME_CODE.value
+VOICE: Final = SecondFactor.VOICE.value
+DIGITS: Final = "voice_digits"
+"""Variable of the question that is answered by voice."""
+AGAIN: Final = "utter_fact_unclear"
 RESEND_KEY: Final = "*"
 CODE_SENT: Final = "utter_code_sent"
 CODE_SENT_AGAIN: Final = "utter_code_sent_again"
@@ -78,6 +84,7 @@ class Authenticator:
         alarm: tells people of an attack on all customers.
         clock_s: monotonic, for the lifetime of codes.
         random_below: draws codes.
+        voice: of the call; None: voices are not compared.
         meaning: of words that were said where a secret was asked for and have proven nothing.
     """
 
@@ -97,12 +104,14 @@ class Authenticator:
         clock_s: Callable[[], float] = time.monotonic,
         random_below: Callable[[int], int] = secrets.randbelow,
         meaning: Meaning = nobody_looks,
+        voice: CallVoice | None = None,
     ) -> None:
         self._bank = bank
         self._policy = policy
         self._key = key
         self._locks = locks
         self._meaning = meaning
+        self._voice = voice or CallVoice(None, call_id, lambda *_: None, now)
         self._call_id = call_id
         self._caller = normalise_caller(caller) or ""
         self._now = now
@@ -138,20 +147,29 @@ class Authenticator:
             volunteered = act.answers and reply.fact in tuple(Fact) and Fact.LAST_FOUR not in self.state.facts
             if volunteered and reply.status == "ask" and self.state.how:
                 reply = await self._judge_locked(act, language)
-        elif (self.state.how == "" or act.fact == CODE) and (said := await self._no_answer(act, language)):
-            reply = said
-        elif not self.state.how:
-            reply = await self._named(act, language)
-        elif act.fact == CODE:
-            reply = await self._code_answered(act, language)
         else:
-            reply = await self._judge_locked(act, language)
+            reply = await self._answered(act, language)
         if reply.fact == CODE and not self._codes.waits_for(self.state.purpose):
             reply = await self._send_code(act.operation, reply, language)
+        elif reply.fact == VOICE and reply.status != "beside":
+            reply = replace(reply, values={DIGITS: self._voice.challenge()})
         # A card proven for an earlier topic is not the one that this topic is about.
         fresh = self.state.card if self.state.card != proven_before else ""
         slots: dict[str, Value] = {"card": fresh} if fresh else {}
         return replace(reply, slots=slots)
+
+    async def _answered(self, act: Authenticate, language: Language) -> AuthReply:
+        """What comes of the answer to the question on the table."""
+        beside_possible = not self.state.how or act.fact in {CODE, VOICE}
+        if beside_possible and (said := await self._no_answer(act, language)):
+            return said
+        if not self.state.how:
+            return await self._named(act, language)
+        if act.fact == CODE:
+            return await self._code_answered(act, language)
+        if act.fact == VOICE:
+            return await self._voice_answered(act, language)
+        return await self._judge_locked(act, language)
 
     def allows(self, operation: str, arguments: Mapping[str, Value] = MappingProxyType({})) -> bool:
         """Whether the operation may be done now; asked again right before the bank is.
@@ -191,6 +209,7 @@ class Authenticator:
             self._account_is(customer)
         customer_id = self.state.customer_id or (customer.customer_id if customer else None)
         counts = await self._counter.counts(customer_id)
+        await self._may_compare(act.operation, customer_id)
         self._details, purpose = act.details, purpose_of(act.operation, act.details)
         self.state, reply = ladder.start(
             self.state, self._policy, act.operation, customer_id, counts, purpose=purpose
@@ -267,6 +286,32 @@ class Authenticator:
             return reply
         return AuthReply("beside", act.fact, meaning=said)
 
+    # --- voice --------------------------------------------------------------------------------------
+
+    async def _may_compare(self, operation: str, customer_id: str | None) -> None:
+        """Whether his voice can be asked for, where the operation takes it."""
+        wanted = SecondFactor.VOICE in self._policy.requirement(operation).second
+        if wanted and customer_id is not None and await self._voice.can_compare(customer_id):
+            self.state = replace(self.state, available=self.state.available | {SecondFactor.VOICE})
+
+    async def _voice_answered(self, act: Authenticate, language: Language) -> AuthReply:
+        """The digits were repeated, or not; whatever the voice is worth, the ladder says what it opens."""
+        # Who is locked out has nothing compared any more.
+        self.state = replace(self.state, counts=await self._counter.counts(self.state.customer_id))
+        verdict: VoiceVerdict | None = VoiceVerdict.INDETERMINATE
+        if not ladder.is_blocked(self.state, self._policy):
+            verdict = await self._voice.judge(
+                self.state.customer_id or "",
+                act.answers,
+                keyed=act.keyed,
+                declined=declines(act.answers, language),
+                language=language,
+            )
+        if verdict is None:
+            return AuthReply("ask", VOICE, say=AGAIN)
+        self.state, reply = ladder.voice_compared(self.state, self._policy, act.operation, verdict)
+        return reply
+
     # --- facts --------------------------------------------------------------------------------------
 
     async def _judge_locked(self, act: Authenticate, language: Language) -> AuthReply:
@@ -298,6 +343,7 @@ class Authenticator:
             self._account_is(customer)
         customer_id = customer.customer_id if customer else None
         counts = await self._counter.counts(customer_id)
+        await self._may_compare(operation, customer_id)
         self.state, reply = ladder.named(self.state, self._policy, operation, customer_id, counts)
         said, self._said, self._missed = self._missed or self._said, {}, {}
         if not said or reply.status != "ask":
@@ -346,6 +392,7 @@ class Authenticator:
             customer_id = customer.customer_id if customer else None
             counts = replace(await self._counter.counts(customer_id), number=judged.before.number)
             before = self.state.failures
+            await self._may_compare(operation, customer_id)
             self.state, reply = ladder.found(self.state, self._policy, operation, customer_id, counts)
             if customer and self.state.how:
                 self._account_is(customer)

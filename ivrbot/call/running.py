@@ -103,6 +103,8 @@ class RunningCall:
         self._emit = emit
         self.state = DialogueState(language)
         self.transcript = Transcriber(channel, emit, self.today())
+        self.voice = CallVoice(parts.voices, registration.call_id, self.emit, parts.now)
+        self.voice.listen_to(channel)
         self.ladder = Authenticator(
             bank=parts.bank,
             attempts=parts.attempts,
@@ -115,10 +117,9 @@ class RunningCall:
             sms=parts.sms,
             alarm=self._alarm,
             meaning=inside(parts.inside),
+            voice=self.voice,
         )
         self.measure = CallMeasure(parts.tracing.call(registration.call_id, registration.gateway))
-        self.voice = CallVoice(parts.voices, registration.call_id, self.emit, parts.now)
-        self.voice.listen_to(channel)
         self.tried: list[str] = []
         self.sure = SlotConfidence()
         self.confirmation = ""

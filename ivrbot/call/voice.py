@@ -144,7 +144,7 @@ class CallVoice:
         return digits
 
     async def judge(
-        self, customer_id: str, answers: Sequence[str], *, keyed: bool, language: Language
+        self, customer_id: str, answers: Sequence[str], *, keyed: bool, language: Language, declined: bool = False
     ) -> VoiceVerdict | None:
         """What his answer to the challenge is worth.
 
@@ -153,12 +153,14 @@ class CallVoice:
             answers: readings of what he said, best first.
             keyed: he pressed keys instead: a hand has no voice.
             language: of the call.
+            declined: he will or can not.
 
         Returns:
             A verdict for the ladder; None when he is to repeat other digits.
         """
-        if keyed:
-            return self._noted(VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=VoiceDoubt.KEYED))
+        if keyed or declined:
+            doubt = VoiceDoubt.KEYED if keyed else VoiceDoubt.DECLINED
+            return self._noted(VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=doubt))
         if not self._repeated(answers, language):
             if self._challenges < CHALLENGES:
                 return None

@@ -7,6 +7,7 @@ goes from step to step, `turns` understands the caller; here is what the others 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import assert_never
@@ -27,6 +28,7 @@ from ivrbot.model.dialogue import (
     Say,
     TransferFailed,
     UserTurn,
+    Value,
 )
 from ivrbot.model.speech import Language
 
@@ -123,7 +125,7 @@ class Dialogue(Listener):
             case "ask" | "wrong":
                 usual = "utter_fact_wrong" if reply.status == "wrong" else ""
                 first = [Say(said)] if (said := reply.say or usual) else []
-                return self._ask_fact(replace(state, failures=0), reply.fact, first)
+                return self._ask_fact(replace(state, failures=0), reply.fact, first, reply.values)
             case _:
                 assert_never(reply.status)
 
@@ -134,8 +136,10 @@ class Dialogue(Listener):
         state = replace(state, failures=state.failures + 1)
         return self._ask_fact(state, fact, [Say("utter_fact_unclear")])
 
-    def _ask_fact(self, state: DialogueState, fact: str, first: list[Say]) -> Result:
-        question = Say(f"utter_ask_fact_{fact}")
+    def _ask_fact(
+        self, state: DialogueState, fact: str, first: list[Say], values: Mapping[str, Value] | None = None
+    ) -> Result:
+        question = Say(f"utter_ask_fact_{fact}", values or {})
         return self._put(replace(state, fact=fact), question, FACT_QUESTIONS[fact], [*first], "fact")
 
     def _routed(self, state: DialogueState, reply: Routed) -> Result:

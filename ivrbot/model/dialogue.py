@@ -83,6 +83,7 @@ class AuthReply:
         reason: of "refused", where it is more than that he could not be verified: "fraud" (to the fraud desk, in
             the words of any refusal), "sms_failure" (no code could be sent), "by_operator" (the bot does not do it
             for him).
+        values: of the question: what stands for its variables (the digits to be said again).
         meaning: of "beside": what the words mean, when they were not the secret; never kept.
     """
 
@@ -91,6 +92,7 @@ class AuthReply:
     slots: Mapping[str, Value] = field(default_factory=dict)
     say: str = ""
     reason: Literal["", "fraud", "sms_failure", "by_operator"] = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
     meaning: NluResult | None = field(default=None, repr=False)
 
 

@@ -30,6 +30,7 @@ class VoiceDoubt(StrEnum):
     STORE_FAILED = "store_failed"
     WRONG_DIGITS = "wrong_digits"
     KEYED = "keyed"
+    DECLINED = "declined"
     ANSWER_DIFFERS = "answer_differs"
 
 

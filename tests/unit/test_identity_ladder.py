@@ -27,7 +27,7 @@ from ivrbot.identity.ladder import (
     start,
     voice_compared,
 )
-from ivrbot.identity.policy import SecondFactor, load_policy
+from ivrbot.identity.policy import Policy, SecondFactor, load_policy
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import AuthReply
@@ -297,11 +297,26 @@ CODE = frozenset({SecondFactor.ONE_TIME_CODE})
 BOTH = CODE | {SecondFactor.VOICE}
 
 
-def verified(available: frozenset[SecondFactor] = CODE, purpose: str = "") -> tuple[LadderState, AuthReply]:
+VOICED = POLICY.model_copy(
+    update={
+        "profiles": {
+            **POLICY.profiles,
+            "change": POLICY.profiles["change"].model_copy(
+                update={"second": (SecondFactor.VOICE, SecondFactor.ONE_TIME_CODE)}
+            ),
+        }
+    }
+)
+"""What ships, and the bank takes voices."""
+
+
+def verified(
+    available: frozenset[SecondFactor] = CODE, purpose: str = "", policy: Policy = POLICY
+) -> tuple[LadderState, AuthReply]:
     """A caller who has proven both facts for a change of limits."""
     state = LadderState(available=available)
-    state, _ = start(state, POLICY, "change_limits", "c", NONE, purpose=purpose)
-    return answer(state, POLICY, "change_limits", "code_word", right(Fact.CODE_WORD, Fact.LAST_FOUR))
+    state, _ = start(state, policy, "change_limits", "c", NONE, purpose=purpose)
+    return answer(state, policy, "change_limits", "code_word", right(Fact.CODE_WORD, Fact.LAST_FOUR))
 
 
 @pytest.mark.parametrize(
@@ -372,48 +387,56 @@ def test_a_caller_without_his_telephone_at_hand_goes_to_an_operator() -> None:
     assert (reply.status, reply.reason) == ("refused", "by_operator")
 
 
-def test_an_accepted_voice_makes_strong_of_verified_for_the_whole_call() -> None:
+def test_a_voice_is_not_even_asked_for_where_the_policy_does_not_name_it() -> None:
     state, reply = verified(BOTH)
-    assert reply == AuthReply("ask", "voice")
+    assert reply == AuthReply("ask", "one_time_code")
     state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    assert reply == AuthReply("ask", "one_time_code")
+    assert not allows(state, POLICY, "change_limits")
+
+
+def test_an_accepted_voice_makes_strong_of_verified_for_the_whole_call() -> None:
+    state, reply = verified(BOTH, policy=VOICED)
+    assert reply == AuthReply("ask", "voice")
+    state, reply = voice_compared(state, VOICED, "change_limits", VoiceVerdict.ACCEPT)
     assert (reply.status, state.level) == ("granted", AssuranceLevel.STRONG)
-    assert allows(spent(state), POLICY, "change_limits", "another purpose")
+    assert allows(spent(state), VOICED, "change_limits", "another purpose")
 
 
 @pytest.mark.parametrize("verdict", [VoiceVerdict.STEP_UP, VoiceVerdict.INDETERMINATE])
 def test_a_doubtful_voice_leads_to_the_code(verdict: VoiceVerdict) -> None:
-    state, _ = verified(BOTH)
-    state, reply = voice_compared(state, POLICY, "change_limits", verdict)
+    state, _ = verified(BOTH, policy=VOICED)
+    state, reply = voice_compared(state, VOICED, "change_limits", verdict)
     assert reply == AuthReply("ask", "one_time_code")
     assert state.level is AssuranceLevel.VERIFIED
     assert state.failures == 0
-    _, reply = code_keyed(state, POLICY, "change_limits", CodeOutcome.RIGHT)
+    _, reply = code_keyed(state, VOICED, "change_limits", CodeOutcome.RIGHT)
     assert reply.status == "granted"
 
 
 def test_anothers_voice_ends_the_call_at_the_fraud_desk_in_the_words_of_any_refusal() -> None:
-    state, _ = verified(BOTH)
-    state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.FLAG)
+    state, _ = verified(BOTH, policy=VOICED)
+    state, reply = voice_compared(state, VOICED, "change_limits", VoiceVerdict.FLAG)
     assert reply == AuthReply("refused", reason="fraud")
     assert state.refusal is Refusal.VOICE_FLAGGED
-    assert not allows(state, POLICY, "block_card")
-    assert start(state, POLICY, "get_balance", "c", NONE)[1] == AuthReply("refused", reason="fraud")
+    assert not allows(state, VOICED, "block_card")
+    assert start(state, VOICED, "get_balance", "c", NONE)[1] == AuthReply("refused", reason="fraud")
 
 
 def test_a_voice_alone_opens_nothing() -> None:
-    state, reply = start(LadderState(available=BOTH), POLICY, "change_limits", "c", NONE)
+    state, reply = start(LadderState(available=BOTH), VOICED, "change_limits", "c", NONE)
     assert reply == AuthReply("ask", "code_word")
-    state, reply = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    state, reply = voice_compared(state, VOICED, "change_limits", VoiceVerdict.ACCEPT)
     assert (reply.status, reply.fact) == ("ask", "code_word")
     assert state.level is AssuranceLevel.IDENTIFIED
     assert not state.second
 
 
 def test_a_second_factor_does_not_stand_for_a_fact() -> None:
-    state, _ = verified(BOTH)
-    state, _ = voice_compared(state, POLICY, "change_limits", VoiceVerdict.ACCEPT)
+    state, _ = verified(BOTH, policy=VOICED)
+    state, _ = voice_compared(state, VOICED, "change_limits", VoiceVerdict.ACCEPT)
     assert len(state.facts) == 2
-    assert not allows(replace(state, facts=state.facts[:1]), POLICY, "change_limits")
+    assert not allows(replace(state, facts=state.facts[:1]), VOICED, "change_limits")
 
 
 def test_general_information_needs_nothing_even_when_locked() -> None:

@@ -127,6 +127,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "engine_failed": both("the engine failed", "сбой движка"),
         "store_failed": both("the database did not answer", "база данных не ответила"),
         "wrong_digits": both("the digits were not repeated", "цифры не повторены"),
+        "declined": both("he would not say the digits", "клиент не захотел называть цифры"),
         "keyed": both("keys were pressed instead", "вместо голоса нажали клавиши"),
         "answer_differs": both(
             "the digits were in another voice than the rest", "цифры сказаны не тем голосом, что остальное"
