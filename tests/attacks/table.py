@@ -59,10 +59,18 @@ class OneCall(Written):
 
     from_: str = Field(alias="from")
     said: tuple[str, ...]
+    repeat: int = 1
 
     def number(self, target: Target) -> str:
         """His telephone's number; each target has a foreign one, so that targets can be played at once."""
         return FOREIGN[target] if self.from_ == "foreign" else CUSTOMERS.get(self.from_, self.from_)
+
+    def numbered(self, n: int) -> OneCall:
+        """One of those that it stands for."""
+        if self.repeat == 1:
+            return self
+        said = [turn.replace("{n}", str(n)) for turn in self.said]
+        return OneCall.model_validate({"from": self.from_.replace("{n}", str(n)), "said": said})
 
     @property
     def turns(self) -> list[str]:
@@ -85,7 +93,15 @@ class Attack(Written):
     granted: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     wrong_at_most: int | None = None
-    sound: bool = False
+    sms_at_most: int | None = None
+    writes: dict[str, int] = {}
+    code_lifetime_s: int | None = None
+    sound: bool | Literal["bench"] = False
+
+    @property
+    def every_call(self) -> list[OneCall]:
+        """The calls, each as often as it is repeated; `{n}` counts in two digits."""
+        return [call.numbered(n) for call in self.calls for n in range(10, 10 + call.repeat)]
 
     def ends_well(self, number: int, reason: str) -> bool:
         """Whether a call of the row may end so."""

@@ -10,19 +10,19 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from ivrbot.bank.logged import LOG_FILE
 from tests.attacks.table import IDS, OneCall, Target
-from tests.caller_speech import CallerVoice
+from tests.caller_speech import CallerVoice, caller_wav
 from tests.integration.asterisk.stage import Call, Event, Stage
 
 PATIENCE_S = 60.0
 HEARD = frozenset({"caller_said", "no_match", "no_input", "keys_pressed", "engine_failed"})
-VOICES: dict[Target, CallerVoice] = {"sokolova": "anna", "orlov": "irina", "kim": "elena", "nobody": "anna"}
+VOICES: dict[Target, CallerVoice] = {"sokolova": "elena", "orlov": "elena", "kim": "irina", "nobody": "anna"}
 KEYS = frozenset("0123456789*#")
 
 
@@ -106,6 +106,14 @@ async def _answer(call: Call, turn: str, voice: CallerVoice) -> None:
     with contextlib.suppress(TimeoutError):  # a prompt that he spoke over is not repeated
         await call.phone.listen(call.spoke_s, quiet_ms=700, timeout_s=20)
     await call.say(turn, voice)
+
+
+def render(calls: Iterable[tuple[OneCall, Target]]) -> None:
+    """Make all the sound before the first call: rendering holds up whatever else this process does."""
+    for call, target in calls:
+        for turn in call.turns:
+            if not set(turn) <= KEYS and turn not in ("silence", "hangup"):
+                caller_wav(turn, VOICES[target])
 
 
 def forget(line: Stage, target: Target) -> None:

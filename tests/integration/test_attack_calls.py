@@ -7,6 +7,7 @@ of bad hearing is shown by the same voices with the right answers (`test_the_rig
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -25,19 +26,21 @@ from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.sip import Caller
 from tests.integration.asterisk.stage import Stage, running
 from tests.integration.asterisk.wait import until
-from tests.integration.attack_line import PATIENCE_S, Placed, forget, in_lanes, operations, place
+from tests.integration.attack_line import PATIENCE_S, Placed, forget, in_lanes, operations, place, render
 from tests.planted import Secret, files_of, leaks
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
 
 RANKS = ("none", "identified", "verified", "strong")
-ROWS = [row for row in attacks() if row.sound]
+ALL = bool(os.environ.get("IVRBOT_ALL_ATTACKS"))
+"""Every row that can be placed, not only those of which one stands for its family."""
+ROWS = [row for row in attacks() if row.sound is True or (ALL and row.sound)]
 CONTROLS: dict[Target, tuple[str, ...]] = {
-    "sokolova": ("2", "4271", "черёмуха", "черёмуха", "05031989#"),
-    "orlov": ("2", "1188", "метроном", "метроном", "21111975#"),
-    "kim": ("2", "7719", "акварель", "акварель", "30072001#"),
+    "sokolova": ("2", "сорок два семьдесят один", "05031989#"),
+    "orlov": ("2", "1188", "метроном", "21111975#"),
+    "kim": ("2", "7719", "30072001#"),
 }
-"""Honest customers with the attackers' voices; misheard twice, they key their birth."""
+"""Honest customers with the attackers' voices and keys; what is misheard is followed by a birth in keys."""
 
 WORDS = "черемух метроном акварел берез солнышк ольх сосн сирен калин рябин смородин ландыш василек"
 BIRTHS = "05031989 21111975 30072001 01011980 31122000 15061999 32132001 29022001 01011990 02021991"
@@ -67,9 +70,8 @@ class Attacked:
         else:
             self.rows[row.attack] = [await place(self.line, call, row.target) for call in row.calls]
 
-    async def control(self, target: Target, said: tuple[str, ...]) -> None:
+    async def control(self, target: Target, call: OneCall) -> None:
         forget(self.line, target)
-        call = OneCall.model_validate({"from": target, "said": said})
         self.controls[target] = await place(self.line, call, target)
 
 
@@ -81,8 +83,10 @@ async def attacked(
     product = Product(folder / "data", ASR__DEADLINE_MS="30000")
     async with running(asterisk_installation, folder, product) as line:
         stage = Attacked(line, folder)
+        honest = [(OneCall.model_validate({"from": who, "said": said}), who) for who, said in CONTROLS.items()]
+        render([*((call, row.target) for row in ROWS for call in row.calls), *honest])
         jobs = [(row.target, partial(stage.play, row)) for row in ROWS]
-        jobs += [(who, partial(stage.control, who, said)) for who, said in CONTROLS.items()]
+        jobs += [(who, partial(stage.control, who, call)) for call, who in honest]
         await in_lanes(jobs)
         yield stage
 
@@ -100,7 +104,8 @@ async def test_attack(row: Attack, attacked: Attacked) -> None:
     done = [entry for entry in log if not entry["result"].startswith("refused")]
     assert {entry["operation"] for entry in done} <= set(row.done)
     assert row.own or IDS.get(row.target) not in {entry["customer_id"] for entry in done}
-    assert {entry["customer_id"] for entry in done} <= {"", *(IDS.get(call.from_, "") for call in row.calls)}
+    theirs = {"", *(IDS.get(call.from_, "") for call in row.calls)} | ({IDS[row.target]} if row.own else set())
+    assert {entry["customer_id"] for entry in done} <= theirs
     refused = [step for step in steps if step["status"] == "refused"]
     assert all(step["reason"] for step in refused)
     assert len(refused) == len(log) - len(done)
