@@ -66,13 +66,14 @@ class Scores:
         return Rates(threshold, accepted, len(self._impostor), rejected, len(self._genuine))
 
     def equal_error(self) -> tuple[float, float]:
-        """The rate at which both kinds of error are equally frequent, and its threshold.
+        """The rate at which both kinds of error are equally frequent, and the threshold next to it.
 
-        Between two thresholds both rates jump; the mean of the two at the nearest crossing is given.
+        Where both rates jump past each other between two thresholds, the straight line between them is followed.
         """
         candidates = sorted({*self._genuine, *self._impostor})
+        candidates.append(math.nextafter(candidates[-1], math.inf))
         # far - frr falls from 1 to -1 as the threshold rises, so its change of sign is found by halving.
-        low, high = 0, len(candidates)
+        low, high = 0, len(candidates) - 1
         while low < high:
             middle = (low + high) // 2
             rates = self.at(candidates[middle])
@@ -80,9 +81,10 @@ class Scores:
                 low = middle + 1
             else:
                 high = middle
-        around = [self.at(candidates[place]) for place in (low - 1, low) if 0 <= place < len(candidates)]
-        best = min(around, key=lambda rates: abs(rates.far - rates.frr))
-        return (best.far + best.frr) / 2, best.threshold
+        before, after = self.at(candidates[low - 1]), self.at(candidates[low])
+        past, still = before.far - before.frr, after.frr - after.far
+        part = past / (past + still)
+        return before.far + part * (after.far - before.far), after.threshold
 
     def curve(self, points: int) -> tuple[Rates, ...]:
         """The trade-off at evenly spaced thresholds from the lowest score to the highest."""

@@ -3,7 +3,7 @@
 Takes 8 kHz PCM16 mono, gives one flag per 10 ms and a signal-to-noise ratio. WebRTC's detector (Gaussian mixtures
 over six bands) decides, in its strictest mode; frames that it took but that are near digital silence, hardly above
 the noise or cut off at full scale do not count, for they say nothing of a voice.
-Source: the WebRTC project's voice activity detector, by `webrtcvad`; the ratio is that of mean powers.
+Source: the WebRTC project's voice activity detector, by `webrtcvad`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ LARGEST_SNR_DB: Final = 60.0
 _MODE: Final = 3
 _FULL_SCALE: Final = 32768.0
 _CLIP_LEVEL: Final = 0.97
-_QUIET_STEPS: Final = 20
-_QUIET_PERCENTILE: Final = 10.0
+QUIET_STEPS: Final = 20
+QUIET_PERCENTILE: Final = 10.0
 
 Flags = NDArray[np.bool_]
 Samples = NDArray[np.float32]
@@ -44,7 +44,7 @@ class Speech:
 
     Attributes:
         flags: one per whole step of 10 ms.
-        snr_db: mean power of the speech over that of the rest, in dB; -60 without speech.
+        snr_db: mean power of the speech over the median of the rest, in dB; -60 without speech.
     """
 
     flags: Flags
@@ -72,22 +72,26 @@ def find_speech(pcm: bytes, in_band: Samples) -> Speech:
     levels = np.abs(np.frombuffer(pcm[: steps * size], "<i2").astype(np.float32)) / _FULL_SCALE
     clipped = (levels.reshape(steps, -1) >= _CLIP_LEVEL).mean(axis=1) > CLIPPED_SHARE
     powers = np.square(in_band[: steps * STEP_SAMPLES].astype(np.float64)).reshape(steps, -1).mean(axis=1)
-    noise = _noise_power(powers, heard)
-    loud = powers >= max(noise * _ratio(ABOVE_NOISE_DB), _ratio(FLOOR_DBFS))
+    quiet = powers[_away_from(heard)]
+    if len(quiet) >= QUIET_STEPS:
+        # The median: a breath, a click or a syllable that the detector missed is no noise of the line.
+        noise = max(float(np.median(quiet)), _ratio(QUIETEST_DBFS))
+        loud = powers >= max(noise * _ratio(ABOVE_NOISE_DB), _ratio(FLOOR_DBFS))
+    else:
+        # Nobody ever stops: the quietest moments of speech stand for the noise, but prove nothing against others.
+        noise = max(float(np.percentile(powers, QUIET_PERCENTILE)), _ratio(QUIETEST_DBFS))
+        loud = powers >= _ratio(FLOOR_DBFS)
     flags = heard & ~clipped & loud
     return Speech(flags, _snr_db(powers, flags, noise))
 
 
-def _noise_power(powers: NDArray[np.float64], heard: Flags) -> float:
-    """Mean power where nobody speaks; of the quietest tenth where nobody ever stops."""
-    # The detector holds on for some steps after speech and opens a step late: neighbours belong to neither side.
+def _away_from(heard: Flags) -> Flags:
+    """Steps that are not near speech: the detector holds on for some after it and opens a step late."""
     near = heard.copy()
     for away in (1, 2, 3):
         near[away:] |= heard[:-away]
         near[:-away] |= heard[away:]
-    quiet = powers[~near]
-    noise = quiet.mean() if len(quiet) >= _QUIET_STEPS else np.percentile(powers, _QUIET_PERCENTILE)
-    return max(float(noise), _ratio(QUIETEST_DBFS))
+    return ~near
 
 
 def _snr_db(powers: NDArray[np.float64], flags: Flags, noise: float) -> float:

@@ -9,7 +9,7 @@ from ivrbot.errors import EngineBadOutput, EngineError
 from ivrbot.model.audio import SAMPLE_RATE_HZ, Pcm, duration_ms
 from ivrbot.model.voiceprint import VoiceSample
 
-ANNAS, HER_SISTERS, A_STRANGERS = 0, 400, 1500
+ANNAS, HER_SISTERS, A_STRANGERS = 100, 500, 1600
 """Voices, in thousandths of a radian: how far apart their embeddings are."""
 
 
@@ -41,8 +41,8 @@ class FakeVoiceEngine:
         self.heard.append(duration_ms(pcm))
         if self.failures:
             raise self.failures.pop(0)
-        if not pcm:
-            raise EngineBadOutput("no speech in it")
+        if len(pcm) % 2 or not any(pcm):
+            raise EngineBadOutput("no speech in it, or half a sample")
         levels = array.array("h", pcm)
         angle = sum(levels) / len(levels) / 1000
         return VoiceSample((math.cos(angle), math.sin(angle)), self.model, duration_ms(pcm), self.snr_db)
