@@ -1,7 +1,7 @@
-"""The composition root: the only module that names concrete engines.
+"""The composition root: the only module, with `engines`, that names concrete ones.
 
 `open_core` builds everything that a call in text needs (dialogue, understanding, bank, storage, rollout);
-`open_speech` adds ears and a mouth; `Server` puts gateways and the web in front.
+`engines.open_speech` adds ears and a mouth; `worker` puts gateways and the web in front.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ import hmac
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from ivrbot import metrics
 from ivrbot.analytics.contact_writer import ContactWriter
 from ivrbot.analytics.contacts import UnitOf
 from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.analytics.recorder import Recorder
-from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.bank.logged import LoggedBank, OperationsFile
 from ivrbot.bank.simulator import BankSimulator
 from ivrbot.call.authentication import CustomerLocks
@@ -36,15 +33,12 @@ from ivrbot.config import PROJECT_ROOT, Settings, make_data_dir
 from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.loader import load_flows
 from ivrbot.dialogue.schema import FlowSet
-from ivrbot.errors import ConfigError, EngineUnavailable, Problem
+from ivrbot.engines import open_nlu
+from ivrbot.errors import ConfigError, Problem
 from ivrbot.identity.policy import Policy, load_policy
-from ivrbot.model.speech import LANGUAGES, Language
-from ivrbot.nlu.embedded import EmbeddedNlu
-from ivrbot.nlu.encoder import ENCODER_FILE
 from ivrbot.nlu.fallback import FallbackNlu
-from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.operators.desk import OperatorDesk
-from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
+from ivrbot.ports import NluEngine
 from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
 from ivrbot.rollout.drawing.caller_key import load_caller_key
 from ivrbot.rollout.drawing.eligibility import Places
@@ -52,9 +46,9 @@ from ivrbot.rollout.governing.control import adopt
 from ivrbot.rollout.governing.following import PlanFollower
 from ivrbot.rollout.planning.check import load_plan
 from ivrbot.rollout.planning.plan import Plan
+from ivrbot.secretfile import read_secret
 from ivrbot.sms.file_drop import FileDropSms
 from ivrbot.sms.http import HttpSms, SmsService
-from ivrbot.speech.vad import shared_silero
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.engines import PostgresAddress
@@ -67,10 +61,6 @@ from ivrbot.telephony.asterisk_phones import phone_news
 from ivrbot.telephony.asterisk_queues import AsteriskQueues
 from ivrbot.telephony.wire.ami import AmiMessage
 from ivrbot.tracing import open_tracing
-from ivrbot.tts.prompts import PromptStore
-from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
-from ivrbot.tts.rhvoice import RhvoiceEngine
-from ivrbot.tts.voice import BankVoice
 
 log = logging.getLogger(__name__)
 
@@ -186,56 +176,6 @@ async def forget_failures(settings: Settings) -> None:
         if (settings.data_dir / name).is_file() or (name == MAIN_DATABASE and settings.database.url):
             async with store_of(settings, name) as store:
                 await store.forget_failures()
-
-
-async def train_nlu(settings: Settings) -> EmbeddedNlu:
-    """The embedded classifier, kept from the last time or trained now, off the event loop."""
-    encoder, kept = settings.models_dir / ENCODER_FILE, settings.data_dir / "nlu"
-    with ThreadPoolExecutor(1, "nlu-training") as executor:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            executor, lambda: EmbeddedNlu.train(settings.nlu_data_dir, encoder, cache_dir=kept)
-        )
-
-
-def rasa_nlu(settings: Settings) -> RasaNlu:
-    """The Rasa server of the settings, alone.
-
-    Raises:
-        ConfigError: the token's file cannot be read.
-    """
-    nlu = settings.nlu
-    token = "" if nlu.rasa_token_file is None else read_secret(nlu.rasa_token_file, "nlu.rasa_token_file")
-    return RasaNlu(RasaServer(nlu.rasa_url, token, nlu.rasa_deadline_ms))
-
-
-async def open_nlu(settings: Settings) -> NluEngine:
-    """The understanding engine of the settings: a Rasa server always has the embedded classifier behind it.
-
-    Raises:
-        ConfigError: the training data or the token's file is invalid.
-    """
-    embedded = await train_nlu(settings)
-    if settings.nlu.engine == "embedded":
-        return embedded
-
-    def count(engine: str, code: str) -> None:
-        metrics.ENGINE_FAILURES.labels(engine, code).inc()
-
-    return FallbackNlu(rasa_nlu(settings), embedded, on_failure=count)
-
-
-def read_secret(file: Path, setting: str) -> str:
-    """A secret kept in a file.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError([Problem("", None, setting, str(file), f"cannot be read: {reason}")]) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,79 +382,3 @@ async def open_recordings(settings: Settings) -> AsyncIterator[RecordingArchive]
         yield archive
     finally:
         await asyncio.to_thread(archive.close)
-
-
-# --- speech -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """Ears and mouth."""
-
-    asr: ByLanguage
-    voice: BankVoice
-    tts: TtsEngine | None
-
-    def hearing(self, language: Language) -> AsrEngine:
-        """Recogniser of a language."""
-        return self.asr.engines[language]
-
-
-def prompt_stores(settings: Settings) -> dict[Language, PromptStore]:
-    """Recorded prompts of all languages.
-
-    Raises:
-        ConfigError: missing or damaged recordings.
-    """
-    return {language: PromptStore(settings.tts.prompts_dir, language) for language in LANGUAGES}
-
-
-def tts_engine(settings: Settings, name: str) -> TtsEngine:
-    """A live speech engine by name ("rhvoice", "pyttsx3"); not started."""
-    if name == "pyttsx3":
-        return Pyttsx3Engine()
-    return RhvoiceEngine(settings.tts.voice_ru, settings.tts.voice_en, settings.tts.rhvoice_dir)
-
-
-async def start_tts(settings: Settings) -> TtsEngine | None:
-    """The live engine of the settings; with "auto" the first that starts, None where there is none.
-
-    Raises:
-        EngineUnavailable: an engine asked for by name does not start.
-    """
-    if settings.tts.engine == "none":
-        return None
-    names = ("rhvoice", "pyttsx3") if settings.tts.engine == "auto" else (settings.tts.engine,)
-    for name in names:
-        engine = tts_engine(settings, name)
-        try:
-            await engine.start()
-        except EngineUnavailable as error:
-            await engine.close()
-            if settings.tts.engine != "auto":
-                raise
-            log.info("%s is not available: %s", name, error)
-        else:
-            return engine
-    return None
-
-
-@asynccontextmanager
-async def open_speech(settings: Settings) -> AsyncIterator[Speech]:
-    """Load recogniser and voices.
-
-    Raises:
-        MissingError: no recognition model.
-        EngineUnavailable: an engine does not load.
-        ConfigError: damaged prompts.
-    """
-    stores = prompt_stores(settings)
-    asr = choose_engine(settings.asr, settings.models_dir, observe_queue_s=metrics.ASR_QUEUE_S.observe)
-    shared_silero()  # loaded here, so that no call waits for it
-    async with AsyncExitStack() as stack:
-        await asr.start()
-        stack.push_async_callback(asr.close)
-        engine = await start_tts(settings)
-        if engine is not None:
-            stack.push_async_callback(engine.close)
-        yield Speech(asr, BankVoice(stores, engine), engine)

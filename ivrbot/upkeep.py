@@ -24,7 +24,7 @@ from ivrbot.analytics.export_columns import Habits
 from ivrbot.analytics.export_evidence import ExportEvidence
 from ivrbot.analytics.figures import Rates
 from ivrbot.analytics.report_queries import ReportReader
-from ivrbot.app import Core, contact_writer, fact_key, journal_of, queue_intake, read_secret, utc_now
+from ivrbot.app import Core, contact_writer, fact_key, journal_of, queue_intake, utc_now
 from ivrbot.call.authentication import number_subject
 from ivrbot.call.voice import Voices
 from ivrbot.config import Settings, make_data_dir
@@ -40,6 +40,7 @@ from ivrbot.reports.summary import Summaries, SummaryRules
 from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
 from ivrbot.rollout.drawing.caller_key import load_caller_key
 from ivrbot.rollout.planning.plan import Plan
+from ivrbot.secretfile import read_secret
 from ivrbot.storage import retention
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.call_list import CallList

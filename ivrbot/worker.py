@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ivrbot import app, upkeep
+from ivrbot import app, engines, upkeep
 from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.analytics.vitals import Standing, Vitals
 from ivrbot.asr.watch import AsrWatch
@@ -29,6 +29,7 @@ from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
 from ivrbot.rollout.forecasting.workload import staffing_outlook
 from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
+from ivrbot.secretfile import read_secret
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
 from ivrbot.storage.contacts import ContactBook
@@ -99,7 +100,7 @@ async def run_worker(
         try:
             app.check_files(settings, plan_file)
             # Training and model loading take seconds each; they share the cores.
-            training = vital.create_task(app.open_nlu(settings), name="training")
+            training = vital.create_task(engines.open_nlu(settings), name="training")
             await _answer_calls(settings, plan_file, training, stop, begin)
         finally:
             for task in heart:
@@ -114,7 +115,7 @@ async def _answer_calls(
     ready: Callable[[int, int, str], None],
 ) -> None:
     async with (
-        app.open_speech(settings) as speech,
+        engines.open_speech(settings) as speech,
         app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
         app.open_recordings(settings) as recordings,
         upkeep.open_voices(settings, core.store) as voices,
@@ -206,7 +207,7 @@ async def _answer_calls(
 def _provider_token(settings: Settings) -> bytes:
     """The auth token of a provider, b"" when there is none."""
     file = settings.twilio.auth_token_file
-    return b"" if file is None else app.read_secret(file, "twilio.auth_token_file").encode()
+    return b"" if file is None else read_secret(file, "twilio.auth_token_file").encode()
 
 
 async def _first_admin(core: app.Core) -> str:

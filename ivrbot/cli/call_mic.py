@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import click
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.call.door import CallDesk
 from ivrbot.cli.console import FAILED, fail, print_json
 from ivrbot.cli.standard_input import StandardInput
@@ -26,7 +26,7 @@ async def microphone_call(settings: Settings, caller: str, language: Language | 
     call_id = CallId(str(uuid.uuid4()))
     async with (
         app.open_core(settings, plan_file=app.DEMO_PLAN, database=app.TEXT_DATABASE) as core,
-        app.open_speech(settings) as speech,
+        engines.open_speech(settings) as speech,
         asyncio.TaskGroup() as group,
     ):
         desk = CallDesk(

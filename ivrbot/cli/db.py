@@ -14,6 +14,7 @@ from ivrbot.config import Settings
 from ivrbot.errors import StorageUnavailable
 from ivrbot.language.masking import mask_typed
 from ivrbot.model.events import JsonValue
+from ivrbot.secretfile import read_secret
 from ivrbot.storage import backup as archives
 from ivrbot.storage import migrations
 from ivrbot.storage.activity import ActivityLog
@@ -101,7 +102,7 @@ def _target(settings: Settings, into: str) -> Opening:
     if not into.startswith("postgresql:"):
         return SqliteFile(Path(into))
     file = settings.database.password_file
-    password = "" if file is None else app.read_secret(file, "database.password_file")
+    password = "" if file is None else read_secret(file, "database.password_file")
     return PostgresAddress(into, password)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.asr.choose import choose_engine
 from ivrbot.cli import doctor_host
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
@@ -60,7 +60,7 @@ async def _recognition(settings: Settings) -> str:
 
 
 async def _understanding(settings: Settings) -> str:
-    engine = await app.train_nlu(settings)
+    engine = await engines.train_nlu(settings)
     await engine.close()
     encoder = (settings.models_dir / ENCODER_FILE).is_file()
     return f"{engine.name}, {'with' if encoder else 'WITHOUT'} sentence embeddings"
@@ -69,7 +69,7 @@ async def _understanding(settings: Settings) -> str:
 async def _rasa(settings: Settings) -> str:
     if settings.nlu.engine != "rasa":
         raise NotInUse("the embedded classifier is used")
-    engine = app.rasa_nlu(settings)
+    engine = engines.rasa_nlu(settings)
     try:
         model = await engine.model_name()
     except EngineError as error:
@@ -80,7 +80,7 @@ async def _rasa(settings: Settings) -> str:
 
 
 async def _voice(settings: Settings) -> str:
-    engine = await app.start_tts(settings)
+    engine = await engines.start_tts(settings)
     if engine is None:
         raise NotInUse("recorded prompts only; free text goes to an operator")
     languages = ", ".join(sorted(engine.languages()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ivrbot import app
+from ivrbot import engines
 from ivrbot.cli.console import INVALID, json_option, language_option, print_json, quiet_settings, run_async
 from ivrbot.cli.nlu_labels import labels
 from ivrbot.cli.nlu_topics import as_markdown, understood
@@ -39,7 +39,7 @@ def nlu() -> None:
 @run_async
 async def train(as_json: bool) -> None:
     """Check the training data and train once, as `serve` does at every start."""
-    engine = await app.train_nlu(quiet_settings())
+    engine = await engines.train_nlu(quiet_settings())
     intents = engine.intents
     await engine.close()
     if as_json:
@@ -148,8 +148,8 @@ nlu.add_command(labels)
 async def _engine(settings: Settings, name: str | None) -> NluEngine:
     """The engine named, else that of the settings."""
     if name is None:
-        return await app.open_nlu(settings)
-    return await app.train_nlu(settings) if name == "embedded" else app.rasa_nlu(settings)
+        return await engines.open_nlu(settings)
+    return await engines.train_nlu(settings) if name == "embedded" else engines.rasa_nlu(settings)
 
 
 def rasa_shape(result: NluResult) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from ivrbot import app
+from ivrbot import engines
 from ivrbot.call.scoring import ASK, THANKS
 from ivrbot.cli.console import (
     FAILED,
@@ -52,7 +52,7 @@ async def render(engine: str, as_json: bool) -> None:
     """Render what is missing or changed, with the voices of the settings."""
     settings = quiet_settings()
     flow_set = load_flows(settings.flows_dir)
-    speaker = app.tts_engine(settings, engine)
+    speaker = engines.tts_engine(settings, engine)
     await speaker.start()
     reports = {}
     try:
@@ -119,7 +119,7 @@ def asterisk(folder: Path, as_json: bool) -> None:
     settings = quiet_settings()
     flow_set = load_flows(settings.flows_dir)
     written = []
-    for language, store in app.prompt_stores(settings).items():
+    for language, store in engines.prompt_stores(settings).items():
         (folder / language).mkdir(parents=True, exist_ok=True)
         for response in DIALPLAN_PLAYS:
             text = render_text(flow_set, Say(response), language).text

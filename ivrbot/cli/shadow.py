@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.asr.choose import choose_engine
 from ivrbot.asr.transcribe import read_utterance
 from ivrbot.call.door import canonical_call_id
@@ -212,7 +212,7 @@ async def _listener(
     """Engines as `serve` uses them, without the deadlines of a live call."""
     chosen = settings.asr.model_copy(update={"deadline_ms": DEADLINE_MS})
     asr = choose_engine(chosen, settings.models_dir, (lang,))
-    nlu = await app.train_nlu(settings)
+    nlu = await engines.train_nlu(settings)
     try:
         await asr.start()
         try:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from ivrbot import app
+from ivrbot import engines
 from ivrbot.asr.choose import choose_engine
 from ivrbot.asr.transcribe import transcribe_file
 from ivrbot.cli.console import INVALID, fail, json_option, language_option, print_json, quiet_settings, run_async
@@ -71,7 +71,7 @@ async def tts(text: str, output: Path, lang: Language, engine: str, as_json: boo
     if not text.strip():
         fail(INVALID, "TEXT is blank")
     chosen = settings.model_copy(update={"tts": settings.tts.model_copy(update={"engine": engine})})
-    speaker = await app.start_tts(chosen)
+    speaker = await engines.start_tts(chosen)
     if speaker is None:
         raise MissingError(
             "no speech engine", "Install Debian's librhvoice5 with a voice, or use --engine pyttsx3."

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.call.authentication import CustomerLocks
 from ivrbot.call.channel import Completes, Heard
 from ivrbot.call.session import CallSession
@@ -98,7 +98,7 @@ async def open_world(settings: Settings, *, nlu: NluEngine | None = None) -> Asy
         settings: of the product; its models, flows and limits are used.
         nlu: an engine; None opens the one of the settings.
     """
-    engine = nlu or await app.open_nlu(settings)
+    engine = nlu or await engines.open_nlu(settings)
     with TemporaryDirectory(prefix="ivrbot-simulate-") as folder:
         own = settings.model_copy(
             update={

@@ -93,7 +93,7 @@ async def test_a_frozen_server_costs_its_deadline_and_the_caller_is_understood(
 
 
 async def test_what_make_rasa_prints_is_what_the_settings_take(server: RasaServer, tmp_path: Path) -> None:
-    from ivrbot import app
+    from ivrbot import engines
     from ivrbot.config import load_settings
 
     token = tmp_path / "token"
@@ -105,6 +105,6 @@ async def test_what_make_rasa_prints_is_what_the_settings_take(server: RasaServe
         "IVRBOT_NLU__RASA_DEADLINE_MS": "2000",
         "IVRBOT_DATA_DIR": str(tmp_path),
     }
-    engine = await app.open_nlu(load_settings(tmp_path, environ))
+    engine = await engines.open_nlu(load_settings(tmp_path, environ))
     assert (await engine.parse("у меня украли карту", "ru")).engine == "rasa"
     await engine.close()
