@@ -221,6 +221,10 @@ class Caller:
             "utter_ask_connect_salary_sms": lambda _text: Words(self._say(self._rng.choice(("yes_plain", "no")))),
             "utter_ask_more_operations": words("no"),
             "utter_ask_change_limits": wish("yes_plain", goal == "raise_limit"),
+            "utter_ask_limit_kind": lambda _text: Press("1"),
+            "utter_ask_new_limit_minor": lambda _text: Press("150000#"),
+            "utter_ask_confirm_limit": words("yes_plain"),
+            "utter_ask_fact_one_time_code": lambda _text: self._to_person(),  # he has no telephone to look at
             "utter_ask_dispute": words("sum"),
             "utter_ask_ordinal": lambda text: Words(self._say("ordinal")),
             "utter_ask_confirm_dispute": self._confirm_dispute,
