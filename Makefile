@@ -85,7 +85,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extr
 
 lock: $(BIN)/python
 	$(LOCK) -o requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra microphone --extra tracing --extra code-words --extra voiceprint -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra microphone --extra tracing --extra code-words --extra sherpa --extra voiceprint -c requirements.lock -o requirements-dev.lock pyproject.toml
 	cd tests/stats/peers && $(abspath $(BIN))/python $(wordlist 2,99,$(LOCK)) -o requirements.lock requirements.in
 
 clean:

@@ -126,7 +126,7 @@ class TracingSettings(Section):
 class AsrSettings(Section):
     """Speech recognition."""
 
-    engine: Literal["auto", "whisper", "vosk"] = "auto"
+    engine: Literal["auto", "whisper", "vosk", "sherpa"] = "auto"
     instances: int = Field(2, ge=1, le=16)
     deadline_ms: int = Field(6000, ge=500)
 

@@ -131,7 +131,7 @@ class AsrEngine(Protocol):
 
     @property
     def name(self) -> str:
-        """Name for events and metrics ("whisper", "vosk")."""
+        """Name for events and metrics ("whisper", "vosk", "sherpa")."""
         ...
 
     async def start(self) -> None:

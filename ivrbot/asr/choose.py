@@ -1,7 +1,8 @@
 """Which engine hears which language, by settings and by what lies in the model folder.
 
 Takes settings and the folder, gives one engine that sends every utterance to its language's engine. With `auto` a
-Vosk model of the language wins, because it streams and hears Russian far better; else Whisper, which always works.
+sherpa-onnx model of the language wins (T-one hears Russian telephones best of all), then a Vosk model, because
+both stream and hear far better; else Whisper, which always works.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from ivrbot.asr.sherpa import SherpaEngine, find_model
 from ivrbot.asr.vosk import VoskEngine
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import check_folder
@@ -20,6 +22,7 @@ from ivrbot.model.speech import LANGUAGES, Expect, Language, Partial
 from ivrbot.ports import AsrEngine, AsrStream
 
 WHISPER_FOLDER: Final = "whisper-base"
+_LANGUAGE_NAMES: Final[Mapping[Language, tuple[str, ...]]] = {"ru": ("ru", "russian"), "en": ("en", "english")}
 _VOSK_MAIN_FILES: Final = ("am/final.mdl", "final.mdl")
 
 
@@ -83,6 +86,17 @@ def vosk_folder(models_dir: Path, language: str) -> Path | None:
     return min(folders, key=lambda folder: ("small" in folder.name, folder.name), default=None)
 
 
+def sherpa_folder(models_dir: Path, language: Language) -> Path | None:
+    """The sherpa-onnx model of a language, found by the names that the project gives its models; T-one first."""
+    name = re.compile(rf"sherpa-onnx-.*\b({'|'.join(_LANGUAGE_NAMES[language])})\b.*", re.IGNORECASE)
+    folders = [
+        folder
+        for folder in (sorted(models_dir.iterdir()) if models_dir.is_dir() else ())
+        if name.fullmatch(folder.name) and find_model(folder) is not None
+    ]
+    return min(folders, key=lambda folder: ("t-one" not in folder.name, folder.name), default=None)
+
+
 def choose_engine(
     settings: AsrSettings,
     models_dir: Path,
@@ -100,27 +114,35 @@ def choose_engine(
     Raises:
         MissingError: no model for a language; says how to get one.
     """
-    found = {language: vosk_folder(models_dir, language) for language in languages}
-    vosk = {language: folder for language, folder in found.items() if folder and settings.engine != "whisper"}
     engines: dict[Language, AsrEngine] = {}
-    if vosk:
-        engine = VoskEngine(
-            vosk,
-            instances=settings.instances,
-            deadline_ms=settings.deadline_ms,
-            observe_queue_s=observe_queue_s,
-        )
-        engines.update(dict.fromkeys(vosk, engine))
+    for kind, find, make in _STREAMING:
+        if settings.engine not in {"auto", kind}:
+            continue
+        found = {language: find(models_dir, language) for language in languages if language not in engines}
+        folders = {language: folder for language, folder in found.items() if folder}
+        if folders:
+            engine = make(
+                folders,
+                instances=settings.instances,
+                deadline_ms=settings.deadline_ms,
+                observe_queue_s=observe_queue_s,
+            )
+            engines.update(dict.fromkeys(folders, engine))
     rest = [language for language in languages if language not in engines]
-    if rest and settings.engine == "vosk":
+    if rest and settings.engine in {"vosk", "sherpa"}:
+        name = {"vosk": "Vosk", "sherpa": "sherpa-onnx"}[settings.engine]
         raise MissingError(
-            f"no Vosk model for {', '.join(rest)} in {models_dir}",
+            f"no {name} model for {', '.join(rest)} in {models_dir}",
             "Put one there (`ivrbot models list` names them and their page), or set asr.engine to auto",
         )
     if rest:
         whisper = _whisper(settings, models_dir, observe_queue_s)
         engines.update(dict.fromkeys(rest, whisper))
     return ByLanguage(engines)
+
+
+_STREAMING: Final = (("sherpa", sherpa_folder, SherpaEngine), ("vosk", vosk_folder, VoskEngine))
+"""Engines that stream, the best first: name in the settings, how its model is found, how it is made."""
 
 
 def _whisper(settings: AsrSettings, models_dir: Path, observe_queue_s: Callable[[float], None]) -> WhisperEngine:

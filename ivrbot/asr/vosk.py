@@ -14,28 +14,25 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
+from ivrbot.asr.streaming import StreamedUtterance, join_words, joined
 from ivrbot.asr.workers import Load, WorkerPool
-from ivrbot.errors import ConfigError, EngineBadOutput, EngineError, EngineUnavailable, Problem
-from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm, silence
-from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript
+from ivrbot.errors import ConfigError, EngineUnavailable, Problem
+from ivrbot.model.audio import SAMPLE_RATE_HZ, silence
+from ivrbot.model.speech import Expect, Hypothesis, Language, Partial
 
 NAME: Final = "vosk"
-CHUNK_MS: Final = 100
-BACKLOG_MS: Final = 10_000
 ALTERNATIVES: Final = 5
 MAX_WAITING: Final = 64
 WARM_UP_MS: Final = 1000
-_BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 _N_BEST: Final = frozenset((Expect.SECRET, Expect.NAME, Expect.DIGITS))
 _MAY_HAVE_GRAMMAR: Final = frozenset((Expect.YES_NO, Expect.DIGITS))
 
 Grammars = Mapping[tuple[Language, Expect], Sequence[str]]
-ResultT = TypeVar("ResultT")
 _Key = tuple[Language, Expect | None]
 
 
@@ -67,7 +64,7 @@ class _Recogniser:
         else:
             tail = str(json.loads(self.handle.PartialResult()).get("partial", ""))
         self.cpu_ms += (time.thread_time() - started) * 1000.0
-        return _join([*(one.text for one in self.finished), _spoken(tail)])
+        return join_words([*(one.text for one in self.finished), _spoken(tail)])
 
     def finish(self, pcm: bytes) -> tuple[Hypothesis, ...]:
         """Read the rest; returns readings of everything so far, best first."""
@@ -79,9 +76,9 @@ class _Recogniser:
         last = _hypotheses(self.handle.FinalResult())
         before = tuple(self.finished)
         if last:
-            self.result = tuple(_joined((*before, reading)) for reading in last)
+            self.result = tuple(joined((*before, reading)) for reading in last)
         else:
-            self.result = (_joined(before),) if before else ()
+            self.result = (joined(before),) if before else ()
         self.finished += last[:1]
         self.cpu_ms += (time.thread_time() - started) * 1000.0
         return self.result
@@ -149,7 +146,9 @@ class VoskEngine:
             await self.close()
             raise
 
-    def open(self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]) -> VoskStream:
+    def open(
+        self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
+    ) -> StreamedUtterance[_Recogniser]:
         """Begin an utterance.
 
         Raises:
@@ -157,7 +156,7 @@ class VoskEngine:
         """
         if language not in self._models:
             raise EngineUnavailable(f"vosk has no model for {language} loaded")
-        return VoskStream(self, language, expect, on_partial)
+        return StreamedUtterance(self, language, expect, on_partial)
 
     async def close(self) -> None:
         """Let running jobs end and free everything."""
@@ -231,144 +230,6 @@ class VoskEngine:
         return _Recogniser(key, handle)
 
 
-class VoskStream:
-    """One utterance. See `ivrbot.ports.AsrStream`; belongs to the event loop."""
-
-    def __init__(
-        self, engine: VoskEngine, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
-    ) -> None:
-        self._engine = engine
-        self._language = language
-        self._expect = expect
-        self._on_partial = on_partial
-        self._pending = bytearray()
-        self._heard_bytes = 0
-        self._partial = ""
-        self._recogniser: _Recogniser | None = None
-        self._transcript: Transcript | None = None
-        self._pump_task: asyncio.Task[None] | None = None
-        self._turn = asyncio.Lock()
-        self._guard = threading.Lock()
-        self._making = threading.Lock()
-        self._jobs = 0
-        self._closed = False
-
-    def feed(self, pcm: Pcm) -> None:
-        """Add sound; beyond 10 s of backlog the oldest is dropped and counted."""
-        if self._closed:
-            return
-        self._pending += pcm
-        self._heard_bytes += len(pcm)
-        self._transcript = None
-        excess = len(self._pending) - BACKLOG_MS * _BYTES_PER_MS
-        if excess > 0:
-            del self._pending[:excess]
-            self._engine.load.dropped_ms += excess // _BYTES_PER_MS
-        if len(self._pending) >= CHUNK_MS * _BYTES_PER_MS and (self._pump_task is None or self._pump_task.done()):
-            self._pump_task = asyncio.get_running_loop().create_task(self._pump())
-
-    async def decode(self) -> Transcript:
-        """Reading of everything so far; asked again without new sound it answers from memory.
-
-        Raises:
-            EngineTimeout: deadline passed.
-            EngineUnavailable: closed, overloaded, or no recogniser could be made.
-            EngineBadOutput: the library failed.
-        """
-        async with self._turn:
-            if self._closed:
-                raise EngineUnavailable("the utterance is closed")
-            if self._transcript is None:
-                self._transcript = await self._finish()
-            return self._transcript
-
-    async def settle(self) -> None:
-        """Wait until what was fed has been read; for files, where sound comes faster than it was spoken."""
-        if self._pump_task is not None:
-            await asyncio.wait((self._pump_task,))
-
-    def close(self) -> None:
-        """Give the recogniser back as soon as no job uses it. Idempotent."""
-        with self._guard:
-            self._closed = True
-        self._pending.clear()
-        if self._pump_task is not None:
-            self._pump_task.cancel()
-        self._let_go_if_done()
-
-    async def _pump(self) -> None:
-        """Read whole chunks as long as there are any."""
-        while len(self._pending) >= CHUNK_MS * _BYTES_PER_MS and not self._closed:
-            async with self._turn:
-                pcm = self._take_pending()
-                t_ms = self._heard_bytes // _BYTES_PER_MS
-                try:
-                    text = await self._accept(pcm)
-                except EngineError:
-                    # Overload or failure: `decode` meets it again and says so; this sound is lost and counted.
-                    self._engine.load.dropped_ms += len(pcm) // _BYTES_PER_MS
-                    return
-            if text and text != self._partial and not self._closed:
-                self._partial = text
-                self._on_partial(Partial(t_ms, text))
-
-    async def _accept(self, pcm: bytes) -> str:
-        return await self._engine.pool.run(
-            lambda _: self._work(lambda one: one.accept(pcm)), self._engine.deadline_s
-        )
-
-    async def _finish(self) -> Transcript:
-        pcm, heard_bytes = self._take_pending(), self._heard_bytes
-        try:
-            hypotheses = await self._engine.pool.run(
-                lambda _: self._work(lambda one: one.finish(pcm)), self._engine.deadline_s
-            )
-        except EngineUnavailable:
-            # Nothing was read: the sound waits for the next attempt.
-            self._pending[:0] = pcm
-            raise
-        cpu_ms = round(self._recogniser.cpu_ms) if self._recogniser else 0
-        return Transcript(hypotheses, NAME, heard_bytes // _BYTES_PER_MS, cpu_ms)
-
-    def _work(self, job: Callable[[_Recogniser], ResultT]) -> ResultT:
-        """Run a job on this utterance's recogniser, in a worker thread.
-
-        A job whose waiter has given up still runs to its end: hence the lock.
-        """
-        with self._guard:
-            if self._closed:
-                raise EngineUnavailable("the utterance is closed")
-            self._jobs += 1
-        try:
-            with self._making:
-                if self._recogniser is None:
-                    self._recogniser = self._engine.take(self._language, self._expect)
-                recogniser = self._recogniser
-            with recogniser.busy:
-                return job(recogniser)
-        except EngineError:
-            raise
-        # The library raises bare Exception.
-        except Exception as error:
-            raise EngineBadOutput(f"vosk failed: {error}") from error
-        finally:
-            with self._guard:
-                self._jobs -= 1
-            self._let_go_if_done()
-
-    def _let_go_if_done(self) -> None:
-        with self._guard:
-            if not self._closed or self._jobs or self._recogniser is None:
-                return
-            recogniser, self._recogniser = self._recogniser, None
-        self._engine.give_back(recogniser)
-
-    def _take_pending(self) -> bytes:
-        pcm = bytes(self._pending)
-        self._pending.clear()
-        return pcm
-
-
 def _hypotheses(answer: str) -> tuple[Hypothesis, ...]:
     """Readings of a result of the library, best first, without blanks.
 
@@ -390,14 +251,4 @@ def _hypotheses(answer: str) -> tuple[Hypothesis, ...]:
 
 def _spoken(text: str) -> str:
     """Without the mark for words outside a grammar."""
-    return _join(word for word in text.split() if word != "[unk]")
-
-
-def _joined(parts: Sequence[Hypothesis]) -> Hypothesis:
-    """Successive stretches as one reading; its confidence is their mean."""
-    confidence = sum(part.confidence for part in parts) / len(parts)
-    return Hypothesis(_join(part.text for part in parts), round(confidence, 3))
-
-
-def _join(parts: Iterable[str]) -> str:
-    return " ".join(part for part in parts if part)
+    return join_words(word for word in text.split() if word != "[unk]")

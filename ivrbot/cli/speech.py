@@ -24,7 +24,10 @@ FILE_DEADLINE_MS: Final = 120_000
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @language_option
 @click.option(
-    "--engine", type=click.Choice(["auto", "whisper", "vosk"]), default=None, help="The settings' by default."
+    "--engine",
+    type=click.Choice(["auto", "whisper", "vosk", "sherpa"]),
+    default=None,
+    help="The settings' by default.",
 )
 @json_option
 @run_async

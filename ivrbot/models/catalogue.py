@@ -82,7 +82,7 @@ class Model:
         page: where its makers describe it; for reading, nothing is fetched from there.
         bundles: best first; empty when no package carries the model and its hash is not known here, so that only a
             folder or URL of the bank's own can serve it.
-        archive: name of its zip file in such a source, for models without bundles.
+        archive: name of its zip or tar file in such a source, for models without bundles.
         must_have: files without which an unpacked archive is not this kind of model.
         by_default: whether `models pull` without a name fetches it.
     """
@@ -106,7 +106,7 @@ class Model:
 
 def catalogue() -> tuple[Model, ...]:
     """Every model, those that ivrbot needs first."""
-    return (_WHISPER_BASE, _USE_MULTILINGUAL, _VOSK_RU, _VOSK_RU_LARGE, _VOSK_EN, _VOSK_KO, _CAMPPLUS)
+    return (_WHISPER_BASE, _USE_MULTILINGUAL, _T_ONE, _VOSK_RU, _VOSK_RU_LARGE, _VOSK_EN, _VOSK_KO, _CAMPPLUS)
 
 
 def _whisper_part(number: int, path: str) -> tuple[str, str]:
@@ -234,6 +234,17 @@ _VOSK_EN = Model(
     page=_VOSK_PAGE,
     archive="vosk-model-small-en-us-0.15.zip",
     must_have=_VOSK_MUST_HAVE,
+)
+
+_T_ONE = Model(
+    name="sherpa-onnx-streaming-t-one-russian-2025-09-08",
+    kind="asr",
+    languages=("ru",),
+    licence="Apache-2.0 (its page)",
+    about="T-one, Russian, made for telephone speech (138 MB): streams; word error rate 6 to 9 % by its README.",
+    page="https://k2-fsa.github.io/sherpa/onnx/pretrained_models/online-ctc/t-one-ctc-models.html",
+    archive="sherpa-onnx-streaming-t-one-russian-2025-09-08.tar.bz2",
+    must_have=("model.onnx", "tokens.txt"),
 )
 
 _VOSK_KO_FILES = (

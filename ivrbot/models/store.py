@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import stat
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from ivrbot.errors import ConfigError, IvrbotError, MissingError, Problem
 from ivrbot.models import campplus
+from ivrbot.models.archives import unpack_safely
 from ivrbot.models.catalogue import Bundle, Model, ModelFile, catalogue
 from ivrbot.models.sources import (
-    CHUNK_BYTES,
     PACKAGES,
     RAW,
-    UNPACKED_LIMIT_BYTES,
-    UNPACKED_LIMIT_FILES,
     Progress,
     Source,
     source_of,
@@ -34,7 +30,7 @@ from ivrbot.models.sources import (
 
 _STAGING_PREFIX: Final = ".pull-"
 _STALE_S: Final = 24 * 3600
-_ARCHIVE: Final = ".archive.zip"
+_ARCHIVE: Final = ".archive"
 _RECIPES: Final[dict[str, Callable[[Path, Path], None]]] = {"campplus": campplus.build}
 
 
@@ -171,50 +167,6 @@ def _fetch_archive(model: Model, origin: Source, staging: Path, progress: Progre
     if problems := _missing(folder, model.must_have):
         raise ConfigError(problems)
     return folder
-
-
-def unpack_safely(archive: Path, target: Path) -> None:
-    """Unzip a file that nobody vouches for.
-
-    Raises:
-        ConfigError: not a zip file, a member that would land outside `target`, a link, or more than the limits.
-    """
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            members = bundle.infolist()
-            if problems := _unsafe(members):
-                raise ConfigError(problems)
-            for member in members:
-                if not member.is_dir():
-                    _extract(bundle, member, target / member.filename)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ConfigError([Problem(archive.name, None, "", "", f"not a readable zip file ({error})")]) from error
-
-
-def _unsafe(members: list[zipfile.ZipInfo]) -> list[Problem]:
-    problems = []
-    total = sum(member.file_size for member in members)
-    if total > UNPACKED_LIMIT_BYTES or len(members) > UNPACKED_LIMIT_FILES:
-        limits = f"{UNPACKED_LIMIT_BYTES} bytes, {UNPACKED_LIMIT_FILES} files"
-        problems.append(Problem("", None, "", f"{total} bytes, {len(members)} files", "too large", limits))
-    for member in members:
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in member.filename:
-            problems.append(Problem(member.filename[:80], None, "", "", "would be written outside the model"))
-        elif stat.S_ISLNK(member.external_attr >> 16):
-            problems.append(Problem(member.filename[:80], None, "", "", "is a link"))
-    return problems
-
-
-def _extract(bundle: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    left = member.file_size
-    with bundle.open(member) as stream, target.open("wb") as out:
-        while chunk := stream.read(CHUNK_BYTES):
-            left -= len(chunk)
-            if left < 0:
-                raise zipfile.BadZipFile(f"{member.filename} is longer than it says")
-            out.write(chunk)
 
 
 def _swap_in(fresh: Path, target: Path, staging: Path) -> None:

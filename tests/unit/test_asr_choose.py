@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.asr.choose import ByLanguage, choose_engine, vosk_folder
+from ivrbot.asr.choose import ByLanguage, choose_engine, sherpa_folder, vosk_folder
+from ivrbot.asr.sherpa import SherpaEngine, find_model
 from ivrbot.asr.vosk import VoskEngine, _hypotheses
 from ivrbot.config import AsrSettings
 from ivrbot.errors import ConfigError, EngineUnavailable, MissingError
@@ -69,6 +70,56 @@ def test_whisper_by_wish(tmp_path: Path) -> None:
     put_vosk(tmp_path, "vosk-model-small-ru-0.22")
     put_whisper(tmp_path)
     assert choose_engine(AsrSettings(engine="whisper"), tmp_path).name == "whisper"
+
+
+def put_t_one(models_dir: Path, name: str = "sherpa-onnx-streaming-t-one-russian-2025-09-08") -> None:
+    (models_dir / name).mkdir()
+    for file in ("model.onnx", "tokens.txt"):
+        (models_dir / name / file).touch()
+
+
+def test_t_one_hears_russian_before_all_others(tmp_path: Path) -> None:
+    put_t_one(tmp_path)
+    put_vosk(tmp_path, "vosk-model-ru-0.42")
+    put_vosk(tmp_path, "vosk-model-small-en-us-0.15")
+    engine = choose_engine(AsrSettings(), tmp_path)
+    assert {language: one.name for language, one in engine.engines.items()} == {"ru": "sherpa", "en": "vosk"}
+    assert choose_engine(AsrSettings(engine="vosk"), tmp_path).name == "vosk"
+
+
+def test_models_of_sherpa_are_known_by_their_names(tmp_path: Path) -> None:
+    zipformer = tmp_path / "sherpa-onnx-streaming-zipformer-en-2023-06-26"
+    zipformer.mkdir()
+    for file in (
+        "encoder-epoch-99.onnx",
+        "encoder-epoch-99.int8.onnx",
+        "decoder.onnx",
+        "joiner.onnx",
+        "tokens.txt",
+    ):
+        (zipformer / file).touch()
+    assert sherpa_folder(tmp_path, "en") == zipformer
+    assert sherpa_folder(tmp_path, "ru") is None
+    model = find_model(zipformer)
+    assert model is not None
+    assert (model.kind, model.files["encoder"].name) == ("transducer", "encoder-epoch-99.int8.onnx")
+    put_t_one(tmp_path, "sherpa-onnx-streaming-zipformer-ru-2024")
+    put_t_one(tmp_path)
+    assert sherpa_folder(tmp_path, "ru") == tmp_path / "sherpa-onnx-streaming-t-one-russian-2025-09-08"
+
+
+def test_sherpa_by_wish_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="no sherpa-onnx model for ru, en"):
+        choose_engine(AsrSettings(engine="sherpa"), tmp_path)
+
+
+async def test_a_damaged_model_of_sherpa(tmp_path: Path) -> None:
+    put_t_one(tmp_path, "sherpa-onnx-ru")
+    engine = SherpaEngine({"ru": tmp_path / "sherpa-onnx-ru"})
+    with pytest.raises(EngineUnavailable, match="no usable sherpa-onnx model for ru"):
+        await engine.start()
+    with pytest.raises(EngineUnavailable, match="holds no sherpa-onnx model"):
+        await SherpaEngine({"ru": tmp_path}).start()
 
 
 def test_no_model_says_what_to_do(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -250,8 +252,57 @@ def test_a_hostile_archive(
 
 
 def test_a_zip_bomb(models_dir: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ivrbot.models.store.UNPACKED_LIMIT_BYTES", 1000)
+    monkeypatch.setattr("ivrbot.models.archives.UNPACKED_LIMIT_BYTES", 1000)
     archive(source, ("am/final.mdl", bytes(1001)))
+    with pytest.raises(ConfigError, match="too large"):
+        pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
+    assert left_over(models_dir) == []
+
+
+def tarred(source: Path, *members: tuple[str | tarfile.TarInfo, bytes]) -> None:
+    with tarfile.open(source / "small.zip", "w:bz2") as bundle:
+        for name, data in members:
+            info = tarfile.TarInfo(name) if isinstance(name, str) else name
+            info.size = len(data) if info.isreg() else 0
+            bundle.addfile(info, io.BytesIO(data))
+
+
+def tar_link(kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("am/final.mdl")
+    info.type, info.linkname = kind, "/etc/passwd"
+    return info
+
+
+def test_a_tar_file_serves_as_well(models_dir: Path, source: Path) -> None:
+    tarred(source, (ZIPPED.name + "/am/final.mdl", b"model"), (ZIPPED.name + "/conf/model.conf", b"--x"))
+    folder = pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
+    assert (folder / "am" / "final.mdl").read_bytes() == b"model"
+
+
+@pytest.mark.parametrize(
+    ("member", "message"),
+    [
+        ("../../evil", "outside the model"),
+        ("/etc/evil", "outside the model"),
+        (tar_link(tarfile.SYMTYPE), "is a link"),
+        (tar_link(tarfile.LNKTYPE), "is a link"),
+        (tar_link(tarfile.CHRTYPE), "is a link"),
+        (tar_link(tarfile.FIFOTYPE), "is a link"),
+    ],
+)
+def test_a_hostile_tar_file(
+    models_dir: Path, source: Path, member: str | tarfile.TarInfo, message: str, tmp_path: Path
+) -> None:
+    tarred(source, (member, b"x"))
+    with pytest.raises(ConfigError, match=message):
+        pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
+    assert left_over(models_dir) == []
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_tar_bomb(models_dir: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivrbot.models.archives.UNPACKED_LIMIT_BYTES", 1000)
+    tarred(source, ("am/final.mdl", bytes(600)), ("conf/model.conf", bytes(600)))
     with pytest.raises(ConfigError, match="too large"):
         pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
     assert left_over(models_dir) == []
