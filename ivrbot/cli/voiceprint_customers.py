@@ -272,7 +272,3 @@ async def rewrap(file: Path, as_json: bool) -> None:
         print_json({"keys": done})
     else:
         click.echo(f"{done} keys are wrapped with the new master key; destroy the old one")
-
-
-COMMANDS = (enrol, verify, erase, show, rewrap)
-"""For the group `ivrbot voiceprint`."""

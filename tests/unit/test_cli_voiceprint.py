@@ -9,12 +9,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
 from ivrbot import app, upkeep
-from ivrbot.cli.voiceprint_customers import COMMANDS
+from ivrbot.cli.voiceprint import voiceprint
 from ivrbot.config import Settings
 from ivrbot.media.wav import write_wav
 from ivrbot.storage.activity import ActivityLog
@@ -23,8 +22,6 @@ from tests.fakes.voice_engine import A_STRANGERS, ANNAS, HER_SISTERS, FakeVoiceE
 CUSTOMER = "c-1001"
 MASTER = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(1, 33))).decode()
-
-group = click.Group("voiceprint", commands=list(COMMANDS))
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +43,7 @@ def wav(name: str, who: int = ANNAS, seconds: float = 8.0) -> str:
 
 
 def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(group, arguments)
+    return CliRunner().invoke(voiceprint, arguments)
 
 
 def run(*arguments: str, code: int = 0) -> dict[str, Any]:
