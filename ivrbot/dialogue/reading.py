@@ -22,7 +22,7 @@ from ivrbot.language.remarks import is_unsure, is_upset
 from ivrbot.language.resemblance import sounds_like
 from ivrbot.language.tokens import words
 from ivrbot.model.dialogue import Collect, UserTurn, Value
-from ivrbot.model.speech import OUT_OF_SCOPE, Hypothesis, Language, NluResult
+from ivrbot.model.speech import Hypothesis, Language, NluResult
 
 ACT_CONFIDENCE = 0.6
 """Least confidence at which a dialogue act of the classifier counts inside a flow."""
@@ -132,11 +132,11 @@ def _yes_no(spec: SlotSpec, turn: UserTurn, language: Language) -> bool | None:
 def is_other_wish(spec: SlotSpec, turn: UserTurn, language: Language, question: str) -> bool:
     """Whether what was taken for a yes wishes for something else: "можно баланс" when a card is to be blocked.
 
-    A topic beside the word of wishing is enough; what is no topic must be sure, as answers are often misheard.
+    Whatever stands beside the word of wishing is enough: a misheard yes is asked for again, a misheard wish would
+    do what nobody wanted.
     """
     meaning, verbs = turn.nlu, spec.verbs.get(language, [])
-    no_topic = meaning.intent == OUT_OF_SCOPE or meaning.intent in _ACTS
-    if meaning.intent in _ASSENT or (no_topic and meaning.confidence < TOPIC_CHANGE_CONFIDENCE):
+    if meaning.intent in _ASSENT:
         return False
     said = next((one.text for one in turn.hypotheses if parse_yes_no(one.text, language, verbs)), "")
     return bool(said) and is_wish_beside(said, language, question, verbs)
