@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from ivrbot.call.router import DRAINING
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.ports import NluEngine
+from ivrbot.priority import BESIDE, give_way
 from ivrbot.rollout.forecasting.workload import staffing_outlook
 from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
 from ivrbot.secretfile import read_secret
@@ -48,6 +50,7 @@ from ivrbot.web.server import WebParts, WebServer
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 0.25
+BESIDE_THREADS: Final = 6
 
 
 def load_api_token(data_dir: Path) -> str:
@@ -87,6 +90,10 @@ async def run_worker(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Models have threads of their own; what is left for these is work beside the calls.
+    loop.set_default_executor(
+        ThreadPoolExecutor(BESIDE_THREADS, "beside", initializer=give_way, initargs=(BESIDE,))
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # Outermost, so that the heart beats until everything is closed.

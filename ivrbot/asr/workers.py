@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ivrbot.errors import EngineTimeout, EngineUnavailable
+from ivrbot.priority import MODELS, give_way
 
 InstanceT = TypeVar("InstanceT")
 ResultT = TypeVar("ResultT")
@@ -71,7 +72,7 @@ class WorkerPool(Generic[InstanceT]):
         Raises:
             EngineUnavailable: from `make`.
         """
-        executor = ThreadPoolExecutor(max_workers=count, thread_name_prefix=f"asr-{self._engine}")
+        executor = ThreadPoolExecutor(count, f"asr-{self._engine}", initializer=give_way, initargs=(MODELS,))
         self._executor = executor
         loop = asyncio.get_running_loop()
         try:
