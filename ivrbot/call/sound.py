@@ -81,9 +81,8 @@ class SoundChannel:
         self._keys_complete_at_s = 0.0
         self._hash_is_spare = False
         self._silent = False
-        self._context = (
-            copy_context()
-        )  # gateways call in their own: what is logged then is this call's all the same
+        # Gateways call in their own: what is logged then is this call's all the same.
+        self._context = copy_context()
         self._closed = ""
         self._is_over = False
         self._language: Language = "ru"
