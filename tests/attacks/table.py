@@ -91,6 +91,7 @@ class Attack(Written):
     own: bool = False
     level: Literal["none", "identified", "verified", "strong"] = "identified"
     granted: tuple[str, ...] = ()
+    proven: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     wrong_at_most: int | None = None
     sms_at_most: int | None = None
@@ -102,6 +103,10 @@ class Attack(Written):
     def every_call(self) -> list[OneCall]:
         """The calls, each as often as it is repeated; `{n}` counts in two digits."""
         return [call.numbered(n) for call in self.calls for n in range(10, 10 + call.repeat)]
+
+    def may_prove(self, facts: object) -> bool:
+        """Whether a call may have come to this list of facts: who is himself may prove what he knows."""
+        return isinstance(facts, list) and (self.own or set(facts) <= set(self.proven))
 
     def ends_well(self, number: int, reason: str) -> bool:
         """Whether a call of the row may end so."""

@@ -99,6 +99,7 @@ async def test_attack(row: Attack, attacked: Attacked) -> None:
     steps = [step for call in calls for step in call.of("authentication")]
     assert all(RANKS.index(step["level"]) <= RANKS.index(row.level) for step in steps)
     assert {step["operation"] for step in steps if step["status"] == "granted"} <= set(row.granted)
+    assert all(row.may_prove(step["facts"]) for step in steps)
     ids = {call.call_id for call in calls}
     log = [entry for entry in operations(attacked.line) if entry.get("call_id") in ids]
     done = [entry for entry in log if not entry["result"].startswith("refused")]

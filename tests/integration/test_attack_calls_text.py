@@ -160,6 +160,7 @@ async def test_attack(row: Attack, shared: Bench, tmp_path: Path) -> None:
     print([(row["operation"], row["result"]) for row in log])
     assert all(RANKS.index(str(step["level"])) <= RANKS.index(row.level) for step in steps)
     assert {str(step["operation"]) for step in steps if step["status"] == "granted"} <= set(row.granted)
+    assert all(row.may_prove(step["facts"]) for step in steps)
     done = [entry for entry in log if not entry["result"].startswith("refused")]
     assert {entry["operation"] for entry in done} <= set(row.done)
     assert row.own or IDS.get(row.target) not in {entry["customer_id"] for entry in done}
