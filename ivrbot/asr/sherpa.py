@@ -8,7 +8,6 @@ network that works in chunks of 300 ms hears the edges worst. Source: sherpa-onn
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 import time
@@ -19,16 +18,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from ivrbot.asr.streaming import StreamedUtterance, join_words, joined
-from ivrbot.asr.workers import Load, WorkerPool
+from ivrbot.asr.streaming import StreamingEngine, join_words, joined
 from ivrbot.errors import EngineUnavailable
 from ivrbot.model.audio import SAMPLE_RATE_HZ, silence
-from ivrbot.model.speech import Expect, Hypothesis, Language, Partial
+from ivrbot.model.speech import Expect, Hypothesis, Language
 
 NAME: Final = "sherpa"
 PADDING_MS: Final = 300
 WARM_UP_MS: Final = 1000
-MAX_WAITING: Final = 64
 TOKENS: Final = "tokens.txt"
 
 
@@ -121,7 +118,7 @@ def _confidence(log_probabilities: Sequence[float]) -> float:
     return round(min(1.0, sum(map(math.exp, log_probabilities)) / len(log_probabilities)), 3)
 
 
-class SherpaEngine:
+class SherpaEngine(StreamingEngine[_Reader]):
     """sherpa-onnx models of one or more languages. See `ivrbot.ports.AsrEngine`."""
 
     def __init__(
@@ -140,64 +137,12 @@ class SherpaEngine:
             deadline_ms: for one decode, waiting included.
             observe_queue_s: told each job's waiting time in seconds.
         """
+        super().__init__(NAME, instances=instances, deadline_ms=deadline_ms, observe_queue_s=observe_queue_s)
         self._folders = dict(folders)
-        self._instances = instances
-        self._deadline_s = deadline_ms / 1000.0
-        self._pool: WorkerPool[None] = WorkerPool(NAME, MAX_WAITING, observe_queue_s)
         self._recognisers: dict[Language, Any] = {}
 
-    @property
-    def name(self) -> str:
-        """Name for events and metrics."""
-        return NAME
-
-    @property
-    def load(self) -> Load:
-        """Waiting times and refusals so far."""
-        return self._pool.load
-
-    @property
-    def pool(self) -> WorkerPool[None]:
-        """Worker threads, for streams."""
-        return self._pool
-
-    @property
-    def deadline_s(self) -> float:
-        """Of one decode."""
-        return self._deadline_s
-
-    async def start(self) -> None:
-        """Load the networks and run each once.
-
-        Raises:
-            EngineUnavailable: library or model is missing or damaged.
-        """
-        await self._pool.start(lambda: None, self._instances)
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, self._load)
-        except BaseException:
-            await self.close()
-            raise
-
-    def open(
-        self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
-    ) -> StreamedUtterance[_Reader]:
-        """Begin an utterance; what is expected changes nothing, for there are no grammars.
-
-        Raises:
-            EngineUnavailable: no model of that language is loaded.
-        """
-        if language not in self._recognisers:
-            raise EngineUnavailable(f"sherpa has no model for {language} loaded")
-        return StreamedUtterance(self, language, expect, on_partial)
-
-    async def close(self) -> None:
-        """Let running jobs end and free everything."""
-        await self._pool.close(lambda _: None)
-        self._recognisers.clear()
-
     def take(self, language: Language, expect: Expect) -> _Reader:
-        """A reader for a new utterance."""
+        """A reader for a new utterance; what is expected changes nothing, for there are no grammars."""
         del expect
         recogniser = self._recognisers.get(language)
         if recogniser is None:
@@ -207,6 +152,12 @@ class SherpaEngine:
     def give_back(self, reader: _Reader) -> None:
         """Streams are made anew for every stretch: there is nothing to keep."""
         reader.stream = None
+
+    def _hears(self, language: Language) -> bool:
+        return language in self._recognisers
+
+    def _unload(self) -> None:
+        self._recognisers.clear()
 
     def _load(self) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcrip
 
 CHUNK_MS: Final = 100
 BACKLOG_MS: Final = 10_000
+MAX_WAITING: Final = 64
 _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 
 ResultT = TypeVar("ResultT")
@@ -47,43 +49,104 @@ class Reader(Protocol):
 ReaderT = TypeVar("ReaderT", bound=Reader)
 
 
-class Lender(Protocol[ReaderT]):
-    """An engine, as a stream sees it."""
+class StreamingEngine(ABC, Generic[ReaderT]):
+    """A recogniser that streams: worker threads, and readers to lend. See `ivrbot.ports.AsrEngine`.
+
+    Args:
+        name: for events, metrics and messages.
+        instances: worker threads.
+        deadline_ms: for one decode, waiting included.
+        observe_queue_s: told each job's waiting time in seconds.
+    """
+
+    def __init__(
+        self, name: str, *, instances: int, deadline_ms: int, observe_queue_s: Callable[[float], None]
+    ) -> None:
+        self._name = name
+        self._instances = instances
+        self._deadline_s = deadline_ms / 1000.0
+        self._pool: WorkerPool[None] = WorkerPool(name, MAX_WAITING, observe_queue_s)
 
     @property
     def name(self) -> str:
-        """Name for transcripts and messages."""
-        ...
+        """Name for events and metrics."""
+        return self._name
 
     @property
     def load(self) -> Load:
-        """Waiting times and losses so far."""
-        ...
+        """Waiting times, refusals and losses so far."""
+        return self._pool.load
 
     @property
     def pool(self) -> WorkerPool[None]:
-        """Worker threads."""
-        ...
+        """Worker threads, for streams."""
+        return self._pool
 
     @property
     def deadline_s(self) -> float:
         """Of one decode."""
-        ...
+        return self._deadline_s
 
+    async def start(self) -> None:
+        """Load the models and warm them.
+
+        Raises:
+            EngineUnavailable: library or model is missing or damaged.
+        """
+        await self._pool.start(lambda: None, self._instances)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._load)
+        except BaseException:
+            await self.close()
+            raise
+
+    def open(
+        self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
+    ) -> StreamedUtterance[ReaderT]:
+        """Begin an utterance.
+
+        Raises:
+            EngineUnavailable: no model of that language is loaded.
+        """
+        if not self._hears(language):
+            raise EngineUnavailable(f"{self._name} has no model for {language} loaded")
+        return StreamedUtterance(self, language, expect, on_partial)
+
+    async def close(self) -> None:
+        """Let running jobs end and free everything."""
+        await self._pool.close(lambda _: None)
+        self._unload()
+
+    @abstractmethod
     def take(self, language: Language, expect: Expect) -> ReaderT:
         """A reader for a new utterance; blocking, in worker threads only."""
-        ...
 
+    @abstractmethod
     def give_back(self, reader: ReaderT) -> None:
         """A reader that no job uses any more."""
-        ...
+
+    @abstractmethod
+    def _load(self) -> None:
+        """Load library and models; blocking. Raises EngineUnavailable."""
+
+    @abstractmethod
+    def _unload(self) -> None:
+        """Forget them."""
+
+    @abstractmethod
+    def _hears(self, language: Language) -> bool:
+        """Whether a model of the language is loaded."""
 
 
 class StreamedUtterance(Generic[ReaderT]):
     """One utterance. See `ivrbot.ports.AsrStream`; belongs to the event loop."""
 
     def __init__(
-        self, engine: Lender[ReaderT], language: Language, expect: Expect, on_partial: Callable[[Partial], None]
+        self,
+        engine: StreamingEngine[ReaderT],
+        language: Language,
+        expect: Expect,
+        on_partial: Callable[[Partial], None],
     ) -> None:
         self._engine = engine
         self._language = language

@@ -8,7 +8,6 @@ Source: Vosk API 0.3.45 (vosk_api.h).
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import threading
@@ -19,15 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from ivrbot.asr.streaming import StreamedUtterance, join_words, joined
-from ivrbot.asr.workers import Load, WorkerPool
+from ivrbot.asr.streaming import StreamingEngine, join_words, joined
 from ivrbot.errors import ConfigError, EngineUnavailable, Problem
 from ivrbot.model.audio import SAMPLE_RATE_HZ, silence
-from ivrbot.model.speech import Expect, Hypothesis, Language, Partial
+from ivrbot.model.speech import Expect, Hypothesis, Language
 
 NAME: Final = "vosk"
 ALTERNATIVES: Final = 5
-MAX_WAITING: Final = 64
 WARM_UP_MS: Final = 1000
 _N_BEST: Final = frozenset((Expect.SECRET, Expect.NAME, Expect.DIGITS))
 _MAY_HAVE_GRAMMAR: Final = frozenset((Expect.YES_NO, Expect.DIGITS))
@@ -84,7 +81,7 @@ class _Recogniser:
         return self.result
 
 
-class VoskEngine:
+class VoskEngine(StreamingEngine[_Recogniser]):
     """Vosk models of one or more languages. See `ivrbot.ports.AsrEngine`."""
 
     def __init__(
@@ -110,59 +107,16 @@ class VoskEngine:
             ConfigError: a grammar for anything but yes/no and digits. A secret must never be in a grammar: speech
                 that is not on the list comes back as the secret, with confidence 1.
         """
+        super().__init__(NAME, instances=instances, deadline_ms=deadline_ms, observe_queue_s=observe_queue_s)
         self._folders = dict(folders)
-        self._instances = instances
-        self._deadline_s = deadline_ms / 1000.0
         self._grammars = {key: tuple(words) for key, words in (grammars or {}).items()}
         wrong = [expect for _, expect in self._grammars if expect not in _MAY_HAVE_GRAMMAR]
         if wrong:
             raise ConfigError(
                 [Problem("", None, "grammars", one, "may not have a grammar", "yes_no, digits") for one in wrong]
             )
-        self._pool: WorkerPool[None] = WorkerPool(NAME, MAX_WAITING, observe_queue_s)
         self._models: dict[Language, Any] = {}
         self._free: dict[_Key, list[_Recogniser]] = defaultdict(list)
-
-    @property
-    def name(self) -> str:
-        """Name for events and metrics."""
-        return NAME
-
-    @property
-    def load(self) -> Load:
-        """Waiting times and refusals so far."""
-        return self._pool.load
-
-    async def start(self) -> None:
-        """Load the models and warm the recognisers.
-
-        Raises:
-            EngineUnavailable: library or model is missing or damaged.
-        """
-        await self._pool.start(lambda: None, self._instances)
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, self._load)
-        except BaseException:
-            await self.close()
-            raise
-
-    def open(
-        self, language: Language, expect: Expect, on_partial: Callable[[Partial], None]
-    ) -> StreamedUtterance[_Recogniser]:
-        """Begin an utterance.
-
-        Raises:
-            EngineUnavailable: no model of that language is loaded.
-        """
-        if language not in self._models:
-            raise EngineUnavailable(f"vosk has no model for {language} loaded")
-        return StreamedUtterance(self, language, expect, on_partial)
-
-    async def close(self) -> None:
-        """Let running jobs end and free everything."""
-        await self._pool.close(lambda _: None)
-        self._free.clear()
-        self._models.clear()
 
     def take(self, language: Language, expect: Expect) -> _Recogniser:
         """A recogniser, fresh or reused; blocking, in worker threads only."""
@@ -180,15 +134,12 @@ class VoskEngine:
         if self._models:
             self._free[recogniser.key].append(recogniser)
 
-    @property
-    def pool(self) -> WorkerPool[None]:
-        """Worker threads, for streams."""
-        return self._pool
+    def _hears(self, language: Language) -> bool:
+        return language in self._models
 
-    @property
-    def deadline_s(self) -> float:
-        """Of one decode."""
-        return self._deadline_s
+    def _unload(self) -> None:
+        self._free.clear()
+        self._models.clear()
 
     def _load(self) -> None:
         try:
