@@ -1,4 +1,4 @@
-"""Measure understanding: python -m benchmarks.nlu text noise voices rasa public --public-folder FOLDER
+"""Measure understanding: python -m benchmarks.nlu text noise voices rasa
 
 Every part prints one JSON line per measurement; `--mistakes` lists what was got wrong on standard error.
 
@@ -13,24 +13,21 @@ Every part prints one JSON line per measurement; `--mistakes` lists what was got
   read by the embedded recogniser. Floor 80 %, goal 90. They are no measure of people's speech.
 - rasa: Rasa 3.6 trained on the same nlu_data (light: logistic regression, diet: DIETClassifier), beside the
   embedded classifier on the same sentences; builds and trains what is missing.
-- public: BANKING77 (`banking77/train.csv`, `banking77/test.csv` with `text,category`) and CLINC150
-  (`clinc150/data_full.json`) in FOLDER, trained as `ivrbot nlu eval --train` does.
-  Floors: BANKING77 92.5 %; CLINC150 in scope 95 % and, at one threshold chosen on its validation part, 91 % in
-  scope with 88 % of out-of-scope recall; goals 94, 97, 92 and 92.
+
+Public data sets: benchmarks/nlu_public.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
 import json
 import random
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,9 +37,9 @@ from ivrbot.media.wav import read_wav
 from ivrbot.model.audio import Pcm
 from ivrbot.model.speech import LANGUAGES, OUT_OF_SCOPE, Expect, Language, NluResult
 from ivrbot.nlu.data import load_training_data
-from ivrbot.nlu.embedded import EmbeddedNlu, load_encoder
+from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.nlu.encoder import ENCODER_FILE
-from ivrbot.nlu.evaluate import Row, engine_from_rows, read_rows
+from ivrbot.nlu.evaluate import Row, read_rows
 from ivrbot.nlu.rasa import RasaNlu
 from ivrbot.nlu.text import normalise
 from tests.caller_speech import CallerVoice, caller_wav
@@ -57,9 +54,6 @@ VOICES: Final[dict[Language, tuple[CallerVoice, ...]]] = {
     "en": ("bdl", "clb", "alan"),
 }
 SAMPLE: Final[dict[Language, int]] = {"ru": 60, "en": 30}
-PUBLISHED: Final = """Not there: {missing}. Published by their authors:
-  BANKING77: github.com/PolyAI-LDN/task-specific-datasets, banking_data (CC BY 4.0; Casanueva et al. 2020)
-  CLINC150: github.com/clinc/oos-eval, data/data_full.json (CC BY 3.0; Larson et al. 2019)"""
 
 Parse = Callable[[str, Language], Awaitable[NluResult]]
 
@@ -207,56 +201,6 @@ async def measure_rasa(config: str, mistakes: bool) -> None:
             await engine.close()
 
 
-def measure_public(folder: Path, encoder_path: Path) -> None:
-    """BANKING77 and CLINC150, whichever is there."""
-    banking, clinc = folder / "banking77", folder / "clinc150" / "data_full.json"
-    missing = [str(path) for path in (banking / "train.csv", banking / "test.csv", clinc) if not path.is_file()]
-    if missing:
-        print(PUBLISHED.format(missing=", ".join(missing)), file=sys.stderr)
-    encoder = load_encoder(encoder_path)
-    if (banking / "train.csv").is_file() and (banking / "test.csv").is_file():
-        engine = engine_from_rows(list(csv_rows(banking / "train.csv")), "en", encoder)
-        test = list(csv_rows(banking / "test.csv"))
-        hits = sum(top(engine, text)[0] == intent for intent, text in test)
-        tell("public", "embedded", "en", "banking77", {"n": len(test), "accuracy": round(hits / len(test), 4)})
-    if clinc.is_file():
-        measure_clinc(json.loads(clinc.read_text("utf-8")), encoder_path)
-
-
-def measure_clinc(data: dict[str, list[list[str]]], encoder_path: Path) -> None:
-    """In scope, then with rejection at a threshold chosen on the validation part."""
-    train = [(intent, text) for part in ("train", "oos_train") for text, intent in data[part]]
-    engine = engine_from_rows(train, "en", load_encoder(encoder_path))
-    found = {
-        part: [(intent, *top(engine, text)) for text, intent in data[part]]
-        for part in ("val", "oos_val", "test", "oos_test")
-    }
-    inside = sum(name == intent for intent, name, _ in found["test"]) / len(found["test"])
-
-    def shares(suffix: str, threshold: float) -> tuple[float, float]:
-        kept = [name == intent and share >= threshold for intent, name, share in found[suffix]]
-        out = [name == "oos" or share < threshold for _, name, share in found[f"oos_{suffix}"]]
-        return sum(kept) / len(kept), sum(out) / len(out)
-
-    threshold = max((step / 50 for step in range(50)), key=lambda value: sum(shares("val", value)))
-    right_inside, recall = shares("test", threshold)
-    result = {"in_scope": inside, "threshold": threshold, "in_scope_at_it": right_inside, "oos_recall": recall}
-    tell("public", "embedded", "en", "clinc150", {name: round(value, 4) for name, value in result.items()})
-
-
-def top(engine: EmbeddedNlu, text: str) -> tuple[str, float]:
-    """Likeliest class, before any rejection or guard of ours."""
-    ranking = engine.parse_now(text, "en").ranking
-    return (ranking[0].name, ranking[0].confidence) if ranking else ("", 0.0)
-
-
-def csv_rows(path: Path) -> Iterator[Row]:
-    """`text,category` with a head line."""
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            yield line["category"], line["text"]
-
-
 def tell(part: str, engine: str, language: str, data: str, result: dict[str, object]) -> None:
     print(json.dumps({"part": part, "engine": engine, "lang": language, "set": data, **result}), flush=True)
 
@@ -285,14 +229,11 @@ async def run(arguments: argparse.Namespace) -> None:
     if "rasa" in parts:
         for config in ("light", "diet"):
             await measure_rasa(config, arguments.mistakes)
-    if "public" in parts:
-        measure_public(arguments.public_folder, encoder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nlu")
-    parser.add_argument("parts", nargs="+", choices=("text", "noise", "voices", "rasa", "public"))
-    parser.add_argument("--public-folder", type=Path, default=Path("datasets"))
+    parser.add_argument("parts", nargs="+", choices=("text", "noise", "voices", "rasa"))
     parser.add_argument("--mistakes", action="store_true", help="every mistake on standard error")
     asyncio.run(run(parser.parse_args()))
 

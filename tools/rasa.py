@@ -106,11 +106,11 @@ def _run(program: Path, *arguments: str) -> None:
         raise RasaMissing(f"rasa {' '.join(arguments[:2])} failed:\n{done.stdout[-2000:]}")
 
 
-def _domain() -> Path:
-    """A domain that names every intent of nlu_data, which validation wants."""
+def _domain(data: Path) -> Path:
+    """A domain that names every intent of the training data, which validation wants."""
     intents = {
         line.split(":", 1)[1].strip()
-        for file in sorted(NLU_DATA.rglob("*.yml"))
+        for file in sorted(data.rglob("*.yml"))
         for line in file.read_text("utf-8").splitlines()
         if line.startswith("- intent:")
     }
@@ -137,7 +137,16 @@ def train(program: Path, config: str, data: Path = NLU_DATA) -> Path:
         # Rasa writes hints into its configuration file: it gets a copy.
         copy = CACHE / source.name
         shutil.copyfile(source, copy)
-        validated = ("data", "validate", "--domain", str(_domain()), "--data", str(data), "--config", str(copy))
+        validated = (
+            "data",
+            "validate",
+            "--domain",
+            str(_domain(data)),
+            "--data",
+            str(data),
+            "--config",
+            str(copy),
+        )
         _run(program, *validated)
         print(f"training Rasa ({config})", file=sys.stderr)
         out = ("--out", str(model.parent), "--fixed-model-name", name)

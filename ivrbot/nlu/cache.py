@@ -34,11 +34,16 @@ _CODE: Final = (
     "features.py",
     "guard.py",
     "guard_words.py",
+    "minimise.py",
     "noise.py",
+    "onnx_file.py",
     "regression.py",
     "repair.py",
     "text.py",
 )
+_LANGUAGE_CODE: Final = ("phonetic*.py", "negation.py", "tokens.py", "lexicon.py")
+"""What of `ivrbot.language` the features and the guard are made with."""
+
 _PREFIX: Final = "classifier-"
 
 
@@ -55,9 +60,11 @@ def cache_key(data_dir: Path, model_path: Path | None, intents: Collection[str] 
     """
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    files = [here / name for name in _CODE] + sorted([*data_dir.glob("*/*.yml"), *data_dir.glob("*/*.yaml")])
-    for file in files:
-        name = file.name if file.parent == here else str(file.relative_to(data_dir))
+    language = here.parent / "language"
+    code = [here / name for name in _CODE]
+    code += sorted(file for pattern in _LANGUAGE_CODE for file in language.glob(pattern))
+    for file in [*code, *sorted([*data_dir.glob("*/*.yml"), *data_dir.glob("*/*.yaml")])]:
+        name = file.name if file.parent in (here, language) else str(file.relative_to(data_dir))
         content = file.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)

@@ -39,6 +39,7 @@ class EmbeddedNlu:
         *,
         executor: Executor | None = None,
         reject_below: float = REJECT_BELOW,
+        guarded: bool = True,
     ) -> None:
         """Takes a trained classifier.
 
@@ -46,8 +47,10 @@ class EmbeddedNlu:
             classifier: trained on normalised text.
             executor: where parses run; None makes an own thread, closed by `close`.
             reject_below: least confidence that an intent needs.
+            guarded: what is refused is left out, by the grammar of the bank's topics; False for other intents.
         """
         self._classifier = classifier
+        self._guarded = guarded
         self._reject_below = reject_below
         self._own = ThreadPoolExecutor(1, "nlu") if executor is None else None
         self._executor: Executor = executor if executor is not None else self._own  # type: ignore[assignment]
@@ -134,14 +137,17 @@ class EmbeddedNlu:
         if not words:
             return NluResult(text, OUT_OF_SCOPE, 0.0, engine=self.name)
         # What is refused is heard like what is asked for; so what is left without it is read as well.
-        left = asserted_part(text, language)
+        left = asserted_part(text, language) if self._guarded else words
         readings = [words, left] if left and left != words else [words]
         scores, *rest = self._classifier.scores_of(readings)
         if not left:
             return NluResult(text, OUT_OF_SCOPE, REFUSED, self._ranking(scores), engine=self.name)
         if rest:
             scores = together((with_scope_of(rest[0], scores), rest[0]))
-        intent, confidence = decide_intent(text, language, scores, self._reject_below)
+        if self._guarded:
+            intent, confidence = decide_intent(text, language, scores, self._reject_below)
+        else:
+            intent, confidence = next(iter(scores.items()))
         return NluResult(text, intent, confidence, self._ranking(scores), engine=self.name)
 
     @staticmethod

@@ -164,20 +164,22 @@ def _intent_report(expected: int, answered: int, right: int) -> IntentReport:
     return IntentReport(expected, precision, recall, 2 * right / (expected + answered))
 
 
-def engine_from_rows(
-    rows: Sequence[Row], language: Language, encoder: SentenceEncoder | None, *, reject_below: float = 0.0
-) -> EmbeddedNlu:
-    """Trains the same classifier on labelled rows (public benchmarks: `nlu eval --train`).
+def engine_from_rows(rows: Sequence[Row], language: Language, encoder: SentenceEncoder | None) -> EmbeddedNlu:
+    """Trains the same classifier on labelled rows (public benchmarks: `nlu eval --train`); nothing is rejected.
+
+    Rows that name out_of_scope are taken for the bank's own. Foreign intents have no grammar of refusals, so that
+    nothing is guarded, and their sentences are typed, so that none is noised.
 
     Args:
         rows: (intent, text), at least two intents.
         language: of the texts.
         encoder: sentence embeddings or None.
-        reject_below: 0 for benchmarks without an out-of-scope class of ours.
     """
+    own = any(intent == OUT_OF_SCOPE for intent, _ in rows)
     classifier = TextClassifier(encoder)
-    classifier.fit({language: columns([Example(intent, text) for intent, text in rows])})
-    return EmbeddedNlu(classifier, reject_below=reject_below)
+    examples = columns([Example(intent, text) for intent, text in rows])
+    classifier.fit({language: examples}, copies=NOISE_COPIES if own else 0)
+    return EmbeddedNlu(classifier, reject_below=0.0, guarded=own)
 
 
 def cross_validate(

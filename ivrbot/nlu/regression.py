@@ -1,7 +1,8 @@
 """Multinomial logistic regression over one dense and one sparse block of features.
 
 scikit-learn's takes one matrix only; with the embedding stored sparsely beside the TF-IDF it needs six times the
-time. Same objective: mean cross-entropy plus |W|^2 / (2 C n), intercepts free, minimised by L-BFGS.
+time. Same objective: mean cross-entropy plus |W|^2 / (2 C n), intercepts free, minimised by L-BFGS
+(`ivrbot.nlu.minimise`).
 Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning", section 4.4; Byrd et al. 1995.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ivrbot.nlu.features import SparseRows
+from ivrbot.nlu.minimise import Vector, minimise
 
 _MAX_ITERATIONS: Final = 200
 
@@ -53,7 +55,6 @@ class SoftmaxRegression:
             weights: how much each row counts, n values above 0; None counts each as 1.
         """
         # Slow to import, needed only in training.
-        from scipy.optimize import minimize
         from scipy.sparse import csr_matrix
 
         sparse = csr_matrix(
@@ -71,11 +72,11 @@ class SoftmaxRegression:
         decay = 1.0 / (self._c * mass)
         counted /= np.float32(mass)
 
-        def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            found = flat.reshape(d + s + 1, classes).astype(np.float32)
+        def objective(flat: Vector) -> tuple[float, Vector]:
+            found = flat.reshape(d + s + 1, classes)
             share = softmax(dense @ found[:d] + sparse @ found[d:-1] + found[-1])
             loss = -float((np.log(np.maximum(share[rows, target], 1e-12)) * counted).sum(dtype=np.float64))
-            loss += 0.5 * decay * float(np.square(found[:-1]).sum(dtype=np.float64))
+            loss += 0.5 * decay * float(flat[:-classes] @ flat[:-classes])
             share[rows, target] -= 1.0
             share *= counted[:, None]
             gradient = np.empty_like(found)
@@ -83,12 +84,11 @@ class SoftmaxRegression:
             gradient[d:-1] = transposed @ share
             gradient[:-1] += np.float32(decay) * found[:-1]
             gradient[-1] = share.sum(axis=0)
-            return loss, gradient.ravel().astype(np.float64)
+            return loss, gradient.ravel()
 
-        options = {"maxcor": 4, "maxiter": _MAX_ITERATIONS, "gtol": self._tolerance, "ftol": 1e-9}
-        start = np.zeros((d + s + 1) * classes)
-        solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-        best = solution.x.reshape(d + s + 1, classes).astype(np.float32)
+        start = np.zeros((d + s + 1) * classes, np.float32)
+        solution = minimise(objective, start, tolerance=self._tolerance, max_iterations=_MAX_ITERATIONS)
+        best = solution.reshape(d + s + 1, classes)
         self.dense_weights, self.sparse_weights = best[:d].copy(), best[d:-1].copy()
         self.bias = best[-1].copy()
 

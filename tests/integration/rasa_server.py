@@ -17,13 +17,16 @@ READY_S = 120.0
 
 
 @contextmanager
-def running_rasa(config: str, log: Path, deadline_ms: int = 5_000) -> Iterator[tuple[RasaServer, int]]:
+def running_rasa(
+    config: str, log: Path, deadline_ms: int = 5_000, data: Path = rasa.NLU_DATA
+) -> Iterator[tuple[RasaServer, int]]:
     """Build and train what is missing, start the server, wait for its model.
 
     Args:
         config: "light" or "diet".
         log: file for the server's output.
         deadline_ms: of the client; generous, since tests share the machine.
+        data: training data, of the repository or in the same format.
 
     Yields:
         The server and its process id.
@@ -32,7 +35,7 @@ def running_rasa(config: str, log: Path, deadline_ms: int = 5_000) -> Iterator[t
         tools.rasa.RasaMissing: there is no Python 3.10.
     """
     program = rasa.build()
-    model = rasa.train(program, config)
+    model = rasa.train(program, config, data)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
