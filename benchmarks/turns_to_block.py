@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import median
 
 from ivrbot.config import load_settings
+from ivrbot.model.call import Disposition
 from ivrbot.model.events import EventType
 from ivrbot.simulate.calls import many, open_world
 from ivrbot.simulate.outcome import Outcome
@@ -43,9 +44,20 @@ def blocked(outcome: Outcome) -> tuple[int, float] | None:
     return None
 
 
+def why_not(outcome: Outcome) -> str:
+    """What came of a call in which nothing was blocked."""
+    told = {data["response"] for kind, _, data in outcome.events if kind is EventType.BOT_SAID}
+    if "utter_card_already_blocked" in told:
+        return "blocked before, told so"
+    if outcome.disposition is Disposition.ABANDONED:
+        return "the caller left"
+    return f"{outcome.disposition.value}: {outcome.reason}"
+
+
 async def measure(calls: int, seed: int) -> dict[str, object]:
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     placed: dict[str, int] = defaultdict(int)
+    causes: dict[str, Counter[str]] = defaultdict(Counter)
     async with open_world(load_settings(Path.cwd())) as world:
         personas = (draw(seed, number, goals=GOALS) for number in range(calls))
         async for outcome in many(world, personas, concurrency=4):
@@ -53,12 +65,15 @@ async def measure(calls: int, seed: int) -> dict[str, object]:
                 placed[name] += 1
                 if (at := blocked(outcome)) is not None:
                     found[name].append(at)
+                else:
+                    causes[name][why_not(outcome)] += 1
     return {
         name: {
             "calls": placed[name],
             "blocked": len(found[name]),
             "turns_p50": median(turns for turns, _ in found[name]) if found[name] else None,
             "seconds_p50": round(median(s for _, s in found[name]), 1) if found[name] else None,
+            "not_blocked": dict(causes[name].most_common()),
         }
         for name in sorted(placed)
     }
