@@ -64,7 +64,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_why
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
-	$(BIN)/python -m pytest -m bench
+	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.kpis
 
 # Two months of simulated calls in a folder of their own, and a server over them; every page says that they are simulated.
