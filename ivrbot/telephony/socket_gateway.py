@@ -17,7 +17,8 @@ from ivrbot.metrics import LEGS_REFUSED
 from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor
 from ivrbot.telephony.pacer import Pacer
-from ivrbot.telephony.socket_leg import CLOSE_S, MAX_MESSAGE_BYTES, Identify, SocketLeg
+from ivrbot.telephony.socket_leg import MAX_MESSAGE_BYTES, Identify, SocketLeg
+from ivrbot.telephony.sound_socket import CLOSE_S
 from ivrbot.telephony.wire.chan_websocket import SUBPROTOCOL, ChanWebsocket
 from ivrbot.telephony.wire.media_messages import Began, Dialect
 

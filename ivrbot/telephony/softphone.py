@@ -21,7 +21,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,32 +30,23 @@ from aiohttp import WSMsgType, web
 
 from ivrbot.config import MediaSettings
 from ivrbot.errors import LegRefused, ProtocolError
-from ivrbot.media.framing import Framer
-from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
-from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SAMPLE_BYTES
+from ivrbot.metrics import LEGS_REFUSED
+from ivrbot.model.audio import SAMPLE_BYTES
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.model.speech import LANGUAGES, Language
-from ivrbot.ports import CallDoor, MediaSink
-from ivrbot.telephony.allowance import Allowance
+from ivrbot.ports import CallDoor
 from ivrbot.telephony.operator_line import WAIT_FOR_OPERATOR_S, OperatorLine, OperatorLines, Side
-from ivrbot.telephony.outbox import Outbox
-from ivrbot.telephony.pacer import PacedLeg, Pacer
+from ivrbot.telephony.pacer import Pacer
+from ivrbot.telephony.sound_socket import CLOSE_S, MAX_MESSAGES_AT_ONCE, SoundSocket
 
 MAX_SOCKETS: Final = 64
 START_S: Final = 30.0
 """A page that was opened must place its call by then."""
 MAX_MESSAGE_BYTES: Final = 16 * 1024
-INBOUND_BURST_FRAMES: Final = 50
-MAX_MESSAGES_AT_ONCE: Final = 500
 ENDING_S: Final = 5.0
 """How long the page waits to be told how its call ended."""
-CLOSE_S: Final = 2.0
 
-_SOUND_BYTES_PER_S: Final = FRAME_BYTES * 1000 / FRAME_MS
-_MESSAGES_PER_S: Final = 250.0
-_PARTED: Final = frozenset({None, 1000, 1001, 1005})
-"""Close codes of a page that hung up or was closed (RFC 6455, section 7.4.1)."""
 _KEYS: Final = frozenset("0123456789*#")
 _NUMBER: Final = frozenset("+0123456789")
 _MAX_NUMBER_CHARS: Final = 20
@@ -154,76 +145,37 @@ class SoftphoneGateway:
             leg.leave()
 
 
-class _Socket:
+class _Socket(SoundSocket):
     """One page: a leg (see ports.Leg) while the bot has it, then perhaps a line to an operator."""
 
     def __init__(
         self, gateway: SoftphoneGateway, ws: web.WebSocketResponse, transport: asyncio.Transport | None
     ) -> None:
+        super().__init__(ws, transport, gateway.pacer)
         self._gateway = gateway
-        self._ws = ws
-        self._loop = asyncio.get_running_loop()
-        self._call_id = CallId("")
-        self._sink: MediaSink | None = None
-        self._paced: PacedLeg | None = None
-        self._cause = ""
         self._line: OperatorLine | None = None
-        self._framer = Framer()
-        self._lost_inbound = 0
-        self._outbox = Outbox(ws, transport)
         self._started: asyncio.Future[CallRegistration] = self._loop.create_future()
         self._ended = asyncio.Event()
         self._gone = asyncio.Event()
-        self._sound = Allowance(INBOUND_BURST_FRAMES * FRAME_BYTES, _SOUND_BYTES_PER_S, self._loop.time())
-        self._messages = Allowance(MAX_MESSAGES_AT_ONCE, _MESSAGES_PER_S, self._loop.time())
-
-    # --- Leg ---
-
-    @property
-    def call_id(self) -> CallId:
-        return self._call_id
-
-    @property
-    def dropped(self) -> Mapping[str, int]:
-        return {"inbound": self._lost_inbound, "outbound": self._outbox.dropped}
-
-    def close(self) -> None:
-        self.end("closed")
 
     def notify(self, message: dict[str, object]) -> None:
+        """Show something on the page."""
         self._outbox.tell(message)
 
     # --- the socket's life ---
 
     async def serve(self) -> None:
         """Read, write and follow the call until the page is gone or there is nothing more to tell it."""
-        reader = asyncio.create_task(self._read(), name="softphone-read")
-        writer = asyncio.create_task(self._outbox.run(), name="softphone-write")
-        story = asyncio.create_task(self._live(), name="softphone-call")
         try:
-            await asyncio.wait((reader, writer, story), return_when=asyncio.FIRST_COMPLETED)
+            await self._run("softphone", self._read(), self._live())
         finally:
-            lost = self._ws.close_code not in _PARTED
-            self.end("connection_lost" if lost else "hangup")
-            self.leave()
-            try:
-                async with asyncio.timeout(CLOSE_S):
-                    await asyncio.gather(writer, return_exceptions=True)
-                    await self._ws.close()
-            except TimeoutError:
-                self._outbox.abort()
-            for task in (reader, writer, story):
-                task.cancel()
-            for result in await asyncio.gather(reader, writer, story, return_exceptions=True):
-                if isinstance(result, Exception):
-                    _log.error("a softphone's connection broke", exc_info=result)
             if self._line:
                 self._gateway.lines.close(self._line)
 
     def leave(self) -> None:
         """Stop serving the page, with a call or without."""
         self._gone.set()
-        self._outbox.finish()
+        super().leave()
         if not self._started.done():
             self._started.cancel()
 
@@ -236,14 +188,14 @@ class _Socket:
             LEGS_REFUSED.labels("no_start").inc()
             self._error("no_start")
             return
-        self._call_id = registration.call_id
+        self.call_id = registration.call_id
         async with self._gateway.follow(registration.call_id) as events:
             if not await self._begin(registration):
                 return
             await self._ended.wait()
             ending = await _ending(events)
         dossier_id = str(ending.get("dossier") or "")
-        waits = bool(dossier_id) and self._cause == "closed" and not self._gone.is_set()
+        waits = bool(dossier_id) and self.cause == "closed" and not self._gone.is_set()
         if waits:
             self._line = self._gateway.lines.open(dossier_id, self._outbox.put)
         self._outbox.tell(
@@ -266,15 +218,13 @@ class _Socket:
             if self._gone.is_set() or not taken:
                 self._error("busy")
                 return False
-            self._sink = self._gateway.door.admit(self)
+            self._let_in(self._gateway.door, self._outbox.play)
         except LegRefused as error:
             _log.warning("leg refused: %s", error)
             LEGS_REFUSED.labels("door").inc()
             self._error("refused")
             return False
         self._outbox.tell({"type": "ready", "call_id": registration.call_id})
-        if not self._cause:
-            self._paced = self._gateway.pacer.add(self._sink.next_frame, self._outbox.play)
         return True
 
     async def _with_operator(self, line: OperatorLine) -> None:
@@ -286,31 +236,20 @@ class _Socket:
             return
         await _first(line.over, self._gone)
 
-    def end(self, cause: str) -> None:
-        """End the leg once; `on_closed` follows in the loop's next round."""
-        if self._cause:
-            return
-        self._cause = cause
-        if self._paced:
-            self._gateway.pacer.remove(self._paced)
-        self._loop.call_soon(self._report)  # never from within a call of the sink
-
     def _report(self) -> None:
-        if self._sink:
-            LEGS_CLOSED.labels(self._cause).inc()
-            self._sink.on_closed(self._cause)
+        super()._report()
         self._ended.set()
 
     # --- from the page ---
 
     async def _read(self) -> None:
         async for message in self._ws:
-            if not self._messages.take(1, self._loop.time()):
+            if not self._may_speak():
                 self._broken(f"more than {MAX_MESSAGES_AT_ONCE} messages at once")
                 return
             try:
                 if message.type is WSMsgType.BINARY:
-                    self._hear(message.data)
+                    self._listen(message.data)
                 elif message.type is WSMsgType.TEXT:
                     self._obey(_parsed(message.data))
             except ProtocolError as error:
@@ -319,18 +258,15 @@ class _Socket:
             if self._gone.is_set():
                 return
 
-    def _hear(self, pcm: bytes) -> None:
+    def _listen(self, pcm: bytes) -> None:
         if len(pcm) % SAMPLE_BYTES:
             raise ProtocolError("half a sample")
-        if not self._sound.take(len(pcm), self._loop.time()):
-            lost = max(1, len(pcm) // FRAME_BYTES)
-            FRAMES_DROPPED.labels("inbound").inc(lost)
-            self._lost_inbound += lost
-        elif self._line:
+        if not self._takes(pcm):
+            return
+        if self._line:
             self._line.sound(Side.CALLER, pcm)
-        elif self._sink and not self._cause:
-            for frame in self._framer.feed(pcm):
-                self._sink.on_frame(frame)
+        else:
+            self._hear(pcm)
 
     def _obey(self, message: dict[str, Any]) -> None:
         match message.get("type"):
@@ -351,14 +287,14 @@ class _Socket:
     def _press(self, key: object) -> None:
         if key not in _KEYS:
             raise ProtocolError("no such key")
-        if self._sink and not self._cause:
-            self._sink.on_key(str(key))
+        if self.sink:
+            self.sink.on_key(str(key))
 
     def _hang_up(self) -> None:
         self.end("hangup")
         if self._line:
             self._gateway.lines.close(self._line)
-        if self._line or not self._sink:
+        if self._line or not self.was_let_in:
             self.leave()
 
     def _broken(self, what: str) -> None:
