@@ -84,6 +84,11 @@ class OnnxVoiceprint:
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await asyncio.shield(work)
+        except asyncio.CancelledError as error:
+            # The work itself is only ever cancelled by `close`; whoever cancels the caller cancels just him.
+            if work.cancelled():
+                raise EngineUnavailable("comparing voices: closed meanwhile") from error
+            raise
         except TimeoutError as error:
             raise EngineTimeout(f"a voice was not compared within {self._deadline_s:.1f} s") from error
 

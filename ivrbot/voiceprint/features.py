@@ -29,6 +29,8 @@ BANDS: Final = 80
 LONGEST_SPEECH_MS: Final = 60_000
 """More adds nothing to a voice, but costs time: the first minute of speech is taken."""
 LONGEST_SOUND_MS: Final = 600_000
+SPEECH_LEVEL: Final = 0.1
+"""Speech is brought to -20 dBFS: the logarithm has a floor, and a quiet line must not lie on it."""
 VERSION: Final = "telephone band 300-3400 Hz, 80 mel bands at 16 kHz, speech only, 1"
 """Part of what a sample is told apart by: other features, other embeddings."""
 
@@ -82,7 +84,8 @@ def hear(pcm: bytes) -> Heard:
     first, last = int(steps[0]), int(steps[-1])
     # Windows reach 7.5 ms past their step on either side.
     begin, end = max(0, first - 1), last + 3
-    frames = _log_mel(in_band[begin * STEP_SAMPLES : end * STEP_SAMPLES])
+    part = in_band[begin * STEP_SAMPLES : end * STEP_SAMPLES]
+    frames = _log_mel(part * np.float32(SPEECH_LEVEL / speech.rms))
     # Frame i is a window around 12.5 ms + 10 i ms: it belongs to the step that holds its middle.
     chosen = steps - begin - 1
     frames = frames[chosen[(chosen >= 0) & (chosen < len(frames))]]

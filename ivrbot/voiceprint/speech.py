@@ -19,7 +19,7 @@ from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ
 
 STEP_MS: Final = 10
 STEP_SAMPLES: Final = SAMPLE_RATE_HZ * STEP_MS // 1000
-FLOOR_DBFS: Final = -60.0
+FLOOR_DBFS: Final = -70.0
 """Quieter is silence whatever the detector says."""
 QUIETEST_DBFS: Final = -90.0
 """Digital silence is counted as so much noise, the rounding of 16 bits."""
@@ -31,6 +31,9 @@ LARGEST_SNR_DB: Final = 60.0
 _MODE: Final = 3
 _FULL_SCALE: Final = 32768.0
 _CLIP_LEVEL: Final = 0.97
+LOUD_PERCENTILE: Final = 95.0
+LOUD_DBFS: Final = -18.0
+LARGEST_GAIN: Final = 31.6
 QUIET_STEPS: Final = 20
 QUIET_PERCENTILE: Final = 10.0
 
@@ -45,10 +48,12 @@ class Speech:
     Attributes:
         flags: one per whole step of 10 ms.
         snr_db: mean power of the speech over the median of the rest, in dB; -60 without speech.
+        rms: root mean square of the speech within the band, 1.0 at full scale; 0 without speech.
     """
 
     flags: Flags
     snr_db: float
+    rms: float = 0.0
 
     @property
     def duration_ms(self) -> int:
@@ -67,11 +72,10 @@ def find_speech(pcm: bytes, in_band: Samples) -> Speech:
     steps = len(pcm) // (STEP_SAMPLES * SAMPLE_BYTES)
     if not steps:
         return Speech(np.zeros(0, bool), -LARGEST_SNR_DB)
-    size = STEP_SAMPLES * SAMPLE_BYTES
-    heard = np.array([detector.is_speech(pcm[i * size : (i + 1) * size], SAMPLE_RATE_HZ) for i in range(steps)])
-    levels = np.abs(np.frombuffer(pcm[: steps * size], "<i2").astype(np.float32)) / _FULL_SCALE
-    clipped = (levels.reshape(steps, -1) >= _CLIP_LEVEL).mean(axis=1) > CLIPPED_SHARE
+    whole = np.frombuffer(pcm[: steps * STEP_SAMPLES * SAMPLE_BYTES], "<i2").astype(np.float32) / _FULL_SCALE
+    clipped = (np.abs(whole).reshape(steps, -1) >= _CLIP_LEVEL).mean(axis=1) > CLIPPED_SHARE
     powers = np.square(in_band[: steps * STEP_SAMPLES].astype(np.float64)).reshape(steps, -1).mean(axis=1)
+    heard = _heard(detector, whole * np.float32(_gain(powers)))
     quiet = powers[_away_from(heard)]
     if len(quiet) >= QUIET_STEPS:
         # The median: a breath, a click or a syllable that the detector missed is no noise of the line.
@@ -82,7 +86,23 @@ def find_speech(pcm: bytes, in_band: Samples) -> Speech:
         noise = max(float(np.percentile(powers, QUIET_PERCENTILE)), _ratio(QUIETEST_DBFS))
         loud = powers >= _ratio(FLOOR_DBFS)
     flags = heard & ~clipped & loud
-    return Speech(flags, _snr_db(powers, flags, noise))
+    rms = float(np.sqrt(powers[flags].mean())) if flags.any() else 0.0
+    return Speech(flags, _snr_db(powers, flags, noise), rms)
+
+
+def _gain(powers: NDArray[np.float64]) -> float:
+    """What brings the loud part of a sound to the level that the detector was made for; at most 30 dB."""
+    audible = powers[powers >= _ratio(FLOOR_DBFS)]
+    if not len(audible):
+        return 1.0
+    loud = float(np.percentile(audible, LOUD_PERCENTILE))
+    return float(np.clip(np.sqrt(_ratio(LOUD_DBFS) / loud), 1 / LARGEST_GAIN, LARGEST_GAIN))
+
+
+def _heard(detector: webrtcvad.Vad, samples: Samples) -> Flags:
+    pcm = np.clip(samples * _FULL_SCALE, -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes()
+    size = STEP_SAMPLES * SAMPLE_BYTES
+    return np.array([detector.is_speech(pcm[at : at + size], SAMPLE_RATE_HZ) for at in range(0, len(pcm), size)])
 
 
 def _away_from(heard: Flags) -> Flags:

@@ -24,7 +24,7 @@ def test_pauses_are_left_out() -> None:
     heard = hear(VOICE)
     assert 0.5 * duration_ms(VOICE) < heard.speech_ms < duration_ms(VOICE)
     amid = hear(silence(4000) + VOICE + silence(4000))
-    assert abs(amid.speech_ms - heard.speech_ms) <= 100
+    assert amid.speech_ms == pytest.approx(heard.speech_ms, rel=0.1)
     assert len(heard.features) == pytest.approx(heard.speech_ms / 10, abs=2)
 
 
@@ -58,6 +58,13 @@ def test_the_band_comes_without_delay() -> None:
     assert int(np.argmax(telephone_band(click))) == 500
 
 
+def test_a_quiet_line_is_heard_alike() -> None:
+    quiet = (np.frombuffer(VOICE, "<i2") * 0.05).astype("<i2").tobytes()
+    assert spoken_ms(quiet) == pytest.approx(spoken_ms(VOICE), rel=0.15)
+    loud, low = hear(VOICE).features.std(axis=0), hear(quiet).features.std(axis=0)
+    assert np.corrcoef(loud, low)[0, 1] > 0.95
+
+
 def test_distortion_is_no_speech() -> None:
     levels = np.frombuffer(VOICE, "<i2").astype(float) * 40
     shouted = np.clip(levels, -32768, 32767).astype("<i2").tobytes()
@@ -73,7 +80,7 @@ def test_the_first_speech_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "LONGEST_SPEECH_MS", 3000)
     first = hear(VOICE)
     assert first.speech_ms == 3000
-    assert np.array_equal(hear(VOICE * 2).features, first.features)
+    assert np.allclose(hear(VOICE * 2).features, first.features, atol=0.01)
 
 
 @settings(max_examples=25, deadline=None)
