@@ -99,7 +99,7 @@ class Caller:
         self._tried_card = ""
         self._names_kind = len(persona.customer.cards) > 1 and self._rng.random() < 0.4
         self._disputed_at = 0
-        self._other_told = False
+        self._misheard = False
         self._answers = self._table()
         self.satisfied = False
         self.asked_person = False
@@ -110,7 +110,8 @@ class Caller:
         told = [line for line in heard if line.response in DELIVERS.get(self._who.goal.name, ())]
         if any(self._is_his(line) for line in told):
             self.satisfied = True
-        self._other_told = bool(told) and not self.satisfied
+        self._misheard |= bool(told)  # until he says so, he has heard of another card or term
+        self._misheard &= not self.satisfied
         asked = [line for line in heard if line.response in self._answers]
         question, text = (asked[-1].response, asked[-1].text) if asked else (self._last_question, "")
         for at, name in enumerate(("first", "second", "third")):
@@ -123,7 +124,9 @@ class Caller:
         return move
 
     def _is_his(self, line: Line) -> bool:
-        """Whether a balance is that of the card he means; where figures are masked he takes it for his."""
+        """Whether a figure is that of the card or the term he means; where it is masked he takes it for his."""
+        if self._who.goal.name == "deposit_new":
+            return re.search(rf"\b{self._words.TERMS[self._who.term]}\b", line.text) is not None
         digits = re.findall(r"\b\d{4}\b", line.text)
         return self._who.goal.name != "check_balance" or not digits or self._who.card in digits
 
@@ -303,7 +306,8 @@ class Caller:
         self._restated += 1
         if self._restated > 2:
             return HangUp() if self.asked_person else self._to_person()
-        return Words(self._say("that_card") if self._other_told else self._goal_sentence())
+        other = "that_term" if self._who.goal.name == "deposit_new" else "that_card"
+        return Words(self._say(other) if self._misheard else self._goal_sentence())
 
     def _fact(self, fact: str) -> Move:
         if fact in self._who.unknown:

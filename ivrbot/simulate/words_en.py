@@ -131,6 +131,7 @@ SAY: Final[dict[str, Lines]] = {
     "only_this_card": ("no only one {card}", "not all only {card}"),
     "not_this": ("no", "no that is not it", "you did not get me", "no no"),
     "that_card": ("and on {card}", "no I mean the card {card}", "[no] how much is on {card}", "what about {card}"),
+    "that_term": ("no I meant {term}", "no for {term}", "and for {term}"),
     "not_that_card": ("no {card}", "no not that one {card}", "no the other one {card}"),
     "card": ("{card}", "{card}", "(the one|it is) ending in {card}", "it is {card}", "um {card}"),
     "kind": ("the {which} card", "{which}", "the {which} one"),

@@ -192,6 +192,7 @@ SAY: Final[dict[str, Lines]] = {
         "а по той что на {card}",
         "[нет] сколько на карте {card}",
     ),
+    "that_term": ("нет мне на {term}", "нет на {term}", "а на {term}"),
     "not_that_card": ("нет {card}", "нет не эта {card}", "[ой] нет другая {card}", "нет я ошиб(лась|ся) {card}"),
     "card": (
         "{card}",
