@@ -20,7 +20,7 @@ from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.dates import month_of, parse_date
 from ivrbot.language.numbers import find_runs
-from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.phonetic import loose_key, phonetic_key
 from ivrbot.language.tokens import Kind, tokenise
 from ivrbot.model.speech import Language
 
@@ -32,7 +32,7 @@ MAX_ZIPF: Final = 4.0
 MIN_ZIPF: Final = 1.5
 """Rarer than this, and recognisers do not know the word."""
 NEIGHBOUR_ZIPF: Final = 3.0
-"""A word as frequent as this must not have the same key: about the 60,000 most frequent words of Russian."""
+"""A word as frequent as this must not have the same loose key: about the 60,000 most frequent words of Russian."""
 PAIR_ZIPF_LESS: Final = 1.0
 """Of all that is said with the rarer word of an expression, the expression is taken to be a tenth."""
 PROPOSED_ZIPF: Final = (2.6, 3.7)
@@ -125,8 +125,9 @@ class CodeWords:
             own |= {word for phrase in phrases for word in phrase}
         self._dialogue = {self._key(word) for word in own.union(dialogue)}
         self._by_key: dict[str, list[str]] = {}
+        # By the loosest key that a fit word is accepted by.
         for word in lexicon.words(NEIGHBOUR_ZIPF):
-            self._by_key.setdefault(self._key(word), []).append(word)
+            self._by_key.setdefault(self._loose(word), []).append(word)
         self._near_frequent: set[str] | None = None
 
     # --- judging ----------------------------------------------------------------------------------------------
@@ -143,7 +144,9 @@ class CodeWords:
         # An expression written as one word ("watercolor") is itself.
         same_spelling = 1 if len(words) > 1 else 0
         neighbours = [
-            word for word in self._by_key.get(key, ()) if word not in forms and edits(word, joined) > same_spelling
+            word
+            for word in self._by_key.get(self._loose(joined), ())
+            if word not in forms and edits(word, joined) > same_spelling
         ]
         tests = {
             Fault.NOT_WORDS: any(token.kind is Kind.DIGITS for token in tokens),
@@ -191,6 +194,9 @@ class CodeWords:
     def _key(self, text: str) -> str:
         return phonetic_key(text, self._language)
 
+    def _loose(self, text: str) -> str:
+        return loose_key(text, self._language) or self._key(text)
+
     # --- proposing --------------------------------------------------------------------------------------------
 
     def propose(self, count: int, rng: random.Random) -> list[str]:
@@ -216,7 +222,11 @@ class CodeWords:
 
     def _may_be_proposed(self, word: str) -> bool:
         key = self._key(word)
-        if len(key) < MIN_KEY_SOUNDS + 1 or len(self._by_key.get(key, ())) > 1 or not self._lexicon.is_thing(word):
+        if (
+            len(key) < MIN_KEY_SOUNDS + 1
+            or len(self._by_key.get(self._loose(word), ())) > 1
+            or not self._lexicon.is_thing(word)
+        ):
             return False
         return self.judge(word).fit and not self._is_near_frequent(key)
 

@@ -19,15 +19,15 @@ from ivrbot.identity.words import CUES, FILLERS, UNABLE
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.dates import parse_date
 from ivrbot.language.numbers import find_runs
-from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.phonetic import loose_key, phonetic_key
 from ivrbot.language.tokens import Kind, tokenise
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language
 
-MAX_HYPOTHESES = 5
+MAX_HYPOTHESES = 10
 """Readings of the recogniser that are judged, best first; each more is another guess for somebody else."""
 MAX_READINGS_PER_HYPOTHESIS = 48
-"""Seven of a code word (each of four words, each two neighbours); names in every case and gender make the most."""
+"""Of a code word 14: each of four words, each two neighbours, by two keys. Names in every case make the most."""
 MAX_CONTENT_WORDS = 4
 """More words than this, fillers and numbers aside, are a sentence and not an answer."""
 MAX_ANSWER_CHARS = 300
@@ -219,7 +219,8 @@ def _spoken_readings(
         return (born.isoformat(),) if born is not None and born < today else ()
     spans = _spans(fact, text, language, number_words)
     if fact is Fact.CODE_WORD:
-        keys = [phonetic_key(" ".join(span), language) for span in spans]
+        phrases = [" ".join(span) for span in spans]
+        keys = [of(phrase, language) for of in (phonetic_key, loose_key) for phrase in phrases]
     else:
         names = (name for span in spans for name in basic_forms(span, language))
         keys = [name_canonical(name, language) for name in names]

@@ -7,6 +7,7 @@ changes keys needs another `KEY_RULES`, and the words hashed anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -15,9 +16,10 @@ from ivrbot.language.phonetic_ru import key_ru
 from ivrbot.language.tokens import normalise, words
 from ivrbot.model.speech import Language
 
-KEY_RULES: Final = 2
+KEY_RULES: Final = 3
 """Number of the rules that keys are made by."""
 
+_WEAK: Final = re.compile("[аи]+")
 _KEYS: Final[dict[Language, Callable[[str], str]]] = {"ru": key_ru, "en": key_en}
 
 
@@ -32,6 +34,20 @@ def phonetic_key(word: str, language: Language) -> str:
         The key, "" when there is nothing pronounceable in it.
     """
     return _KEYS[language]("".join(normalise(word, language).split()))
+
+
+def loose_key(word: str, language: Language) -> str:
+    """Give the key with all weak vowels alike: what is left of a word that was heard badly.
+
+    Far from the stress every Russian vowel but "у" may be heard as any other ("катамаран" as "катемаран"). Four
+    times as many words share it, so only words that are known to be alone with it may be accepted by it.
+
+    Returns:
+        "~" and the key, so that it is never taken for one; "" in English, whose vowels are not merged, and when
+        there is nothing pronounceable.
+    """
+    key = phonetic_key(word, language)
+    return "~" + _WEAK.sub("а", key) if key and language == "ru" else ""
 
 
 def transcript_words(text: str, language: Language) -> tuple[str, ...]:

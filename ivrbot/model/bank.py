@@ -87,8 +87,8 @@ class FactHashes:
     """Keyed hashes of a customer's facts; a fact may have several accepted readings.
 
     Canonical readings: `last_four` four digits; `date_of_birth` ISO; `code_word` the phonetic key of the whole
-    expression; `full_name` the phonetic keys of surname and name, or of surname, name and patronymic, sorted
-    and joined by one space.
+    expression, and its loose key if `ivrbot code-words check` finds nothing against the word; `full_name` the
+    phonetic keys of surname and name, or of surname, name and patronymic, sorted and joined by one space.
 
     Attributes:
         hashes: per fact, the digests made by `fact_hash`.

@@ -123,10 +123,26 @@ async def test_digits_are_heard_though_the_short_window_doubts_that_it_is_speech
 
 async def test_equal_readings_are_one() -> None:
     model = ScriptedModel(Reading((("Черёмуха.", -0.3), ("черёмуха.", -0.4), ("Черемша.", -0.5)), 0.1, 1.0))
-    async with engine_on(model) as engine:
+    async with engine_on(model, second_pass_ms=0) as engine:
         transcript = await read(engine, Expect.SECRET)
     assert [one.text for one in transcript.hypotheses] == ["Черёмуха.", "Черемша."]
     assert model.options[0].hypotheses == 5
+
+
+async def test_of_a_secret_both_passes_count_together_the_likeliest_reading_first() -> None:
+    first = Reading((("Черемша.", -0.2), ("Чир муха.", -0.6)), 0.1, 1.0)
+    model = ScriptedModel(first, Reading((("Черёмуха.", -0.3), ("черемша.", -0.5)), 0.2, 1.0))
+    async with engine_on(model) as engine:
+        transcript = await read(engine, Expect.SECRET)
+    assert [one.text for one in transcript.hypotheses] == ["Черемша.", "Черёмуха.", "Чир муха."]
+    assert model.options[1].tail_frames > model.options[0].tail_frames
+
+
+async def test_a_sure_answer_to_yes_or_no_is_read_once() -> None:
+    model = ScriptedModel(reading("да", -0.2))
+    async with engine_on(model) as engine:
+        assert (await read(engine, Expect.YES_NO)).text == "да"
+    assert len(model.options) == 1
 
 
 async def test_a_failed_decode_may_be_tried_again() -> None:

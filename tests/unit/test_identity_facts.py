@@ -17,7 +17,7 @@ from ivrbot.identity.facts import (
     readings,
 )
 from ivrbot.identity.ladder import Attempt
-from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.phonetic import loose_key, phonetic_key
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language
 
@@ -300,3 +300,13 @@ def test_a_code_word_of_two_russian_words_is_no_side_guess() -> None:
         owner, KEY, Fact.CODE_WORD, ["белый медведь"], keyed=False, language="ru", today=TODAY, unasked_words=True
     )
     assert attempt == Attempt(matched=frozenset({Fact.CODE_WORD}))
+
+
+def test_a_word_heard_badly_is_accepted_by_its_loose_key_where_that_is_kept() -> None:
+    strict = {phonetic_key("катамаран", "ru")}
+    for kept, accepted in ((strict, False), (strict | {loose_key("катамаран", "ru")}, True)):
+        owner = hashes_of(code_word=kept)
+        said = ["Кудовое слово катемаран."]
+        attempt = assess(owner, KEY, Fact.CODE_WORD, said, keyed=False, language="ru", today=TODAY)
+        assert (Fact.CODE_WORD in attempt.matched) is accepted
+        assert attempt.wrong is not accepted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ivrbot.language.phonetic import phonetic_key, transcript_words
+from ivrbot.language.phonetic import loose_key, phonetic_key, transcript_words
 from ivrbot.model.speech import Language
 
 
@@ -120,3 +120,14 @@ def test_nothing_pronounceable_has_no_key(language: Language) -> None:
 def test_transcripts_become_words() -> None:
     assert transcript_words("Ну, «Ёлка»…", "ru") == ("ну", "елка")
     assert transcript_words("It's cherry-tree.", "en") == ("it's", "cherry", "tree")
+
+
+@pytest.mark.parametrize("heard", ["катамаран", "катемаран", "котимарон", "катомаран"])
+def test_the_loose_key_takes_weak_vowels_for_one(heard: str) -> None:
+    assert loose_key(heard, "ru") == loose_key("катамаран", "ru") != ""
+
+
+def test_the_loose_key_keeps_consonants_and_the_strong_u_and_is_never_a_key() -> None:
+    assert len({loose_key(word, "ru") for word in ("катамаран", "катамарам", "кутамаран", "патамаран")}) == 4
+    assert loose_key("катамаран", "ru") != phonetic_key("катамаран", "ru")
+    assert loose_key("...", "ru") == loose_key("lantern", "en") == ""
