@@ -142,3 +142,29 @@ async def in_lanes(jobs: Sequence[tuple[Target, Callable[[], Awaitable[None]]]])
     async with asyncio.TaskGroup() as group:
         for target in ("sokolova", "orlov", "kim", "nobody"):
             group.create_task(lane(target))
+
+
+async def exported(line: Stage, call_id: str) -> list[tuple[str, str]]:
+    """Everything that leaves the product on demand, as (place, text); the backup lies in the data folder.
+
+    Reports as JSON and HTML (with them the Parquet files are written), the audit, the events of a call, the bank's
+    state, a backup, metrics, and the SIP that reached the operator.
+    """
+    plan = ("--plan", "deploy/demo-rollout.yaml")
+    commands = [
+        ("db", "backup", str(line.product.data_dir / "backup.zip")),
+        ("report", "--format", "json", *plan),
+        ("report", "--format", "html", *plan),
+        ("rollout", "audit", "export"),
+        ("events", "export", call_id),
+        ("bank", "show", "--json"),
+    ]
+    shown = []
+    for command in commands:
+        code, out, err = await line.product.command(*command)
+        assert code == 0, (command, err)
+        shown.append((" ".join(command), out + err))
+    async with line.web.get("/metrics") as answer:
+        shown.append(("metrics", await answer.text()))
+    shown += [("SIP to an operator", f"{m.first_line}\n{m.headers}\n{m.body}") for m in line.operator.messages()]
+    return shown

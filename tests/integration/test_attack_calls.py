@@ -26,7 +26,7 @@ from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.sip import Caller
 from tests.integration.asterisk.stage import Stage, running
 from tests.integration.asterisk.wait import until
-from tests.integration.attack_line import PATIENCE_S, Placed, forget, in_lanes, operations, place, render
+from tests.integration.attack_line import PATIENCE_S, Placed, exported, forget, in_lanes, operations, place, render
 from tests.planted import Secret, files_of, leaks
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
@@ -170,7 +170,11 @@ async def test_without_a_token_nobody_registers_follows_or_reads(attacked: Attac
             for path in (f"/api/v1/calls/{used}/events", f"/api/v1/calls/{used}/outcome", "/api/v1/dossiers/abc"):
                 async with stranger.get(path, allow_redirects=False) as answer:
                     assert answer.status in (302, 303, 401, 403), path
-    for field_, value in (("caller", "+7903\r\nX-Evil: 1"), ("called", "${SHELL(id)}\n"), ("uuid", "../../etc")):
+    for field_, value in (
+        ("caller", "+7903\r\nX-Evil: 1"),
+        ("called", "${SHELL(id)}\nX-Evil: 1"),
+        ("uuid", "../../etc"),
+    ):
         async with line.web.post("/api/v1/calls", json=body | {field_: value}) as answer:
             assert answer.status == 400, field_
     assert await refused_leg(line, body["uuid"])
@@ -178,8 +182,10 @@ async def test_without_a_token_nobody_registers_follows_or_reads(attacked: Attac
 
 async def test_marks_of_asterisk_and_line_breaks_in_a_caller_s_name_stay_text(attacked: Attacked) -> None:
     line, mark = attacked.line, attacked.folder / "shell-was-here"
-    name = f'${{SHELL(touch {mark})}}"\r\nX-Bot-Dossier: forged\r\nX-Bot-Priority: 10\r\nX-Evil: "'
-    number, known = "+79990000302", line.calls_of("+79990000302")
+    number = "+79990000302"
+    own = f'${{SHELL(touch {mark})}}" <sip:{number}@127.0.0.1>;tag=1'
+    name = own + '\r\nX-Bot-Dossier: forged\r\nX-Bot-Priority: 10\r\nX-Evil: "'
+    known = line.calls_of(number)
     async with Caller(attacked.line.installation, line.server.site.sip_port, number=number, name=name) as caller:
         await caller.answered(PATIENCE_S)
         await until(lambda: bool(line.calls_of(number) - known), PATIENCE_S)
@@ -200,28 +206,10 @@ async def test_marks_of_asterisk_and_line_breaks_in_a_caller_s_name_stay_text(at
 async def test_nothing_that_was_tried_is_found_anywhere(attacked: Attacked) -> None:
     """Words and births tried as proof, and the customers' own; what callers send on the line is the callers'."""
     line = attacked.line
-    shown = [("metrics", await text_of(line, "/metrics"))]
-    exports = [
-        ("db", "backup", str(attacked.folder / "data" / "backup.zip")),
-        ("report", "--format", "json", "--plan", "deploy/demo-rollout.yaml"),
-        ("report", "--format", "html", "--plan", "deploy/demo-rollout.yaml"),
-        ("rollout", "audit", "export"),
-        ("events", "export", attacked.controls["sokolova"].call_id),
-        ("bank", "show", "--json"),
-    ]
-    for command in exports:
-        code, out, err = await line.product.command(*command)
-        assert code == 0, (command, err)
-        shown.append((" ".join(command), out + err))
+    shown = await exported(line, attacked.controls["sokolova"].call_id)
     for call in [call for calls in attacked.rows.values() for call in calls]:
         shown += [(f"events of {call.call_id}", str(call)), (f"SIP of {call.call_id}", call.sip)]
-    shown += [("SIP to an operator", f"{m.first_line}\n{m.headers}\n{m.body}") for m in line.operator.messages()]
     places = [*files_of(attacked.folder), *files_of(line.server.log_dir), *shown]
     names = " ".join(place for place, _ in places)
     assert all(part in names for part in ("serve.log", "ivrbot.sqlite", "bank_operations", "queue_log", "backup"))
     assert leaks(places, TRIED) == []
-
-
-async def text_of(line: Stage, path: str) -> str:
-    async with line.web.get(path) as answer:
-        return await answer.text()
