@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.cli.main import main
 from ivrbot.config import Settings
 from ivrbot.errors import ConfigError
@@ -44,7 +44,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def trained(_settings: object) -> EmbeddedNlu:
         return EmbeddedNlu(classifier(None))
 
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     monkeypatch.setattr(app, "_load_files", lambda *_: product_files())
 
 
