@@ -127,6 +127,7 @@ class AsrSettings(Section):
     """Speech recognition."""
 
     engine: Literal["auto", "whisper", "vosk", "sherpa"] = "auto"
+    vosk_servers: dict[Literal["ru", "en"], str] = Field(default_factory=dict)
     instances: int = Field(2, ge=1, le=16)
     deadline_ms: int = Field(6000, ge=500)
 

@@ -1,8 +1,9 @@
 """Which engine hears which language, by settings and by what lies in the model folder.
 
 Takes settings and the folder, gives one engine that sends every utterance to its language's engine. With `auto` a
-sherpa-onnx model of the language wins (T-one hears Russian telephones best of all), then a Vosk model, because
-both stream and hear far better; else Whisper, which always works.
+server that the settings name comes first, for somebody has put it there; then a sherpa-onnx model of the language
+(T-one hears Russian telephones best of all), then a Vosk model, because both stream and hear far better; else
+Whisper, which always works.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from ivrbot.asr.sherpa import SherpaEngine, find_model
 from ivrbot.asr.vosk import VoskEngine
+from ivrbot.asr.vosk_server import VoskServerEngine
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import check_folder
 from ivrbot.config import AsrSettings
@@ -115,6 +117,9 @@ def choose_engine(
         MissingError: no model for a language; says how to get one.
     """
     engines: dict[Language, AsrEngine] = {}
+    servers = {language: url for language, url in settings.vosk_servers.items() if language in languages}
+    if servers and settings.engine == "auto":
+        engines.update(dict.fromkeys(servers, VoskServerEngine(servers, deadline_ms=settings.deadline_ms)))
     for kind, find, make in _STREAMING:
         if settings.engine not in {"auto", kind}:
             continue

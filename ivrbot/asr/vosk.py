@@ -9,7 +9,6 @@ Source: Vosk API 0.3.45 (vosk_api.h).
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
 from collections import defaultdict
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ivrbot.asr.streaming import StreamingEngine, join_words, joined
+from ivrbot.asr.vosk_answers import hypotheses_of, spoken
 from ivrbot.errors import ConfigError, EngineUnavailable, Problem
 from ivrbot.model.audio import SAMPLE_RATE_HZ, silence
 from ivrbot.model.speech import Expect, Hypothesis, Language
@@ -57,11 +57,11 @@ class _Recogniser:
         self.result = None
         tail = ""
         if self.handle.AcceptWaveform(pcm):
-            self.finished += _hypotheses(self.handle.Result())[:1]
+            self.finished += hypotheses_of(self.handle.Result())[:1]
         else:
             tail = str(json.loads(self.handle.PartialResult()).get("partial", ""))
         self.cpu_ms += (time.thread_time() - started) * 1000.0
-        return join_words([*(one.text for one in self.finished), _spoken(tail)])
+        return join_words([*(one.text for one in self.finished), spoken(tail)])
 
     def finish(self, pcm: bytes) -> tuple[Hypothesis, ...]:
         """Read the rest; returns readings of everything so far, best first."""
@@ -69,8 +69,8 @@ class _Recogniser:
             return self.result
         started = time.thread_time()
         if pcm and self.handle.AcceptWaveform(pcm):
-            self.finished += _hypotheses(self.handle.Result())[:1]
-        last = _hypotheses(self.handle.FinalResult())
+            self.finished += hypotheses_of(self.handle.Result())[:1]
+        last = hypotheses_of(self.handle.FinalResult())
         before = tuple(self.finished)
         if last:
             self.result = tuple(joined((*before, reading)) for reading in last)
@@ -179,27 +179,3 @@ class VoskEngine(StreamingEngine[_Recogniser]):
             raise EngineUnavailable(f"vosk made no recogniser for {language}: {error}") from error
         handle.SetWords(True)
         return _Recogniser(key, handle)
-
-
-def _hypotheses(answer: str) -> tuple[Hypothesis, ...]:
-    """Readings of a result of the library, best first, without blanks.
-
-    Without alternatives the confidence is the mean over the words; with them it is the reading's share among all
-    (softmax of the library's scores), which compares readings and does not say whether any is right.
-    """
-    result = json.loads(answer)
-    if "alternatives" not in result:
-        words = [word.get("conf", 1.0) for word in result.get("result", ())]
-        text = _spoken(result.get("text", ""))
-        confidence = sum(words) / len(words) if words else 1.0
-        return (Hypothesis(text, round(min(1.0, confidence), 3)),) if text else ()
-    found = [(_spoken(one.get("text", "")), float(one.get("confidence", 0.0))) for one in result["alternatives"]]
-    top = max((score for _, score in found), default=0.0)
-    weights = [(text, math.exp(score - top)) for text, score in found if text]
-    total = sum(weight for _, weight in weights) or 1.0
-    return tuple(Hypothesis(text, round(weight / total, 3)) for text, weight in weights)
-
-
-def _spoken(text: str) -> str:
-    """Without the mark for words outside a grammar."""
-    return join_words(word for word in text.split() if word != "[unk]")

@@ -9,7 +9,8 @@ import pytest
 
 from ivrbot.asr.choose import ByLanguage, choose_engine, sherpa_folder, vosk_folder
 from ivrbot.asr.sherpa import SherpaEngine, find_model
-from ivrbot.asr.vosk import VoskEngine, _hypotheses
+from ivrbot.asr.vosk import VoskEngine
+from ivrbot.asr.vosk_answers import hypotheses_of
 from ivrbot.config import AsrSettings
 from ivrbot.errors import ConfigError, EngineUnavailable, MissingError
 from ivrbot.model.speech import Expect, Hypothesis
@@ -188,10 +189,10 @@ def test_a_secret_never_becomes_a_grammar(tmp_path: Path, expect: Expect) -> Non
 
 def test_results_of_the_library() -> None:
     words = {"text": "да [unk] верно", "result": [{"conf": 1.0, "word": "да"}, {"conf": 0.5, "word": "верно"}]}
-    assert _hypotheses(json.dumps(words)) == (Hypothesis("да верно", 0.75),)
-    assert _hypotheses('{"text": ""}') == ()
+    assert hypotheses_of(json.dumps(words)) == (Hypothesis("да верно", 0.75),)
+    assert hypotheses_of('{"text": ""}') == ()
     alternatives = {"alternatives": [{"confidence": 220.0, "text": "да"}, {"confidence": 219.0, "text": "два"}]}
-    found = _hypotheses(json.dumps(alternatives))
+    found = hypotheses_of(json.dumps(alternatives))
     assert [one.text for one in found] == ["да", "два"]
     assert sum(one.confidence for one in found) == pytest.approx(1.0, abs=0.01)
     assert found[0].confidence == pytest.approx(0.731, abs=0.001)
