@@ -41,7 +41,8 @@ TEXTS: Final = frozenset({ASK, AGREED, DECLINED})
 
 KEPT_MS: Final = 60_000
 """Of the caller's speech in memory; of more, the oldest turn goes."""
-CHALLENGE_DIGITS: Final = 4
+CHALLENGE_DIGITS: Final = 6
+"""Said in about three seconds: fewer are too short to be compared by themselves."""
 CHALLENGES: Final = 2
 COMPARE_S: Final = 4.0
 """Nobody waits longer for a comparison: a one-time code is quicker."""

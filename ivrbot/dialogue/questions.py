@@ -19,7 +19,7 @@ FACT_QUESTIONS: Final[Mapping[str, Collect]] = MappingProxyType(
         "code_word": Collect("fact", Expect.SECRET, secret=True, timeout_ms=8000),
         "full_name": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
         "name_and_birth": Collect("fact", Expect.NAME, secret=True, timeout_ms=8000),
-        "voice": Collect("fact", Expect.DIGITS, max_digits=4, secret=True, timeout_ms=8000),
+        "voice": Collect("fact", Expect.DIGITS, max_digits=6, secret=True, timeout_ms=8000),
         "one_time_code": Collect("fact", Expect.DIGITS, max_digits=6, secret=True, timeout_ms=40_000),
         "phone": Collect("fact", Expect.DIGITS, secret=True, timeout_ms=15000),
     }

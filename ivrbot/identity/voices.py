@@ -58,8 +58,8 @@ def compare(
         sample: of everything the caller has said.
         template: of the customer, None when there is none.
         thresholds: in force.
-        answer: of what he repeated just now alone. It is short, so that it can accept nothing; but when it is
-            clearly another voice than the template's, the rest may have been played.
+        answer: of what he repeated just now alone. It is short, so that it can accept nothing; but when it is not
+            like the template by itself (`VoiceThresholds.answer`), the rest may have been played.
 
     Returns:
         A verdict, and the score of the whole sample; no score where nothing could be compared.
@@ -76,7 +76,7 @@ def compare(
     except ValueError:
         return VoiceComparison(VoiceVerdict.INDETERMINATE, doubt=VoiceDoubt.ENGINE_FAILED)
     verdict = verdict_of(score, thresholds)
-    if verdict is VoiceVerdict.ACCEPT and answered < thresholds.flag:
+    if verdict is VoiceVerdict.ACCEPT and answered < thresholds.answer:
         return VoiceComparison(VoiceVerdict.STEP_UP, score, VoiceDoubt.ANSWER_DIFFERS)
     return VoiceComparison(verdict, score)
 
