@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ivrbot.errors import BankError, StorageError
-from ivrbot.model.bank import BankOperation, BankRequest
+from ivrbot.model.bank import BankRequest
 from ivrbot.model.call import CallRegistration, OpenClaim, PastContact
 from ivrbot.model.dialogue import DialogueInput, UserTurn, Value
 from ivrbot.ports import Bank
@@ -45,7 +45,7 @@ class DossierContext:
 
 
 async def gather_context(
-    bank: Bank, history: History | None, registration: CallRegistration, customer_id: str
+    bank: Bank, history: History | None, registration: CallRegistration, claims: BankRequest | None
 ) -> DossierContext:
     """Ask both at once.
 
@@ -53,12 +53,12 @@ async def gather_context(
         bank: asked for claims.
         history: asked for contacts; None: there is none.
         registration: of the call.
-        customer_id: "" while the caller is not known surely enough; then no claim is looked for.
+        claims: asks for his claims; None while the caller is not known surely enough: none is looked for.
     """
     async with asyncio.TaskGroup() as group:
-        contacts = group.create_task(_contacts(history, registration))
-        claims = group.create_task(_claims(bank, customer_id, registration))
-    return DossierContext(contacts.result(), claims.result())
+        past = group.create_task(_contacts(history, registration))
+        open_ = group.create_task(_claims(bank, claims))
+    return DossierContext(past.result(), open_.result())
 
 
 async def _contacts(history: History | None, registration: CallRegistration) -> tuple[PastContact, ...]:
@@ -72,10 +72,9 @@ async def _contacts(history: History | None, registration: CallRegistration) -> 
         return ()
 
 
-async def _claims(bank: Bank, customer_id: str, registration: CallRegistration) -> tuple[OpenClaim, ...]:
-    if not customer_id:
+async def _claims(bank: Bank, request: BankRequest | None) -> tuple[OpenClaim, ...]:
+    if request is None:
         return ()
-    request = BankRequest(BankOperation.LIST_CLAIMS, customer_id, call_id=registration.call_id)
     try:
         async with asyncio.timeout(DEADLINE_S):
             answer = await bank.execute(request)

@@ -20,7 +20,7 @@ from ivrbot.call.understanding import not_understood
 from ivrbot.errors import EngineError, LegClosed, StorageError
 from ivrbot.escalation.dossier import seal
 from ivrbot.escalation.policy import Handover, hand_over
-from ivrbot.model.bank import BankOperation
+from ivrbot.model.bank import BankOperation, BankRequest
 from ivrbot.model.call import AssuranceLevel, CallEnd, CallOutcome, Disposition, Dossier, EscalationReason
 from ivrbot.model.dialogue import Collect, Hangup, Say, Transfer, UserTurn
 from ivrbot.model.events import EventType
@@ -189,10 +189,17 @@ class CallEnding:
 
     async def _dossier(self, reason: EscalationReason, handover: Handover, priority: int) -> Dossier:
         call, ladder = self._call, self._call.ladder.state
-        verified = call.ladder.allows(BankOperation.LIST_CLAIMS.value)
-        customer_id = (ladder.customer_id or "") if verified else ""
+        claims = None
+        if ladder.customer_id and call.ladder.allows(BankOperation.LIST_CLAIMS.value):
+            claims = BankRequest(
+                BankOperation.LIST_CLAIMS,
+                ladder.customer_id,
+                level=ladder.level,
+                facts_used=ladder.proofs,
+                call_id=call.registration.call_id,
+            )
         context: DossierContext = await gather_context(
-            call.parts.bank, call.parts.history, call.registration, customer_id
+            call.parts.bank, call.parts.history, call.registration, claims
         )
         known = {name: str(value) for name, value in call.state.slots.items() if isinstance(value, str | bool)}
         slots = {name: value for name, value in known.items() if name != "topic"}

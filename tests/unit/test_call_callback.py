@@ -25,6 +25,10 @@ __all__ = ["line"]
 BUSY = QueueState("other", 5, 2, 0, 60.0, 185.0, app.utc_now())
 
 
+def claims_of(customer_id: str) -> BankRequest:
+    return BankRequest(BankOperation.LIST_CLAIMS, customer_id)
+
+
 class BusyDesk(OperatorDesk):
     """The real desk behind a queue that is busy; `lost` makes promises fail."""
 
@@ -103,10 +107,10 @@ async def test_open_claims_are_for_callers_who_are_known_surely_enough(line: Lin
         BankRequest(BankOperation.REGISTER_CLAIM, customer.customer_id, {"entry": entry}, idempotency_key="k")
     )
     registration = CallRegistration(line.call_id, caller=ANNA)
-    known = await gather_context(line.bank, None, registration, customer.customer_id)
+    known = await gather_context(line.bank, None, registration, claims_of(customer.customer_id))
     assert [found.reference for found in known.claims] == [claim.reference]
     assert known.claims[0].amount_minor > 0
-    assert (await gather_context(line.bank, None, registration, "")).claims == ()
+    assert (await gather_context(line.bank, None, registration, None)).claims == ()
     dossier = escalated(await line.call(["оператора"]), EscalationReason.CALLER_ASKED)
     assert dossier.claims == (), "only the number is known"
 
@@ -114,7 +118,7 @@ async def test_open_claims_are_for_callers_who_are_known_surely_enough(line: Lin
 async def test_a_bank_that_is_away_costs_the_dossier_its_claims_only(line: Line) -> None:
     line.bank.failures["list_claims"] = [BankUnavailable("down")]
     registration = CallRegistration(line.call_id, caller=ANNA)
-    assert await gather_context(line.bank, None, registration, "c-1") == DossierContext()
+    assert await gather_context(line.bank, None, registration, claims_of("c-1")) == DossierContext()
 
 
 async def test_a_slot_that_was_keyed_is_sure(line: Line) -> None:
