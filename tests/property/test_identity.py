@@ -11,13 +11,26 @@ from hypothesis import strategies as st
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.escalation.dossier import as_json, seal
 from ivrbot.identity.facts import MAX_HYPOTHESES, MAX_READINGS_PER_HYPOTHESIS, assess, readings
-from ivrbot.identity.ladder import Attempt, Failures, LadderState, allows, answer, named, start
-from ivrbot.identity.policy import load_policy
+from ivrbot.identity.ladder import (
+    Attempt,
+    CodeOutcome,
+    Failures,
+    LadderState,
+    allows,
+    answer,
+    code_keyed,
+    named,
+    spent,
+    start,
+    voice_compared,
+)
+from ivrbot.identity.policy import SecondFactor, load_policy
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
-from ivrbot.model.call import CallId, Dossier, EscalationReason, QueueName, TranscriptLine
+from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine
 from ivrbot.model.dialogue import AuthReply
 from ivrbot.model.speech import Language
+from ivrbot.model.voiceprint import VoiceVerdict
 
 POLICY = load_policy(PROJECT_ROOT / "flows" / "assurance.yml")
 GUARDED = [name for name in POLICY.operations if POLICY.requirement(name).level.rank > 0]
@@ -122,6 +135,43 @@ def test_no_call_is_asked_for_ever(
             return
         state, reply = answer(state, POLICY, operation, reply.fact, replace(attempt, matched=frozenset()))
     raise AssertionError(f"still asking after {len(attempts)} answers: {state!r}")
+
+
+steps = st.lists(
+    st.one_of(any_attempt, st.sampled_from(list(CodeOutcome)), st.sampled_from(list(VoiceVerdict))), max_size=14
+)
+factors = st.frozensets(st.sampled_from(list(SecondFactor)))
+
+
+@settings(deadline=None)
+@given(factors, steps)
+def test_nothing_is_strong_without_two_facts_and_a_second_factor_that_was_right(
+    available: frozenset[SecondFactor], answers: list[Attempt | CodeOutcome | VoiceVerdict]
+) -> None:
+    """Whatever is answered, in whatever order, also before it was asked for."""
+    state, reply = start(LadderState(available=available), POLICY, "change_limits", "c", Failures(), purpose="p")
+    right: set[SecondFactor] = set()
+    for given_now in answers:
+        verified = state.level.rank >= AssuranceLevel.VERIFIED.rank
+        if isinstance(given_now, Attempt):
+            state, reply = answer(state, POLICY, "change_limits", reply.fact, given_now)
+        elif isinstance(given_now, CodeOutcome):
+            if SecondFactor.ONE_TIME_CODE.value != reply.fact:
+                continue  # keys are taken as a code only where one was asked for
+            state, reply = code_keyed(state, POLICY, "change_limits", given_now)
+            right |= {SecondFactor.ONE_TIME_CODE} if given_now is CodeOutcome.RIGHT else set()
+        else:
+            state, reply = voice_compared(state, POLICY, "change_limits", given_now)
+            right |= {SecondFactor.VOICE} if given_now is VoiceVerdict.ACCEPT and verified else set()
+        opened = allows(state, POLICY, "change_limits", "p")
+        assert opened == (reply.status == "granted")
+        if opened:
+            assert len(state.facts) >= POLICY.verified_facts
+            assert state.second <= right
+            assert state.second
+        if given_now is VoiceVerdict.FLAG:
+            assert reply.status == "refused"
+        assert not allows(spent(state), POLICY, "change_limits", "q") or SecondFactor.VOICE in state.second
 
 
 @settings(deadline=None)

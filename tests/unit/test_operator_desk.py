@@ -135,3 +135,21 @@ async def test_closing_disconnects_from_every_pbx(store: MemoryStore) -> None:
     pbxs = [Pbx(), Pbx()]
     await OperatorDesk(store, pbxs).close()
     assert [pbx.closed for pbx in pbxs] == [1, 1]
+
+
+async def test_an_alarm_is_shown_and_kept_although_nobody_waits(store: MemoryStore) -> None:
+    desk = OperatorDesk(store)
+    seen: list[Dossier] = []
+    desk.watch(seen.append)
+    await desk.alarm(DOSSIER)
+    assert seen == [DOSSIER]
+    assert desk.recent == (DOSSIER,)
+    assert await store.dossier("d1") == DOSSIER
+    assert await store.outcome(CALL.call_id) is None
+
+
+async def test_an_alarm_that_cannot_be_kept_is_shown_all_the_same(store: MemoryStore) -> None:
+    desk = OperatorDesk(store)
+    store.down = True
+    await desk.alarm(DOSSIER)
+    assert desk.recent == (DOSSIER,)
