@@ -66,6 +66,8 @@ log = logging.getLogger(__name__)
 BEGIN_AGAIN_S = 10.0
 FIRST_EXPORT_S = 5.0
 EXPIRE_EVERY_S = 3600.0
+ATTEMPTS_DAYS = 7
+"""Failed proofs count for a day, and tell for one more what is usual; the rest is for looking back."""
 RETENTION_EVERY_S = 86_400.0
 SAME_DIGITS = 7
 """Of a number's end: a quick look before it is read as a number."""
@@ -201,7 +203,11 @@ async def apply_retention(core: Core, holder: str) -> None:
     """Erase what is too old, once a day, by one process of all on this database; until cancelled."""
     settings = core.settings.retention
     ages = retention.Ages(
-        settings.numbers_days, settings.transcripts_days, settings.dossiers_days, settings.events_days
+        settings.numbers_days,
+        settings.transcripts_days,
+        settings.dossiers_days,
+        settings.events_days,
+        ATTEMPTS_DAYS,
     )
     leader = Leadership(core.store, "retention", holder, RETENTION_EVERY_S / 2)
 

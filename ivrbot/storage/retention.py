@@ -1,4 +1,4 @@
-"""Erases kinds of data when their days are over: numbers, what was said, dossiers, events.
+"""Erases kinds of data when their days are over: numbers, what was said, dossiers, events, failed proofs.
 
 Takes a store, ages and a moment, gives how many rows went. Works in small writes, for calls on the line wait for
 each; how far transcripts have been gone through is kept, so that a day's run looks at a day.
@@ -48,6 +48,7 @@ class Ages:
     transcripts: int
     dossiers: int
     events: int
+    attempts: int = 0
 
 
 async def apply(store: Store, ages: Ages, now: datetime) -> dict[str, int]:
@@ -61,6 +62,7 @@ async def apply(store: Store, ages: Ages, now: datetime) -> dict[str, int]:
         "callback_numbers": (ages.numbers, _callback_numbers),
         "dossiers": (ages.dossiers, _dossiers),
         "events": (ages.events, _events),
+        "attempts": (ages.attempts, _attempts),
     }
     done = {}
     for kind, (days, step) in steps.items():
@@ -114,6 +116,14 @@ def _events(conn: Connection, before: datetime) -> int:
     if keys:
         conn.execute(delete(table).where(tuple_(table.c.call_id, table.c.seq).in_(keys)))
     return len(keys)
+
+
+def _attempts(conn: Connection, before: datetime) -> int:
+    table = schema.auth_failures
+    old = select(table.c.id).where(table.c.at < before).limit(ROWS_AT_A_TIME)
+    rows = conn.execute(old).scalars().all()
+    conn.execute(delete(table).where(table.c.id.in_(rows)))
+    return len(rows)
 
 
 async def _transcripts(store: Store, before: datetime) -> int:

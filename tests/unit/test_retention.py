@@ -64,6 +64,13 @@ async def test_words_go_and_figures_stay(store: Store) -> None:
     assert await retention.apply(store, replace(KEEP, transcripts=30), NOW + 11 * DAY) == {"transcripts": 3}
 
 
+async def test_failed_proofs_go_when_they_count_no_more(store: Store) -> None:
+    for age in (0, 6, 8, 100):
+        await store.add_failure("customer:1", CALL, NOW - age * DAY)
+    assert await retention.apply(store, replace(KEEP, attempts=7), NOW) == {"attempts": 2}
+    assert await store.failures_since("customer:1", NOW - 1000 * DAY) == 2
+
+
 async def test_many_go_in_small_writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ROWS_AT_A_TIME", 2)
     assert await retention.apply(store, Ages(1, 1, 1, 1), NOW) == {
