@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from ivrbot import app, upkeep
+from ivrbot import app, engines, upkeep
 from ivrbot.analytics.contact_writer import ContactWriter
 from ivrbot.analytics.queue_intake import QueueIntake
 from ivrbot.cli.main import main
@@ -47,7 +47,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("IVRBOT_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     monkeypatch.setattr(app, "TEXT_DATABASE", app.MAIN_DATABASE)  # as calls by telephone do
 
 

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.cli.main import main
 from ivrbot.model.call import CallId
 from ivrbot.model.events import EventType
@@ -38,7 +38,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith("IVRBOT_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     (tmp_path / "shadow.yaml").write_text(PLAN)
     return tmp_path
 

@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from ivrbot import app
+from ivrbot import app, engines
 from ivrbot.bank.logged import LOG_FILE
 from ivrbot.cli.main import COMMANDS, main
 from ivrbot.model.queue import LogPosition
@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def trained(_settings: object) -> EmbeddedNlu:
         return EmbeddedNlu(classifier(None))
 
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     monkeypatch.setattr(app, "_load_files", lambda *_: product_files())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ivrbot import app
+from ivrbot import engines
 from ivrbot.cli import shadow as shadow_cli
 from ivrbot.cli.main import main
 from ivrbot.media.wav import encode_wav, read_wav
@@ -41,7 +41,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeAsr:
     async def trained(_settings: object) -> EmbeddedNlu:
         return EmbeddedNlu(classifier(None))
 
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     monkeypatch.setattr(shadow_cli, "choose_engine", lambda *_: engine)
     return engine
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot import app, upkeep
+from ivrbot import app, engines, upkeep
 from ivrbot.config import Settings, load_settings
 from ivrbot.storage.engines import PostgresAddress
 from tests.fakes.calls import FakeNlu
@@ -31,7 +31,7 @@ def test_no_row_holds_him(database: PostgresAddress, tmp_path: Path, monkeypatch
     (tmp_path / "secret").write_text(database.password)
     monkeypatch.setenv("IVRBOT_DATABASE__URL", database.url)
     monkeypatch.setenv("IVRBOT_DATABASE__PASSWORD_FILE", str(tmp_path / "secret"))
-    monkeypatch.setattr(app, "train_nlu", trained)
+    monkeypatch.setattr(engines, "train_nlu", trained)
     monkeypatch.setattr(app, "TEXT_DATABASE", app.MAIN_DATABASE)
     settings = load_settings(tmp_path)
     call(PLANTED, f"меня зовут {NAME} позовите оператора")
