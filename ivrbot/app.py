@@ -233,10 +233,12 @@ async def open_core(
         if sms is not None:
             stack.push_async_callback(sms.close)
         pbx = _pbx(settings)
+        queues = AsteriskQueues(pbx, utc_now, time.monotonic) if pbx else None
         desk = OperatorDesk(
             store,
             [pbx] if pbx else [],
-            queues=AsteriskQueues(pbx, utc_now, time.monotonic).state if pbx else None,
+            queues=queues.state if queues else None,
+            ahead=queues.ahead if queues else None,
             callbacks=CallbackBook(store),
             now=utc_now,
             recorded=settings.call.recorded,

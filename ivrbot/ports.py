@@ -361,6 +361,14 @@ class OperatorQueue(Protocol):
         """How a queue stands; None when that is not known now. Never raises, and never takes a second."""
         ...
 
+    async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
+        """Keep the caller's place in a queue from now on, while the bot serves him; his transfer takes it up.
+
+        Returns:
+            False: places are not kept there, and none may be promised. Never raises.
+        """
+        ...
+
     async def promise_callback(
         self, registration: CallRegistration, dossier: Dossier, asked: CallbackAsked
     ) -> None:

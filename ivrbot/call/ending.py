@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from dataclasses import replace
 from typing import Final
 
 from ivrbot import metrics
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.dossier_context import DossierContext, gather_context
-from ivrbot.call.handover import AGREED, CallbackOffer, Talk, Wish
+from ivrbot.call.handover import AGREED, CallbackOffer, Meanwhile, Talk, Wish
 from ivrbot.call.running import RunningCall
 from ivrbot.call.scoring import ask_score, may_ask
 from ivrbot.call.understanding import not_understood
@@ -76,8 +77,15 @@ class CallEnding:
             return CallEnd(Disposition.RESOLVED, "served", self._call.state.topic)
         return CallEnd(Disposition.ABANDONED, "hung_up", self._call.state.topic)
 
-    async def transfer(self, act: Transfer) -> CallEnd:
+    async def transfer(self, act: Transfer, *, serve_meanwhile: bool = True) -> CallEnd | Meanwhile:
         """Hand the caller over, or promise him a call-back where he prefers that.
+
+        Args:
+            act: the hand-over.
+            serve_meanwhile: he may be served by the bot while his place in the queue is kept.
+
+        Returns:
+            `Meanwhile`: he wants the bot until it is his turn; nothing has been handed over yet.
 
         Raises:
             EngineError: what was said last cannot be spoken to its end.
@@ -88,7 +96,9 @@ class CallEnding:
         branches = {name: branch.model_dump() for name, branch in call.parts.flow_set.branches.branches.items()}
         handover = hand_over(reason, call.state.topic, branches, act.queue)
         priority = max(handover.priority, act.priority)
-        asked = await self._offer_callback(reason, handover.queue, priority)
+        asked = await self._offer_callback(reason, handover.queue, priority, serve_meanwhile)
+        if isinstance(asked, Meanwhile):
+            return asked
         dossier = await self._dossier(reason, handover, priority)
         if asked is not None and await self._promise(dossier, asked):
             return CallEnd(Disposition.ESCALATED, "callback", call.state.topic, dossier=dossier)
@@ -114,12 +124,23 @@ class CallEnding:
                     await self._call.say_afresh(Say("utter_apology"))
             except (EngineError, KeyError, TimeoutError):
                 log.info("the apology could not be spoken")
-            return await self.transfer(Transfer(reason))
+            return await self._rescued(reason)
         except LegClosed:
             return self.abandoned()
         except Exception:  # nothing more can be done for the caller from here
             log.exception("hand-over failed; the PBX goes on with its default queue")
             return CallEnd(Disposition.FAILED, reason.value, self._call.state.topic)
+
+    async def _rescued(self, reason: EscalationReason) -> CallEnd:
+        """Hand over without a question; to the place that was kept for him where there is one."""
+        call, act = self._call, Transfer(reason)
+        if call.state.held is not None:
+            act, topic = call.state.held
+            call.state = replace(call.state, topic=topic)
+        end = await self.transfer(act, serve_meanwhile=False)
+        if not isinstance(end, CallEnd):
+            raise TypeError(f"{end!r} is no end")
+        return end
 
     async def _deliver(self, dossier: Dossier) -> CallOutcome:
         """To the queue; a desk that fails or hangs holds nobody up."""
@@ -134,11 +155,20 @@ class CallEnding:
 
     # --- call-backs -----------------------------------------------------------------------------------
 
-    async def _offer_callback(self, reason: EscalationReason, queue: str, priority: int) -> CallbackAsked | None:
+    async def _offer_callback(
+        self, reason: EscalationReason, queue: str, priority: int, serve_meanwhile: bool
+    ) -> CallbackAsked | Meanwhile | None:
         """Tell the wait and ask whether he would be called back, where there is anything to choose."""
         call = self._call
+        if call.state.held is not None:
+            return None  # he has chosen before
+
+        async def hold() -> bool:
+            return await call.parts.operators.hold_place(call.registration, queue)
+
         offer = CallbackOffer(call.parts.operators, call.parts.waiting, call.parts.now)
-        wish = Wish(reason, queue, priority, call.state.language, call.registration.caller)
+        may_hold = hold if serve_meanwhile else None
+        wish = Wish(reason, queue, priority, call.state.language, call.registration.caller, may_hold)
         return await offer.ask(wish, self._talk())
 
     def _talk(self) -> Talk:

@@ -18,6 +18,7 @@ from ivrbot.config import OperatorSettings
 from ivrbot.errors import EngineError
 from ivrbot.escalation.policy import EMERGENCY_QUEUE, FRONT_OF_QUEUE
 from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.asides import wants_meanwhile
 from ivrbot.language.codes import parse_phone
 from ivrbot.language.negation import verb_polarities
 from ivrbot.language.tokens import tokenise
@@ -33,9 +34,13 @@ NOBODY: Final = "utter_nobody_callback"
 OWN_NUMBER: Final = "utter_callback_own_number"
 ASK_NUMBER: Final = "utter_ask_callback_number"
 CONFIRM_NUMBER: Final = "utter_callback_number_confirm"
+MEANWHILE: Final = "utter_or_meanwhile"
+PLACE_KEPT: Final = "utter_place_kept"
 AGREED: Final = "utter_callback_agreed"
 QUEUED: Final = "utter_stay_in_queue"
-TEXTS: Final = frozenset({WAIT, CLOSED, NOBODY, OWN_NUMBER, ASK_NUMBER, CONFIRM_NUMBER, AGREED, QUEUED})
+TEXTS: Final = frozenset(
+    {WAIT, CLOSED, NOBODY, OWN_NUMBER, ASK_NUMBER, CONFIRM_NUMBER, AGREED, QUEUED, MEANWHILE, PLACE_KEPT}
+)
 """Responses of flows/<lang>.yml that are spoken here; WAIT has {wait_minutes:minute}, CONFIRM_NUMBER {phone}."""
 
 MAX_QUESTIONS: Final = 2
@@ -65,6 +70,19 @@ _AT_ONCE: Final = frozenset(
     }
 )
 """With these the bot itself is not well: nothing more is asked of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """The caller waits, and wants to be served by the bot until it is his turn.
+
+    Attributes:
+        queue: where his place is kept.
+        heard: what he said, when it may name what he wants; None when he only pressed the key.
+    """
+
+    queue: str
+    heard: Spoken | None = None
 
 
 class Queues(Protocol):
@@ -98,6 +116,8 @@ class Wish:
 
     Attributes:
         caller: number as signalled, "" when withheld.
+        hold: keeps his place in the queue from now on, False where that cannot be; None: nothing can be done for
+            him meanwhile.
     """
 
     reason: EscalationReason
@@ -105,6 +125,7 @@ class Wish:
     priority: int
     language: Language
     caller: str = field(repr=False)
+    hold: Callable[[], Awaitable[bool]] | None = field(default=None, repr=False)
 
 
 class CallbackOffer:
@@ -121,11 +142,12 @@ class CallbackOffer:
         self._settings = settings
         self._now = now
 
-    async def ask(self, wish: Wish, talk: Talk) -> CallbackAsked | None:
+    async def ask(self, wish: Wish, talk: Talk) -> CallbackAsked | Meanwhile | None:
         """Tell what the queue is like and ask for a choice, where there is anything to choose.
 
         Returns:
-            What was agreed, number confirmed; None: the caller goes to the queue.
+            What was agreed, number confirmed; `Meanwhile`: his place is kept and he wants the bot; None: the
+            caller goes to the queue.
 
         Raises:
             LegClosed: the caller has hung up.
@@ -164,8 +186,13 @@ class CallbackOffer:
         due_at = self._settings.next_open(queue, now + timedelta(seconds=wait_s))
         return _Offer(Say(WAIT, {"wait_minutes": minutes}), due_at, wait_s=wait_s)
 
-    async def _choose(self, wish: Wish, offer: _Offer, talk: Talk) -> CallbackAsked | None:
-        if await self._yes(offer.say, "callback", wish.language, talk):
+    async def _choose(self, wish: Wish, offer: _Offer, talk: Talk) -> CallbackAsked | Meanwhile | None:
+        texts = all(talk.has(text) for text in (MEANWHILE, PLACE_KEPT))
+        held = texts and offer.wait_s is not None and wish.hold is not None and await wish.hold()
+        chosen = await self._chosen(offer.say, wish, talk, meanwhile=held)
+        if isinstance(chosen, Meanwhile):
+            return chosen
+        if chosen:
             number = await self._number(wish, talk)
             if number:
                 return CallbackAsked(offer.due_at, number)
@@ -211,6 +238,24 @@ class CallbackOffer:
         """E.164 form of a number that may be dialled, else ""."""
         parsed = parse_phone(number, "ru") if number else None
         return parsed if parsed and parsed.startswith(self._settings.callback_prefixes) else ""
+
+    async def _chosen(self, question: Say, wish: Wish, talk: Talk, *, meanwhile: bool) -> bool | Meanwhile:
+        """A call-back, or not, or the bot while his place is kept; what is unclear twice is no."""
+        if not meanwhile:
+            return await self._yes(question, "callback", wish.language, talk)
+        for _ in range(MAX_QUESTIONS):
+            await talk.say(question)
+            await talk.say(Say(MEANWHILE))
+            collect = Collect("callback", Expect.YES_NO, max_digits=1, timeout_ms=ANSWER_MS)
+            heard = await talk.listen(collect, lambda text: _settles(text, wish.language))
+            if isinstance(heard, Keyed) and heard.digits[:1] == "3":
+                return Meanwhile(wish.queue)
+            if isinstance(heard, Spoken) and wants_meanwhile(heard.hypotheses[0].text, wish.language):
+                return Meanwhile(wish.queue, heard)
+            answer = _reading(heard, wish.language)
+            if answer is not None:
+                return answer
+        return False
 
     async def _yes(self, question: Say, slot: str, language: Language, talk: Talk) -> bool:
         """Key 1 or yes; anything unclear is asked once more, then it is no."""
@@ -275,7 +320,7 @@ def _means_yes(heard: Heard, language: Language) -> bool:
 
 
 def _told(
-    queue: str, state: QueueState | None, offer: _Offer, agreed: CallbackAsked | None
+    queue: str, state: QueueState | None, offer: _Offer, agreed: CallbackAsked | Meanwhile | None
 ) -> dict[str, JsonValue]:
     return {
         "queue": queue,
@@ -283,5 +328,5 @@ def _told(
         "operators": state.operators if state else None,
         "waiting": state.waiting if state else None,
         "wait_s": None if offer.wait_s is None else round(offer.wait_s),
-        "choice": "callback" if agreed else "wait",
+        "choice": "wait" if agreed is None else "meanwhile" if isinstance(agreed, Meanwhile) else "callback",
     }

@@ -13,6 +13,7 @@ from ivrbot import metrics
 from ivrbot.call.banking import NOT_ALLOWED, run_bank_act, within
 from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.ending import CallEnding
+from ivrbot.call.handover import PLACE_KEPT, Meanwhile
 from ivrbot.call.running import CallParts, RunningCall
 from ivrbot.call.transcript import Emit
 from ivrbot.call.understanding import Understanding, not_understood
@@ -150,7 +151,11 @@ class CallSession:
                 assert isinstance(act, Say)
                 await call.say(act)
             if isinstance(last, Transfer):
-                return await self._ending.transfer(last)
+                end = await self._ending.transfer(last)
+                if isinstance(end, CallEnd):
+                    return end
+                acts = await self._serve_meanwhile(end, last)
+                continue
             if isinstance(last, Hangup):
                 return await self._ending.goodbye(last)
             input_ = await self._input(last)
@@ -159,6 +164,21 @@ class CallSession:
                 call.state, acts = self._dialogue.step(call.state, input_)
             call.sure.note(before, call.state.slots, input_)
             call.answered(last, input_)
+
+    async def _serve_meanwhile(self, wanted: Meanwhile, transfer: Transfer) -> tuple[DialogueAct, ...]:
+        """His place in the queue is kept: go on with him, at once with what he said when that is a topic."""
+        call = self._call
+        await call.say_afresh(Say(PLACE_KEPT))
+        call.state, acts = self._dialogue.meanwhile(call.state, transfer)
+        collect = acts[-1]
+        if wanted.heard is None or not isinstance(collect, Collect):
+            return acts
+        hypotheses = wanted.heard.hypotheses
+        turn = UserTurn(hypotheses, await self._understand(hypotheses, collect), wanted.heard.over_prompt)
+        if self._parts.flow_set.branches.branch_of(turn.nlu.intent) is None:
+            return acts
+        call.state, acts = self._dialogue.step(call.state, turn)
+        return acts
 
     async def _front_in_force(self) -> str:
         if self._topic:

@@ -15,15 +15,15 @@ from ivrbot.errors import Problem
 from ivrbot.yamlfile import YamlFile
 
 BUILT_IN_ACTIONS = frozenset(
-    {"route_topic", "transfer_flow", "transfer_fraud", "hang_up", "offer_language", "served"}
+    {"route_topic", "transfer_flow", "transfer_fraud", "join_queue", "hang_up", "offer_language", "served"}
 )
 
-LAST_ACTIONS = frozenset({"route_topic", "transfer_flow", "transfer_fraud", "hang_up"})
+LAST_ACTIONS = frozenset({"route_topic", "transfer_flow", "transfer_fraud", "join_queue", "hang_up"})
 """After these the flow does not go on by itself."""
 
 ASKABLE = frozenset({"topic", "digits", "yes_no", "money", "date", "choice", "words"})
 
-ENGINE_FLOWS = ("front_speech", "front_keys", "front_external", "more")
+ENGINE_FLOWS = ("front_speech", "front_keys", "front_external", "more", "meanwhile")
 
 ENGINE_RESPONSES = (
     "utter_greeting",

@@ -15,7 +15,7 @@ from typing import assert_never
 from ivrbot.dialogue.questions import FACT_QUESTIONS
 from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.turns import MAX_FAILURES, WAIT_MS, Listener
-from ivrbot.dialogue.walking import UNTOLD
+from ivrbot.dialogue.walking import MEANWHILE, UNTOLD
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import (
     AuthReply,
@@ -26,6 +26,7 @@ from ivrbot.model.dialogue import (
     NoMatch,
     Routed,
     Say,
+    Transfer,
     TransferFailed,
     UserTurn,
     Value,
@@ -70,6 +71,17 @@ class Dialogue(Listener):
         if topic:
             return self._route(replace(state, topic=topic), [])
         return self._enter(state, f"front_{front}", [])
+
+    def meanwhile(self, state: DialogueState, transfer: Transfer) -> Result:
+        """His place in the queue is kept: serve him until he wants no more, then hand him over all the same.
+
+        Args:
+            state: at the hand-over.
+            transfer: the hand-over.
+        """
+        held = (transfer, state.topic)
+        state = replace(state, held=held, stack=(), answered=(), topic="", collect=None, failures=0)
+        return self._enter(state, MEANWHILE, [])
 
     def step(self, state: DialogueState, input_: DialogueInput) -> Result:
         """Go on with what has come in."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from ivrbot.model.dialogue import Collect, DialogueAct, Say, UserTurn, Value
+from ivrbot.model.dialogue import Collect, DialogueAct, Say, Transfer, UserTurn, Value
 from ivrbot.model.speech import Language
 
 Waiting = Literal["collect", "fact", "auth", "bank", "route", "over"]
@@ -58,6 +58,7 @@ class DialogueState:
         between: the two topics that the caller was asked to choose from, None when he was not.
         unclear: the turn after which he was asked, for what else it said.
         aside: what was said where a secret was asked for, until the ladder has said whether it was that.
+        held: the hand-over that waits while the caller is served in the meantime, and the topic it is about.
         answered: collects answered in the running flow, newest last, for "back".
     """
 
@@ -83,6 +84,7 @@ class DialogueState:
     between: tuple[str, str] | None = None
     unclear: UserTurn | None = None
     aside: UserTurn | None = field(default=None, repr=False)
+    held: tuple[Transfer, str] | None = None
     answered: tuple[Frame, ...] = ()
 
 

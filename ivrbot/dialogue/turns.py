@@ -29,7 +29,7 @@ from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.two_topics import FIRST, QUESTION, SECOND, Pair, chosen, is_emergency, keyed, worth_asking
-from ivrbot.dialogue.walking import MAX_TIMES_ASKED, Walker
+from ivrbot.dialogue.walking import MAX_TIMES_ASKED, MEANWHILE, Walker
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.asides import asks_how_long, asks_why, is_question, preferred_fact
 from ivrbot.language.commands import Universal, ends_asking_for_operator
@@ -89,7 +89,7 @@ class Listener(Walker):
         answers = tuple(hypothesis.text for hypothesis in turn.hypotheses)
         text, language = turn.text, state.language
         wish = preferred_fact(text, language)
-        beside = is_question(text, language) or self._is_remark(state, text)
+        beside = is_question(text, language) or self._is_remark(state, text) or resembles_operator(turn, language)
         act = Authenticate(state.operation, state.fact, answers, beside=beside, wish=wish)
         return replace(state, waiting="auth", aside=turn), (act,)
 
@@ -144,7 +144,7 @@ class Listener(Walker):
         return self._not_understood(state, turn)
 
     def _topic_turn(self, state: DialogueState, turn: UserTurn) -> Result:
-        intent, after_service = turn.nlu.intent, bool(state.topic)
+        intent, after_service = turn.nlu.intent, bool(state.topic) or state.held is not None
         if asks_about_bot(turn.text, state.language) and intent == "operator":
             return self._ask_again(state, [Say("utter_about_bot")])  # "are you a person?" is no wish for one
         if intent == "operator":
@@ -345,11 +345,12 @@ class Listener(Walker):
             case Universal.BACK:
                 return self._back(state)
             case Universal.CANCEL:
-                if not state.topic:
+                if not state.topic and state.held is None:
                     return self._ask_again(state, [])
                 if state.collect is not None and state.collect.slot == "topic":
                     return self._fill(state, "topic", NO_TOPIC)  # nothing is under way: he wants no more
-                return self._enter(replace(state, stack=(), answered=()), "more", [Say("utter_cancelled")])
+                flow = "more" if state.held is None else MEANWHILE
+                return self._enter(replace(state, stack=(), answered=()), flow, [Say("utter_cancelled")])
             case _:
                 assert_never(command)
 

@@ -29,6 +29,9 @@ UNTOLD = frozenset(
 NOT_RESTORED = frozenset({"reference"})
 """Slots that a digression may change for good: the number given last is the one that is asked for again."""
 
+MEANWHILE = "meanwhile"
+"""Flow of a caller whose place in the queue is kept."""
+
 _TRANSFERS = {"transfer_flow": EscalationReason.FLOW, "transfer_fraud": EscalationReason.FRAUD}
 
 
@@ -119,7 +122,7 @@ class Walker:
         for _ in range(MAX_STEPS):
             state = self._resumed(state, acts)
             if not state.stack:
-                return self._enter(state, "more", acts)
+                return self._enter(state, "more" if state.held is None else MEANWHILE, acts)
             step = self._step_at(state)
             if step.verb == "collect":
                 given = any(state.slots.get(name) is not None for name in (step.name, *step.accepts))
@@ -150,6 +153,9 @@ class Walker:
             acts.append(self._say(state, name))
         elif name == "route_topic":
             return self._route(state, acts)
+        elif name == "join_queue":
+            state, transfer = self._transfer(state, [], EscalationReason.FLOW)
+            return state, (*acts, *transfer)
         elif name == "hang_up":
             return replace(state, waiting="over"), (*acts, Hangup())
         elif name in _TRANSFERS:
@@ -238,6 +244,9 @@ class Walker:
         self, state: DialogueState, says: list[Say], reason: EscalationReason, queue: str = ""
     ) -> Result:
         entry = self._set.branches.topic(state.topic)
+        if state.held is not None and not self._urgent(state):
+            held, topic = state.held
+            return replace(state, waiting="over", topic=topic), (*says, held)
         if not queue:
             queue = self._set.branches.branch_of(state.topic) or self._set.branches.general_queue
         transfer = Transfer(reason, queue, entry.priority if entry else 0)

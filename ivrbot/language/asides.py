@@ -72,6 +72,25 @@ _HOW_LONG: Final[dict[Language, tuple[str, ...]]] = {
         "=many minutes",
     ),
 }  # fmt: skip
+_MEANWHILE: Final[dict[Language, tuple[str, ...]]] = {
+    "ru": (
+        "пока жд",
+        "пока я жд",
+        "пока подожд",
+        "пока ожида",
+        "друг вопрос",
+        "=другой вопрос",
+        "=другим вопросом",
+    ),
+    "en": (
+        "meanwhile",
+        "=while i wait",
+        "=while i'm waiting",
+        "=while waiting",
+        "=another question",
+        "=other question",
+    ),
+}
 _PREFERRING: Final[dict[Language, tuple[str, ...]]] = {
     "ru": ("лучше", "давайте", "давай", "могу", "можно", "скажу", "назову", "дам", "набер", "вместо", "помню"),
     "en": (
@@ -138,6 +157,11 @@ def asks_how_long(text: str, language: Language) -> bool:
     """Whether the caller wants to know how long the call will take."""
     said = words(text, language)
     return len(said) <= _LONGEST and _has(said, _HOW_LONG[language])
+
+
+def wants_meanwhile(text: str, language: Language) -> bool:
+    """Whether the caller wants something else while he waits: "пока жду, скажите баланс"."""
+    return _has(words(text, language), _MEANWHILE[language])
 
 
 def preferred_fact(text: str, language: Language) -> str:

@@ -35,6 +35,8 @@ KEPT_TALKS = 20
 PBX_WAIT_S = 0.3
 
 Queues = Callable[[str], Awaitable[QueueState | None]]
+Ahead = Callable[[str, float], Awaitable[int | None]]
+"""Callers of a queue who wait longer than so many seconds; None when that is not known."""
 """State of a PBX's queue by its name."""
 
 
@@ -60,6 +62,7 @@ class OperatorDesk:
         pbxs: Sequence[PbxControl] = (),
         *,
         queues: Queues | None = None,
+        ahead: Ahead | None = None,
         callbacks: CallbackStore | None = None,
         now: Callable[[], datetime] | None = None,
         recorded: bool = False,
@@ -68,6 +71,8 @@ class OperatorDesk:
         self._calls = calls
         self._pbxs = tuple(pbxs)
         self._queues = queues
+        self._ahead = ahead
+        self._places: dict[str, tuple[str, float]] = {}  # by call: queue, and since when on the monotonic clock
         self._callbacks = callbacks
         self._now = now
         self._recent: deque[Dossier] = deque(maxlen=KEPT)
@@ -148,6 +153,23 @@ class OperatorDesk:
         """Leave topic and queue with the PBX; a slow PBX does not hold the call up."""
         await self._tell(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
 
+    async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
+        """Remember since when he waits; only where the PBX tells who came before him, and can put him there."""
+        if self._ahead is None or not registration.channel or not self._pbxs:
+            return False
+        self._places.setdefault(registration.call_id, (queue, time.monotonic()))
+        while len(self._places) > KEPT:  # the oldest are of callers who have hung up
+            del self._places[next(iter(self._places))]
+        return True
+
+    async def _place(self, registration: CallRegistration, queue: str) -> dict[str, str]:
+        """The place that was kept for him, for the PBX; at the end of the queue when it is not known."""
+        held_in, since_s = self._places.pop(registration.call_id, ("", 0.0))
+        if held_in != queue or self._ahead is None:
+            return {}
+        ahead = await self._ahead(queue, time.monotonic() - since_s)
+        return {"__BOT_POSITION": str(ahead + 1)} if ahead is not None else {}
+
     async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
         """Store the dossier and what the PBX is to do, then tell everybody."""
         outcome = CallOutcome("transfer", dossier.queue, dossier.topic, dossier.dossier_id, dossier.priority)
@@ -162,6 +184,7 @@ class OperatorDesk:
             "__BOT_PRIORITY": str(dossier.priority),
             "__BOT_LANGUAGE": dossier.language,
         } | ({"__BOT_RECORDED": "yes"} if self._recorded else {})
+        known |= await self._place(registration, dossier.queue)
         await self._tell(registration.channel, known)
         await self._calls.save_dossier(dossier)
         await self._calls.save_outcome(registration.call_id, outcome)

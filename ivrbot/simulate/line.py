@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.tape import NOTHING, Tape
 from ivrbot.errors import LegClosed
+from ivrbot.model.audio import Pcm
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.speech import LANGUAGES, Hypothesis, Language
 from ivrbot.simulate.caller import Caller
@@ -100,6 +101,11 @@ class VirtualLine:
         self._fresh.append(line)
         self.heard.append(line)
         self.talk.append(("bot", self._last_text))
+
+    def share_turns(self, with_: Callable[[Pcm], None]) -> bool:
+        """See `Channel`: text has no voice."""
+        del with_
+        return False
 
     def now_ms(self) -> int:
         """Virtual time since the call was answered."""

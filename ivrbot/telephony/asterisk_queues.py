@@ -75,6 +75,19 @@ def queue_states(events: Iterable[AmiMessage], as_of: datetime) -> dict[str, Que
     return {name: _state(name, queues, as_of) for name in queues if name}
 
 
+def callers_ahead(events: Iterable[AmiMessage], queue: str, waited_s: float) -> int:
+    """Callers who stand before one who has waited so long: the place of the last who came before him.
+
+    Urgent callers stand in front without having waited; whoever stands behind them does so for all.
+    """
+    places = [0]
+    for event in events:
+        stands_there = event.get("Event") == "QueueEntry" and event.get("Queue") == queue
+        if stands_there and _number(event.get("Wait")) > waited_s:
+            places.append(_number(event.get("Position")))
+    return max(places)
+
+
 def _state(name: str, queues: Mapping[str, _Queue], as_of: datetime) -> QueueState:
     own = queues[name]
     rivals = [one for one in queues.values() if one is not own and one.present.keys() & own.present.keys()]
@@ -132,6 +145,19 @@ class AsteriskQueues:
         except TimeoutError:
             log.warning("the PBX did not tell its queues in time")
             return None
+
+    async def ahead(self, queue: str, waited_s: float) -> int | None:
+        """How many callers of a queue wait longer than so many seconds, those of higher priority included.
+
+        Returns:
+            None when it is not known now.
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                events = await self._ami.ask_list("QueueStatus")
+        except TimeoutError:
+            return None
+        return None if events is None else callers_ahead(events, queue, waited_s)
 
     async def _refresh(self) -> None:
         self._known = {}  # what is old is not told when the PBX is away

@@ -372,6 +372,27 @@ async def test_the_urgent_caller_is_served_before_the_one_who_came_first(set_up:
     assert stage.operator.rings()[1].headers["x-bot-dossier"] == "d-urgent"
 
 
+async def test_a_place_that_was_kept_is_before_all_who_came_later(set_up: SetUp) -> None:
+    """Three wait; the last one's place was kept behind the first."""
+    stage = await set_up(outcome="transfer:balance|check_balance|d-busy|0")
+    talking = await stage.dial_and_talk_to_the_bot()
+    (await stage.bot.call(0)).hang_up()
+    await stage.operator.talking()
+    callers = [talking]
+    for number, (name, place) in enumerate((("d-first", ""), ("d-later", ""), ("d-kept", "2")), start=1):
+        stage.api.outcome = f"transfer:balance|check_balance|{name}|0"
+        callers.append(await stage.dial())
+        bot = await stage.bot.call(number)
+        await stage.ami.set_variable(stage.api.registrations[number]["channel"], "__BOT_POSITION", place)
+        bot.hang_up()
+        await entered(stage, number + 1)
+    order = ("d-first", "d-kept", "d-later")
+    for turn, (caller, name) in enumerate(zip((talking, callers[1], callers[3]), order, strict=True), start=1):
+        await caller.hang_up()
+        await until(lambda turn=turn: len(stage.operator.rings()) > turn, 20)  # type: ignore[misc]
+        assert stage.operator.rings()[turn].headers["x-bot-dossier"] == name
+
+
 async def entered(stage: Stage, count: int) -> None:
     """Wait until so many calls have entered a queue."""
     await until(lambda: [row[4] for row in stage.server.queue_log()].count("ENTERQUEUE") == count, 5)

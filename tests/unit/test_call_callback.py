@@ -17,7 +17,7 @@ from ivrbot.model.events import EventType
 from ivrbot.model.operators import CallbackAsked, QueueState
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.storage.callbacks import CallbackBook
-from tests.fakes.calls import ScriptedCaller
+from tests.fakes.calls import FakeNlu, ScriptedCaller
 from tests.unit.test_call_session import ANNA, LOST, Line, escalated, line
 
 __all__ = ["line"]
@@ -30,9 +30,13 @@ def claims_of(customer_id: str) -> BankRequest:
 
 
 class BusyDesk(OperatorDesk):
-    """The real desk behind a queue that is busy; `lost` makes promises fail."""
+    """The real desk behind a queue that is busy; `lost` makes promises fail, `keeps` keeps places."""
 
     lost = False
+    keeps = False
+
+    async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
+        return self.keeps
 
     async def state(self, queue: str) -> QueueState | None:
         return replace(BUSY, queue=queue)
@@ -125,3 +129,37 @@ async def test_a_slot_that_was_keyed_is_sure(line: Line) -> None:
     dossier = escalated(await line.call([LOST, "4271", "оператора"]), EscalationReason.CALLER_ASKED)
     assert dossier.confidence and all(0 <= sure <= 1 for sure in dossier.confidence.values())
     assert dossier.confidence.keys() == dossier.slots.keys()
+
+
+OFFICES = {
+    "где ваше отделение": "find_office",
+    "пока жду скажите где ваше отделение": "find_office",
+    "оператора": "operator",
+    "нет": "deny",
+}
+
+
+async def test_who_waits_is_served_by_the_bot_and_then_handed_over_all_the_same(
+    line: Line, desk: BusyDesk
+) -> None:
+    desk.keeps = True
+    line.parts = replace(line.parts, nlu=FakeNlu(OFFICES))
+    caller = ScriptedCaller(["оператора", Keyed("3"), "где ваше отделение", "в казани", "нет"])
+    dossier = escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
+    assert (dossier.queue, dossier.topic) == ("other", "")
+    told = [data["response"] for data in line.of(EventType.BOT_SAID)]
+    kept = told.index("utter_place_kept")
+    assert told[kept + 1] == "utter_ask_meanwhile"
+    assert "utter_office_first" in told[kept:]
+    assert told[-2:] == ["utter_ask_meanwhile", "utter_stay_in_queue"]
+    assert len(line.of(EventType.WAIT_TOLD)) == 1
+
+
+async def test_a_wish_named_at_once_is_served_at_once(line: Line, desk: BusyDesk) -> None:
+    desk.keeps = True
+    line.parts = replace(line.parts, nlu=FakeNlu(OFFICES))
+    said = ["оператора", "пока жду скажите где ваше отделение", "в казани", "оператора"]
+    escalated(await line.call(said), EscalationReason.CALLER_ASKED)
+    told = [data["response"] for data in line.of(EventType.BOT_SAID)]
+    kept = told.index("utter_place_kept")
+    assert told[kept + 1 : kept + 3] == ["utter_operator_hint", "utter_ask_city"]

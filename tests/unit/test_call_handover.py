@@ -12,12 +12,15 @@ from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.call.handover import (
     CLOSED,
     CONFIRM_NUMBER,
+    MEANWHILE,
     NOBODY,
     OWN_NUMBER,
+    PLACE_KEPT,
     QUEUED,
     TEXTS,
     WAIT,
     CallbackOffer,
+    Meanwhile,
     Talk,
     Wish,
 )
@@ -79,7 +82,7 @@ def words(*texts: str) -> list[Heard]:
 
 async def ask(
     caller: Caller, state: QueueState | None = BUSY, wish: Wish = LOANS, settings: OperatorSettings = SETTINGS
-) -> CallbackAsked | None:
+) -> CallbackAsked | Meanwhile | None:
     talk = Talk(lambda text: text in TEXTS - caller.missing, caller.say, caller.listen, caller.emit)
     return await CallbackOffer(Queue(state), settings, lambda: NOW).ask(wish, talk)
 
@@ -179,3 +182,37 @@ async def test_without_texts_or_with_call_backs_off_all_is_as_before() -> None:
 
 async def test_a_mouth_that_fails_queues_the_caller() -> None:
     assert await ask(Caller(words("да"), failure=EngineTimeout("tts"))) is None
+
+
+def held(answer: bool = True) -> Wish:
+    async def hold() -> bool:
+        return answer
+
+    return replace(LOANS, hold=hold)
+
+
+async def test_the_bot_serves_who_waits_where_his_place_is_kept() -> None:
+    caller = Caller([Keyed("3")])
+    assert await ask(caller, wish=held()) == Meanwhile("loans")
+    assert caller.responses == [WAIT, MEANWHILE]
+    assert caller.told[0]["choice"] == "meanwhile"
+
+
+async def test_what_he_wants_meanwhile_goes_along() -> None:
+    (said,) = words("пока жду скажите баланс")
+    assert await ask(Caller([said]), wish=held()) == Meanwhile("loans", said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answer", "back"), [(Keyed("1"), True), (Keyed("2"), False), (words("подожду")[0], False)]
+)
+async def test_the_other_answers_are_as_before(answer: Heard, back: bool) -> None:
+    chosen = await ask(Caller([answer, Silence()]), wish=held())
+    assert isinstance(chosen, CallbackAsked) if back else chosen is None
+
+
+async def test_a_place_that_cannot_be_kept_is_not_promised() -> None:
+    for wish, missing in ((held(False), frozenset()), (LOANS, frozenset()), (held(), frozenset({PLACE_KEPT}))):
+        caller = Caller([Keyed("3"), Keyed("3")], missing=missing)
+        assert await ask(caller, wish=wish) is None
+        assert MEANWHILE not in caller.responses

@@ -609,3 +609,34 @@ def test_a_topic_begins_without_what_another_call_for_it_was_told() -> None:
     talk = Talk("external", "dispute_transaction")
     talk.state = replace(talk.state, slots={"amount_minor": 500_000})
     assert talk(TO_BOT).state.slots.get("amount_minor") is None
+
+
+def waiting() -> Talk:
+    """A caller of the loans' queue whose place is kept."""
+    talk = Talk()(turn("что у меня с кредитом", "loan_info"), Routed(False, "control"))
+    talk.state, talk.acts = talk.engine.meanwhile(talk.state, transfer(talk))
+    return talk
+
+
+def test_who_waits_is_asked_what_else_he_wants() -> None:
+    talk = waiting()
+    assert talk.said == ["utter_ask_meanwhile"]
+    talk(BALANCE, TO_BOT, GRANTED, listed(), ok("bank_get_balance", balance_minor=1), NO_OFFER)
+    assert talk.said[-1] == "utter_ask_meanwhile"
+
+
+@pytest.mark.parametrize("last", [turn("нет ничего", "deny"), turn("оператора", "operator"), turn("отмена")])
+def test_he_is_handed_over_as_he_would_have_been(last: UserTurn) -> None:
+    talk = waiting()(last)
+    assert transfer(talk) == Transfer(EscalationReason.CONTROL_ARM, "loans", 0)
+    assert talk.state.topic == "loan_info"
+
+
+def test_what_only_an_operator_does_leads_to_the_place_that_is_kept() -> None:
+    talk = waiting()(turn("перевыпустите карту", "pin_change"), Routed(False, "not_served"))
+    assert transfer(talk).queue == "loans"
+
+
+def test_an_emergency_does_not_wait_for_the_place_that_is_kept() -> None:
+    talk = waiting()(LOST, TO_BOT, AuthReply("refused"))
+    assert transfer(talk).queue == "block_card"
