@@ -56,6 +56,22 @@ def check_actions(flow_set: FlowSet, file: YamlFile) -> Iterator[Problem]:
             if slot not in flow_set.domain.slots:
                 yield file.problem(field, "is no slot", value=slot)
         yield from _operation_problems(action, spec, file)
+        if action.startswith("authenticate_") and (spec.arguments or spec.fixed):
+            yield from _confirmation_problems(action, spec, flow_set.domain.actions, file)
+
+
+def _confirmation_problems(
+    action: str, spec: ActionSpec, actions: Mapping[str, ActionSpec], file: YamlFile
+) -> Iterator[Problem]:
+    """A code confirms what the bank is then asked for, or the bank is never asked."""
+    same = [
+        other
+        for name, other in actions.items()
+        if name.startswith("bank_") and (other.operation or name.removeprefix("bank_")) == spec.operation
+    ]
+    if not any((other.arguments, other.fixed) == (spec.arguments, spec.fixed) for other in same):
+        message = "must be those of the operation that it is for: a one-time code confirms them and nothing else"
+        yield file.problem(("actions", action, "arguments"), message, value=", ".join(spec.arguments))
 
 
 def _operation_problems(action: str, spec: ActionSpec, file: YamlFile) -> Iterator[Problem]:

@@ -154,6 +154,11 @@ ACTIONS = [
     (", write: true", "", "must be true"),
     ("results: [balance_minor, owed_minor]", "results: [balance_minor], write: true", "must be false"),
     ("authenticate_block_card: {operation: block_card}", "authenticate_block_card: {}", "needs the operation"),
+    (
+        "{operation: change_limits, arguments: {limit_kind: limit_kind, new_limit_minor: amount_minor}}",
+        "{operation: change_limits, arguments: {limit_kind: limit_kind}}",
+        "a one-time code confirms them",
+    ),
 ]
 
 
