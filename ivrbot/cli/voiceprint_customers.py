@@ -228,7 +228,14 @@ async def show(customer_id: str, as_json: bool) -> None:
         print_json(told)
         return
     for name, value in told.items():
-        click.echo(f"{name:12} {value}")
+        click.echo(f"{name:12} {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """A value for people: counts by a hash as "2 (a1b2...)"."""
+    if isinstance(value, dict):
+        return ", ".join(f"{count} ({code[:MODEL_SHOWN]})" for code, count in value.items()) or "0"
+    return "never asked" if value is None else str(value)
 
 
 def _told(counts: VoiceprintCounts) -> dict[str, object]:

@@ -40,20 +40,20 @@ TEXTS: Final[Mapping[str, Text]] = {
     "voice_notice": both("Whose model it is, and its licence", "Чья это модель и по какой лицензии"),
     "voice_limits": both("What it cannot do", "Чего оно не может"),
     "voice_limits_machine": both(
-        "It does not tell a person from a machine. In a published test 92 % of cloned voices passed comparison of"
-        " this kind. So a voice alone opens nothing: it counts only after two facts are proven, only where the"
+        "It does not tell a person from a machine. When it was measured, 92 % of cloned voices passed the"
+        " comparison. So a voice alone opens nothing: it counts only after two facts are proven, only where the"
         " policy names it for the operation, and only with digits that the caller repeats on the spot.",
-        "Оно не отличает человека от машины. В опубликованной проверке такое сравнение прошли 92 % поддельных"
-        " голосов. Поэтому один голос ничего не открывает: он засчитывается только после двух доказанных фактов,"
-        " только для операций, где он разрешён политикой, и только с цифрами, которые клиент тут же повторяет.",
+        "Оно не отличает человека от машины. При измерении сравнение прошли 92 % поддельных голосов. Поэтому"
+        " один голос ничего не открывает: он засчитывается только после двух доказанных фактов, только для"
+        " операций, где он разрешён политикой, и только с цифрами, которые клиент тут же повторяет.",
     ),
     "voice_limits_law": both(
         "It may not be lawful for you. Russian law 572-FZ keeps biometric identification by banks in the state"
-        " system, and the US guideline NIST SP 800-63B-4 does not allow voice as a biometric factor. Ask your"
+        " system, and the US guideline NIST SP 800-63B-4 is quoted as forbidding comparison of voices. Ask your"
         " lawyers before switching it on.",
         "Закон может его запрещать. В России 572-ФЗ оставляет биометрическую идентификацию в банках за"
-        " государственной системой, а американское руководство NIST SP 800-63B-4 не допускает голос как"
-        " биометрический признак. Спросите юристов, прежде чем включать.",
+        " государственной системой, а американское руководство NIST SP 800-63B-4, как его цитируют, запрещает"
+        " сравнение голосов. Спросите юристов, прежде чем включать.",
     ),
     "voice_rates": both("How often it errs here", "Как часто оно ошибается здесь"),
     "voice_rates_none": both(
@@ -79,7 +79,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "voice_trials": both("of trials", "из сравнений"),
     "voice_interval": both("95 % interval", "95 % интервал"),
     "voice_threshold_accept": both("accepted (in force)", "принимается (действует)"),
-    "voice_threshold_flag": both("another's (in force)", "чужой (действует)"),
+    "voice_flagged": both("Owners taken for another", "Своих принято за чужих"),
+    "voice_flagged_below": both("below a likeness of", "при сходстве ниже"),
     "voice_threshold_far": both("strangers accepted at most", "чужих принято не больше"),
     "voice_too_small": both("too few recordings to say", "записей мало, сказать нельзя"),
     "voice_people": both("Customers", "Клиенты"),
