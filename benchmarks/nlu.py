@@ -1,4 +1,4 @@
-"""Measure understanding: python -m benchmarks.nlu text noise voices rasa
+"""Measure understanding: python -m benchmarks.nlu text noise calibration voices rasa
 
 Every part prints one JSON line per measurement; `--mistakes` lists what was got wrong on standard error.
 
@@ -9,6 +9,8 @@ Every part prints one JSON line per measurement; `--mistakes` lists what was got
   Floors: topics 91 % (goal 95), negated 90 %, false block_card at most 0.5 %, 2 ms.
 - noise: the same sentences with 20 % of the words lost and 30 % of the rest misheard (tests/heavy_noise.py), three
   draws. Floor 85 %. Beside it, what is lost with the words alone, and how often no telling word is left.
+- calibration: how often a confidence of 0.1 to 0.2, 0.2 to 0.3 ... is right, and the expected calibration error
+  (Guo et al., "On Calibration of Modern Neural Networks", 2017), on the same sentences, clean and noised.
 - voices: a seeded sample of `nlu_callers_*` spoken by three SYNTHETIC voices (RHVoice) over telephone sound and
   read by the embedded recogniser. Floor 80 %, goal 90. They are no measure of people's speech.
 - rasa: Rasa 3.6 trained on the same nlu_data (light: logistic regression, diet: DIETClassifier), beside the
@@ -120,6 +122,26 @@ async def measure_noise(engine: str, parse: Parse, draws: int = 3) -> None:
                 tell(kind, engine, language, name, figures(name, pairs))
 
 
+async def measure_calibration(engine: str, parse: Parse) -> None:
+    """Confidence beside the share right, in ten bins, over both sets of plain sentences."""
+    data = load_training_data(PROJECT_ROOT / "nlu_data")
+    for language in LANGUAGES:
+        words = {word for one in data[language].examples for word in normalise(one.text).split()}
+        noise = HeavyNoise(language, words, 0)
+        for kind in ("clean", "noised"):
+            bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+            for intent, text in (row for name in SETS[:2] for row in rows_of(name, language)):
+                result = await parse(text if kind == "clean" else noise(normalise(text)), language)
+                bins[min(9, int(result.confidence * 10))].append((result.confidence, result.intent == intent))
+            count = sum(map(len, bins.values()))
+            off = sum(abs(sum(sure - hit for sure, hit in own)) for own in bins.values())
+            table = {
+                f"{place / 10:.1f}": [len(own), round(sum(hit for _, hit in own) / len(own), 2)]
+                for place, own in sorted(bins.items())
+            }
+            tell("calibration", engine, language, kind, {"n": count, "ece": round(off / count, 3), "bins": table})
+
+
 def measure_loss(draws: int = 3) -> None:
     """How often heavy noise takes every telling word of a topic's sentence.
 
@@ -209,7 +231,7 @@ async def run(arguments: argparse.Namespace) -> None:
     settings = load_settings(Path())
     encoder = settings.models_dir / ENCODER_FILE
     parts = set(arguments.parts)
-    if parts & {"text", "noise", "voices"}:
+    if parts & {"text", "noise", "calibration", "voices"}:
         start, cpu = time.monotonic(), time.process_time()
         with_encoder = EmbeddedNlu.train(settings.nlu_data_dir, encoder, cache_dir=settings.data_dir / "nlu")
         ready = {"wall_s": round(time.monotonic() - start, 2), "cpu_s": round(time.process_time() - cpu, 2)}
@@ -220,6 +242,8 @@ async def run(arguments: argparse.Namespace) -> None:
                 await measure_text(name, engine.parse, arguments.mistakes)
             if "noise" in parts:
                 await measure_noise(name, engine.parse)
+            if "calibration" in parts:
+                await measure_calibration(name, engine.parse)
         if "noise" in parts:
             measure_loss()
         if "voices" in parts:
@@ -233,7 +257,7 @@ async def run(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.nlu")
-    parser.add_argument("parts", nargs="+", choices=("text", "noise", "voices", "rasa"))
+    parser.add_argument("parts", nargs="+", choices=("text", "noise", "calibration", "voices", "rasa"))
     parser.add_argument("--mistakes", action="store_true", help="every mistake on standard error")
     asyncio.run(run(parser.parse_args()))
 
