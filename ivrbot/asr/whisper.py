@@ -50,7 +50,7 @@ _SECOND = DecodeOptions(tail_frames=SECOND_PASS_TAIL_FRAMES, beam=5, hypotheses=
 _PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
 _N_BEST = frozenset((Expect.SECRET, Expect.NAME, Expect.YES_NO))
 _FIGURES = frozenset((Expect.DIGITS, Expect.DATE))
-# A code word stands alone and is rare: two passes together hold it in 9 answers of 10, where one does in 8.
+# A code word stands alone and is rare: two passes together hold it in three answers of four, one alone in half.
 _BOTH_PASSES = frozenset((Expect.SECRET,))
 
 
