@@ -104,10 +104,17 @@ class Secret:
 
 
 def _stands_alone(figures: str, text: str, joined: str) -> bool:
-    """Whether figures stand in a text with no digit (and, where told, no such sign and no letter) beside them."""
+    """Whether figures stand in a text with no digit (and, where told, no such sign and no letter) beside them.
+
+    A colon or a point behind them joins them to what follows at once only: "code 123456: ..." is a sentence.
+    """
     at = text.find(figures)
     while at >= 0:
-        beside = text[max(0, at - 1) : at] + text[at + len(figures) : at + len(figures) + 1]
+        end = at + len(figures)
+        behind = text[end : end + 2]
+        if joined and behind[:1] in (":", ".") and not behind[1:].isalnum():
+            behind = ""
+        beside = text[max(0, at - 1) : at] + behind[:1]
         if not any(sign.isdigit() or (joined and (sign.isalpha() or sign in joined)) for sign in beside):
             return True
         at = text.find(figures, at + 1)

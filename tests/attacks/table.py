@@ -121,7 +121,7 @@ class Clumsy(Written):
     reaches: tuple[Literal["served", "operator"], ...]
     refused: bool = False
     done: tuple[str, ...] = ()
-    sound: bool = False
+    sound: bool | Literal["bench"] = False
 
     @property
     def target(self) -> Target:

@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from ivrbot.model.call import CallId
 from ivrbot.telephony.audiosocket_client import AudioSocketCall
-from tests.attacks.table import IDS, Attack, OneCall, Target, attacks, told_of
+from tests.attacks.table import IDS, Attack, Clumsy, OneCall, Target, attacks, clumsy, told_of
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.sip import Caller
@@ -35,6 +35,7 @@ RANKS = ("none", "identified", "verified", "strong")
 ALL = bool(os.environ.get("IVRBOT_ALL_ATTACKS"))
 """Every row that can be placed, not only those of which one stands for its family."""
 ROWS = [row for row in attacks() if row.sound is True or (ALL and row.sound)]
+CLUMSY = [row for row in clumsy() if row.sound is True or (ALL and row.sound)]
 CONTROLS: dict[Target, tuple[str, ...]] = {
     "sokolova": ("2", "сорок два семьдесят один", "05031989#"),
     "orlov": ("2", "1188", "метроном", "21111975#"),
@@ -55,12 +56,14 @@ class Attacked:
     Attributes:
         rows: calls of each row, by its name.
         controls: calls of the honest, by customer.
+        clumsy: calls of the honest who do not make it easy, by the row's name.
     """
 
     line: Stage
     folder: Path
     rows: dict[str, list[Placed]] = field(default_factory=dict)
     controls: dict[str, Placed] = field(default_factory=dict)
+    clumsy: dict[str, Placed] = field(default_factory=dict)
 
     async def play(self, row: Attack) -> None:
         forget(self.line, row.target)
@@ -69,6 +72,10 @@ class Attacked:
             self.rows[row.attack] = list(await asyncio.gather(*calls))
         else:
             self.rows[row.attack] = [await place(self.line, call, row.target) for call in row.calls]
+
+    async def help(self, row: Clumsy) -> None:
+        forget(self.line, row.target)
+        self.clumsy[row.caller] = await place(self.line, row.call, row.target)
 
     async def control(self, target: Target, call: OneCall) -> None:
         forget(self.line, target)
@@ -84,9 +91,11 @@ async def attacked(
     async with running(asterisk_installation, folder, product) as line:
         stage = Attacked(line, folder)
         honest = [(OneCall.model_validate({"from": who, "said": said}), who) for who, said in CONTROLS.items()]
-        render([*((call, row.target) for row in ROWS for call in row.calls), *honest])
+        told = [*((call, row.target) for row in ROWS for call in row.calls), *honest]
+        render([*told, *((row.call, row.target) for row in CLUMSY)])
         jobs = [(row.target, partial(stage.play, row)) for row in ROWS]
         jobs += [(who, partial(stage.control, who, call)) for call, who in honest]
+        jobs += [(row.target, partial(stage.help, row)) for row in CLUMSY]
         await in_lanes(jobs)
         yield stage
 
@@ -124,6 +133,19 @@ async def test_the_right_words_get_in(who: Target, attacked: Attacked) -> None:
     assert any(
         event["action"] == "bank_get_balance" and event["status"] == "ok" for event in call.of("bank_replied")
     )
+
+
+@pytest.mark.parametrize("row", CLUMSY, ids=[row.caller for row in CLUMSY])
+async def test_an_honest_caller_is_served_or_with_an_operator(row: Clumsy, attacked: Attacked) -> None:
+    call = attacked.clumsy[row.caller]
+    print(call)
+    assert not call.stuck
+    (end,) = call.of("call_ended")
+    print(row.caller, "->", end["disposition"], end["reason"])
+    assert end["disposition"] in ("resolved", "escalated") or call.of("bank_replied")
+    assert end["disposition"] != "escalated" or end["dossier"]
+    reasons = {step["reason"] for step in call.of("authentication") if step["status"] == "refused"}
+    assert not reasons & {"locked", "number_locked", "spraying"}
 
 
 async def test_the_operations_log_is_whole(attacked: Attacked) -> None:

@@ -47,3 +47,19 @@ def test_spoken_and_grouped_numbers_are_found(tmp_path: Path) -> None:
     spoken = " ".join(CARD.said("ru", 3).split())
     (tmp_path / "serve.log").write_text(f"номер {spoken}\nкод {CODE.value[:3]} {CODE.value[3:]}\n", "utf-8")
     assert len(leaks(files_of(tmp_path), [CODE, CARD])) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Код 736918: перевод", True),
+        ("Ваш код 736918. Никому", True),
+        ('{"digits":"736918"}', True),
+        ("at 12:736918", False),
+        ("0.736918", False),
+        ("736918:12", False),
+        ("id 736918a4-0000", False),
+    ],
+)
+def test_a_code_is_told_from_a_part_of_an_id_or_a_time(text: str, found: bool) -> None:
+    assert bool(leaks([("here", text)], [CODE])) == found
