@@ -12,7 +12,7 @@ import click
 
 from ivrbot import app, engines
 from ivrbot.asr.choose import choose_engine
-from ivrbot.cli import doctor_host
+from ivrbot.cli import doctor_host, doctor_voices
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.doctor_checks import NotInUse
 from ivrbot.cli.prompts import spoken_texts
@@ -172,6 +172,7 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "Asterisk": (_asterisk, "Optional: set asterisk.ami_host, ami_user and ami_secret_file."),
     "queue_log": (doctor_host.queue_log, "Optional: set asterisk.queue_log."),
     "tracing": (doctor_host.tracing, "Optional: pip install 'ivrbot[tracing]' and set tracing.endpoint."),
+    "voices": (doctor_voices.voices, "Optional: see docs/how-to/switch-on-voiceprint.md."),
     "short messages": (_sms, "Optional: set sms.via, for one-time codes."),
     "microphone": (_microphone, "Optional: pip install 'ivrbot[microphone]' and Debian's libportaudio2."),
 }
