@@ -117,31 +117,6 @@ def test_a_worker_that_stops_beating_is_killed(tmp_path: Path, caplog: pytest.Lo
     assert "ended with -9" in caplog.text
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="priorities and processors are set as Linux does")
-def test_a_worker_that_gets_no_processor_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs only when nobody else wants to on its processor, where somebody always does."""
-    monkeypatch.setattr(supervisor, "SILENT_S", 0.2)
-    monkeypatch.setattr(supervisor, "STARVED_S", 1e6)
-    one = min(os.sched_getaffinity(0))
-    body = f"""
-    note('up')
-    beat()
-    os.sched_setaffinity(0, {{{one}}})
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    ends_s = time.process_time() + 0.005
-    while time.process_time() < ends_s:
-        pass
-    beat()
-    """
-    busy = [sys.executable, "-S", "-E", "-c", f"import os\nos.sched_setaffinity(0, {{{one}}})\nwhile 1: pass"]
-    with subprocess.Popen(busy) as neighbour:
-        try:
-            assert Supervisor(worker(tmp_path, body)).run() == 0
-        finally:
-            neighbour.kill()
-    assert starts(tmp_path) == ["up"]
-
-
 def slices(looks: Callable[[int], Look | None], most: int = 1000) -> float:
     """How long a silence lasts until the worker is killed; `most` slices when it is not."""
     silence = Silence()
