@@ -83,7 +83,7 @@ def leaves(command: click.Command, path: str) -> Iterator[tuple[str, click.Comma
 
 def test_every_command_and_option_is_in_the_reference() -> None:
     text = (DOCS / "reference" / "cli.md").read_text("utf-8")
-    assert set(COMMANDS) <= set(re.findall(r"^## `ivrbot (\w+)", text, re.MULTILINE))
+    assert set(COMMANDS) <= set(re.findall(r"^## `ivrbot ([\w-]+)", text, re.MULTILINE))
     missing = []
     for path, command in leaves(main, ""):
         if f"`{path} " not in text and f"`{path}`" not in text and f"`ivrbot {path}" not in text:
