@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--readings", type=Path, default=None)
     chosen = parser.parse_args()
     judge = open_code_words(load_settings(Path.cwd()), chosen.lang)
-    words = judge.propose(CODE_WORDS, random.Random(SEED))
+    words = judge.propose(CODE_WORDS, random.Random(SEED).shuffle)
     if "sound" in chosen.parts:
         for file in dict.fromkeys((None, chosen.list)):
             for row in sound(words, chosen.lang, file):

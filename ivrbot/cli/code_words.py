@@ -90,7 +90,7 @@ def check(word: str, lang: Language, refused: Path | None, as_json: bool) -> Non
 def propose(lang: Language, count: int, seed: int | None, refused: Path | None, as_json: bool) -> None:
     """Fit words, far apart in sound from each other: the customer takes one, or the operator draws again."""
     chance = secrets.SystemRandom() if seed is None else random.Random(seed)
-    proposed = open_code_words(quiet_settings(), lang, refused).propose(count, chance)
+    proposed = open_code_words(quiet_settings(), lang, refused).propose(count, chance.shuffle)
     if as_json:
         print_json({"words": [{"word": word, "syllables": syllables(word, lang)} for word in proposed]})
     else:

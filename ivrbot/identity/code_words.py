@@ -8,8 +8,7 @@ sound among the words that callers use.
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -199,19 +198,19 @@ class CodeWords:
 
     # --- proposing --------------------------------------------------------------------------------------------
 
-    def propose(self, count: int, rng: random.Random) -> list[str]:
+    def propose(self, count: int, shuffle: Callable[[list[str]], None]) -> list[str]:
         """Draw fit words that are far apart in sound from each other and from every frequent word.
 
         Args:
             count: how many.
-            rng: source of chance; of the system for real ones, seeded for repeatable measurements.
+            shuffle: mixes in place; by the system's chance for real ones, by a seed for measurements.
 
         Returns:
             At most `count` words, fewer when there are not enough.
         """
         low, high = PROPOSED_ZIPF
         known = [word for word in self._lexicon.words(low) if self._lexicon.zipf(word) <= high]
-        rng.shuffle(known)
+        shuffle(known)
         chosen: list[str] = []
         for word in known:
             if len(chosen) == count:

@@ -52,7 +52,7 @@ def test_words_are_judged(
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_proposals_are_fit(judges: dict[Language, CodeWords], language: Language) -> None:
-    proposed = judges[language].propose(20, random.Random(5))
+    proposed = judges[language].propose(20, random.Random(5).shuffle)
     assert len(set(proposed)) == 20
     assert all(judges[language].judge(word).fit for word in proposed)
 
