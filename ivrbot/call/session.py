@@ -145,6 +145,10 @@ class CallSession:
         while True:
             self._channel.speak_in(call.state.language)
             last = acts[-1]
+            if await self._is_his_turn(last):
+                says = acts[:-2]  # all but the question
+                call.state, acts = self._dialogue.called(call.state)
+                acts, last = (*says, *acts), acts[-1]
             # From the first word of a secret's question on: who knows it answers before it has been asked in full.
             self._channel.tape.pause(isinstance(last, Collect) and last.secret)
             for act in acts[:-1]:
@@ -164,6 +168,14 @@ class CallSession:
                 call.state, acts = self._dialogue.step(call.state, input_)
             call.sure.note(before, call.state.slots, input_)
             call.answered(last, input_)
+
+    async def _is_his_turn(self, last: DialogueAct) -> bool:
+        """Whether, between two topics, an operator is free for a caller whose place in the queue is kept."""
+        held = self._call.state.held
+        if held is None or not isinstance(last, Collect) or last.slot != "topic":
+            return False
+        queue = await self._parts.operators.state(held[0].queue)
+        return queue is not None and queue.free > 0
 
     async def _serve_meanwhile(self, wanted: Meanwhile, transfer: Transfer) -> tuple[DialogueAct, ...]:
         """His place in the queue is kept: go on with him, at once with what he said when that is a topic."""

@@ -83,6 +83,10 @@ class Dialogue(Listener):
         state = replace(state, held=held, stack=(), answered=(), topic="", collect=None, failures=0)
         return self._enter(state, MEANWHILE, [])
 
+    def called(self, state: DialogueState) -> Result:
+        """An operator has become free for a caller whose place is kept."""
+        return self._transfer(state, [Say("utter_transfer")], EscalationReason.FLOW)
+
     def step(self, state: DialogueState, input_: DialogueInput) -> Result:
         """Go on with what has come in."""
         if isinstance(input_, UserTurn | Keys | NoInput | NoMatch):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ivrbot.model.operators import expected_wait_s
-from ivrbot.telephony.asterisk_queues import queue_states
+from ivrbot.telephony.asterisk_queues import callers_ahead, queue_states
 from ivrbot.telephony.wire.ami import AmiMessage
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -71,3 +71,23 @@ def test_callers_of_other_queues_with_the_same_operators_stand_in_front() -> Non
 )
 def test_what_is_not_known_is_not_told(known: dict[str, int], wait_s: float | None) -> None:
     assert expected_wait_s(**known) == wait_s
+
+
+def waits(queue: str, position: int, wait: int) -> AmiMessage:
+    return message("QueueEntry", queue, Position=str(position), Wait=str(wait))
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "ahead"),
+    [(300.0, 0), (90.0, 1), (40.5, 3), (0.0, 4)],
+    ids=["first", "behind the first", "behind an urgent one before the second", "last"],
+)
+def test_a_place_is_behind_all_who_came_before(waited_s: float, ahead: int) -> None:
+    events = [
+        waits("loans", 1, 200),
+        waits("loans", 2, 10),  # urgent: came later, stands before
+        waits("loans", 3, 60),
+        waits("loans", 4, 20),
+        waits("other", 9, 900),
+    ]
+    assert callers_ahead(events, "loans", waited_s) == ahead

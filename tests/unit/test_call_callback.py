@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ivrbot import app
-from ivrbot.call.channel import Keyed
+from ivrbot.call.channel import Completes, Heard, Keyed
 from ivrbot.call.dossier_context import DossierContext, gather_context
 from ivrbot.errors import BankUnavailable, StorageUnavailable
 from ivrbot.model.bank import BankOperation, BankRequest
 from ivrbot.model.call import CallRegistration, Disposition, Dossier, EscalationReason
+from ivrbot.model.dialogue import Collect
 from ivrbot.model.events import EventType
 from ivrbot.model.operators import CallbackAsked, QueueState
 from ivrbot.operators.desk import OperatorDesk
@@ -34,12 +35,13 @@ class BusyDesk(OperatorDesk):
 
     lost = False
     keeps = False
+    free = 0
 
     async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
         return self.keeps
 
     async def state(self, queue: str) -> QueueState | None:
-        return replace(BUSY, queue=queue)
+        return replace(BUSY, queue=queue, free=self.free)
 
     async def promise_callback(
         self, registration: CallRegistration, dossier: Dossier, asked: CallbackAsked
@@ -158,8 +160,26 @@ async def test_who_waits_is_served_by_the_bot_and_then_handed_over_all_the_same(
 async def test_a_wish_named_at_once_is_served_at_once(line: Line, desk: BusyDesk) -> None:
     desk.keeps = True
     line.parts = replace(line.parts, nlu=FakeNlu(OFFICES))
-    said = ["оператора", "пока жду скажите где ваше отделение", "в казани", "оператора"]
-    escalated(await line.call(said), EscalationReason.CALLER_ASKED)
+    caller = ScriptedCaller(["оператора", "пока жду скажите где ваше отделение", "в казани", "оператора"])
+    escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
     told = [data["response"] for data in line.of(EventType.BOT_SAID)]
     kept = told.index("utter_place_kept")
     assert told[kept + 1 : kept + 3] == ["utter_operator_hint", "utter_ask_city"]
+
+
+async def test_between_two_topics_a_free_operator_takes_him(line: Line, desk: BusyDesk) -> None:
+    desk.keeps = True
+
+    class Frees(ScriptedCaller):
+        """While he hears of offices an operator becomes free."""
+
+        async def listen(self, collect: Collect, completes: Completes) -> Heard:
+            heard = await super().listen(collect, completes)
+            desk.free = int(collect.slot == "city")
+            return heard
+
+    line.parts = replace(line.parts, nlu=FakeNlu(OFFICES))
+    caller = Frees(["оператора", "пока жду скажите где ваше отделение", "в казани"])
+    escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
+    told = [data["response"] for data in line.of(EventType.BOT_SAID)]
+    assert told[-3:] == ["utter_office_first", "utter_office_hours", "utter_transfer"]

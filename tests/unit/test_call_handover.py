@@ -82,6 +82,14 @@ def words(*texts: str) -> list[Heard]:
 
 async def ask(
     caller: Caller, state: QueueState | None = BUSY, wish: Wish = LOANS, settings: OperatorSettings = SETTINGS
+) -> CallbackAsked | None:
+    chosen = await choose(caller, state, wish, settings)
+    assert not isinstance(chosen, Meanwhile)
+    return chosen
+
+
+async def choose(
+    caller: Caller, state: QueueState | None = BUSY, wish: Wish = LOANS, settings: OperatorSettings = SETTINGS
 ) -> CallbackAsked | Meanwhile | None:
     talk = Talk(lambda text: text in TEXTS - caller.missing, caller.say, caller.listen, caller.emit)
     return await CallbackOffer(Queue(state), settings, lambda: NOW).ask(wish, talk)
@@ -193,14 +201,14 @@ def held(answer: bool = True) -> Wish:
 
 async def test_the_bot_serves_who_waits_where_his_place_is_kept() -> None:
     caller = Caller([Keyed("3")])
-    assert await ask(caller, wish=held()) == Meanwhile("loans")
+    assert await choose(caller, wish=held()) == Meanwhile("loans")
     assert caller.responses == [WAIT, MEANWHILE]
     assert caller.told[0]["choice"] == "meanwhile"
 
 
 async def test_what_he_wants_meanwhile_goes_along() -> None:
     (said,) = words("пока жду скажите баланс")
-    assert await ask(Caller([said]), wish=held()) == Meanwhile("loans", said)  # type: ignore[arg-type]
+    assert await choose(Caller([said]), wish=held()) == Meanwhile("loans", said)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,42 @@ async def test_an_alarm_that_cannot_be_kept_is_shown_all_the_same(store: MemoryS
     store.down = True
     await desk.alarm(DOSSIER)
     assert desk.recent == (DOSSIER,)
+
+
+async def ahead(queue: str, waited_s: float) -> int | None:
+    """Two came before, in the loans' queue."""
+    assert waited_s >= 0
+    return 2 if queue == "loans" else None
+
+
+async def test_a_place_that_is_kept_goes_to_the_pbx_with_the_caller(store: MemoryStore) -> None:
+    pbx = Pbx()
+    desk = OperatorDesk(store, [pbx], ahead=ahead)
+    assert await desk.hold_place(CALL, "loans")
+    await desk.transfer(CALL, DOSSIER)
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "3"
+    pbx.variables.clear()
+    await desk.transfer(CALL, DOSSIER)  # it is taken up once
+    assert (CALL.channel, "__BOT_POSITION") not in pbx.variables
+
+
+async def test_another_queue_or_one_that_is_not_known_has_no_place(store: MemoryStore) -> None:
+    for held_in, queue in (("other", "loans"), ("other", "other")):
+        pbx = Pbx()
+        desk = OperatorDesk(store, [pbx], ahead=ahead)
+        assert await desk.hold_place(CALL, held_in)
+        await desk.transfer(CALL, replace(DOSSIER, queue=QueueName(queue)))
+        assert (CALL.channel, "__BOT_POSITION") not in pbx.variables
+
+
+async def test_no_place_is_promised_where_none_can_be_kept(store: MemoryStore) -> None:
+    assert not await OperatorDesk(store).hold_place(CALL, "loans")
+    assert not await OperatorDesk(store, [Pbx()]).hold_place(CALL, "loans")
+    assert not await OperatorDesk(store, [Pbx()], ahead=ahead).hold_place(replace(CALL, channel=""), "loans")
+
+
+async def test_places_of_callers_who_hung_up_do_not_pile_up(store: MemoryStore) -> None:
+    desk = OperatorDesk(store, [Pbx()], ahead=ahead)
+    for number in range(KEPT + 5):
+        await desk.hold_place(replace(CALL, call_id=CallId(str(number))), "loans")
+    assert len(desk._places) == KEPT
