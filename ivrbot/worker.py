@@ -90,10 +90,6 @@ async def run_worker(
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Models have threads of their own; what is left for these is work beside the calls.
-    loop.set_default_executor(
-        ThreadPoolExecutor(BESIDE_THREADS, "beside", initializer=give_way, initargs=(BESIDE,))
-    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # Outermost, so that the heart beats until everything is closed.
@@ -128,6 +124,7 @@ async def _answer_calls(
         upkeep.open_voices(settings, core.store) as voices,
         asyncio.TaskGroup() as group,
     ):
+        _give_way_beside_calls()
         hearing = AsrWatch(speech.hearing, time.monotonic)
         desk = CallDesk(
             replace(core.parts, voices=voices),
@@ -215,6 +212,16 @@ def _provider_token(settings: Settings) -> bytes:
     """The auth token of a provider, b"" when there is none."""
     file = settings.twilio.auth_token_file
     return b"" if file is None else read_secret(file, "twilio.auth_token_file").encode()
+
+
+def _give_way_beside_calls() -> None:
+    """From now on `asyncio.to_thread` is for exports, reports, passwords, files: work beside the calls.
+
+    Called when everything is open, for threads started by such a thread give way as well: calls wait for the
+    database's writer.
+    """
+    executor = ThreadPoolExecutor(BESIDE_THREADS, "beside", initializer=give_way, initargs=(BESIDE,))
+    asyncio.get_running_loop().set_default_executor(executor)
 
 
 async def _first_admin(core: app.Core) -> str:
