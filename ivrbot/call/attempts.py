@@ -121,6 +121,22 @@ class AttemptCounter:
         if judged.failed:
             await self._count_for_all(at)
 
+    async def tell_cards(self, customer_id: str) -> None:
+        """Remember for a day that the last digits of a customer's cards were told to a caller.
+
+        Raises:
+            StorageUnavailable: not remembered: nothing may be told.
+        """
+        await self._store.add_failure(f"told:{customer_id}", self._call_id, self._now())
+
+    async def cards_told(self, customer_id: str) -> bool:
+        """Whether they were told within the last day.
+
+        Raises:
+            StorageUnavailable: not known.
+        """
+        return await self._store.failures_since(f"told:{customer_id}", self._now() - COUNTED_FOR) > 0
+
     async def under_attack(self, operation: str) -> bool:
         """Whether an alarm sends this operation to operators; emergencies go on.
 

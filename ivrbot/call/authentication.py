@@ -48,6 +48,9 @@ class Authenticator(SecondFactors):
             reply = await self._send_code(act.operation, reply, language)
         elif reply.fact == VOICE and reply.status != "beside":
             reply = replace(reply, values={DIGITS: self._voice.challenge()})
+        if reply.status == "granted" and ladder.tells_cards(self.state):
+            await self._counter.tell_cards(self.state.customer_id or "")
+            self.state = ladder.cards_told(self.state)
         # A card proven for an earlier topic is not the one that this topic is about.
         fresh = self.state.card if self.state.card != proven_before else ""
         slots: dict[str, Value] = {"card": fresh} if fresh else {}
@@ -104,6 +107,8 @@ class Authenticator(SecondFactors):
             self._account_is(customer)
         customer_id = self.state.customer_id or (customer.customer_id if customer else None)
         counts = await self._counter.counts(customer_id)
+        if customer_id:
+            await self._look_what_was_told(customer_id)
         await self._may_compare(act.operation, customer_id)
         self._details, purpose = act.details, purpose_of(act.operation, act.details)
         self.state, reply = ladder.start(

@@ -134,8 +134,15 @@ class Proving:
     # --- facts --------------------------------------------------------------------------------------
 
     async def _judge_locked(self, act: Authenticate, language: Language) -> AuthReply:
+        if self.state.customer_id:
+            await self._look_what_was_told(self.state.customer_id)
         async with self._locks.of(f"customer:{self.state.customer_id}"):
             return await self._judge(act, language)
+
+    async def _look_what_was_told(self, customer_id: str) -> None:
+        """What the bot has told, in this call or another, is no proof."""
+        if not self.state.told and await self._counter.cards_told(customer_id):
+            self.state = ladder.cards_told(self.state)
 
     async def _named(self, act: Authenticate, language: Language) -> AuthReply:
         """Whose account it is, from a telephone that the bank does not know: by number, else by name and birth."""

@@ -127,6 +127,8 @@ class LadderState:
         held: facts said before it was known whose they are; whoever drives the ladder keeps what was said.
         missed: name and birth fitted nobody, or more than one: only the number of the account is left.
         card: last four digits that were proven.
+        told: the bot may have told the last digits of his cards to somebody who had not proven them: they prove
+            nothing any more.
         purpose: what is to be done: the operation, and with it everything that a code is to confirm.
         available: second factors that this caller can be asked for.
         second: second factors proven; a one-time code counts for `purpose` alone, a voice for the call.
@@ -146,6 +148,7 @@ class LadderState:
     held: frozenset[Fact] = frozenset()
     missed: bool = False
     card: str = field(default="", repr=False)
+    told: bool = False
     purpose: str = field(default="", repr=False)
     available: frozenset[SecondFactor] = frozenset()
     second: frozenset[SecondFactor] = frozenset()
@@ -293,7 +296,8 @@ def answer(
         return _refused(state, reason)
     proven: tuple[Fact, ...] = ()
     if state.customer_id is not None:
-        proven = tuple(item for item in Fact if item in attempt.matched and item not in state.facts)
+        known = {*state.facts, *_given_away(state)}
+        proven = tuple(item for item in Fact if item in attempt.matched and item not in known)
     if proven:
         state = replace(state, facts=state.facts + proven, card=attempt.card or state.card)
     if attempt.wrong:
@@ -451,6 +455,20 @@ def may_compare_unasked_words(state: LadderState, policy: Policy) -> bool:
     return state.counts.side < policy.limits.side_guesses_per_day
 
 
+def tells_cards(state: LadderState) -> bool:
+    """Whether the bot, going on from here, may tell a caller last digits that he has not proven himself."""
+    return bool(state.customer_id and state.facts) and Fact.LAST_FOUR not in state.facts and not state.told
+
+
+def cards_told(state: LadderState) -> LadderState:
+    """With the last digits of his cards told, in this call or within a day; proven before, they count."""
+    return state if Fact.LAST_FOUR in state.facts else replace(state, told=True)
+
+
+def _given_away(state: LadderState) -> tuple[Fact, ...]:
+    return (Fact.LAST_FOUR,) if state.told and Fact.LAST_FOUR not in state.facts else ()
+
+
 def guessed_beside(state: LadderState) -> LadderState:
     """With one more guess beside the question; whoever drives the ladder stores it."""
     return replace(state, counts=replace(state.counts, side=state.counts.side + 1))
@@ -552,7 +570,8 @@ def _next_fact(state: LadderState, policy: Policy, need: Requirement) -> str | N
     tries = policy.limits.tries_per_fact
 
     def open_to(fact: str) -> bool:
-        return fact not in state.declined and state.asked.count(fact) < tries
+        usable = fact not in state.declined and fact not in _given_away(state)
+        return usable and state.asked.count(fact) < tries
 
     if not state.how:
         by_name = need.foreign_telephone is not None and need.foreign_telephone.by_name

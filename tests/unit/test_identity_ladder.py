@@ -18,6 +18,7 @@ from ivrbot.identity.ladder import (
     Refusal,
     allows,
     answer,
+    cards_told,
     code_keyed,
     found,
     hold,
@@ -25,6 +26,7 @@ from ivrbot.identity.ladder import (
     named,
     spent,
     start,
+    tells_cards,
     voice_compared,
 )
 from ivrbot.identity.policy import Policy, SecondFactor, load_policy
@@ -466,3 +468,25 @@ def test_the_proven_card_does_not_show_in_the_state() -> None:
     state, _ = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR, card="4271"))
     assert state.card == "4271"
     assert "4271" not in repr(state) + repr(right(Fact.LAST_FOUR, card="4271"))
+
+
+def test_digits_that_the_bot_has_told_prove_nothing_and_are_not_asked_for() -> None:
+    state, reply = begin()
+    state, reply = answer(state, POLICY, "block_card", reply.fact, right(Fact.CODE_WORD))
+    assert reply.status == "granted" and tells_cards(state)
+    state = cards_told(state)
+    assert not tells_cards(state)
+    state, reply = start(state, POLICY, "get_balance", "c", NONE)
+    assert reply == AuthReply("ask", "date_of_birth")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.LAST_FOUR, card="4271"))
+    assert state.facts == (Fact.CODE_WORD,) and reply == AuthReply("ask", "date_of_birth")
+    assert not allows(state, POLICY, "get_balance")
+    state, reply = answer(state, POLICY, "get_balance", reply.fact, right(Fact.DATE_OF_BIRTH))
+    assert reply.status == "granted"
+
+
+def test_digits_proven_before_they_are_told_count() -> None:
+    state, reply = begin()
+    state, _ = answer(state, POLICY, "block_card", reply.fact, right(Fact.LAST_FOUR, card="4271"))
+    assert not tells_cards(state)
+    assert cards_told(state) == state
