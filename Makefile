@@ -53,6 +53,7 @@ format: setup
 
 test-integration: setup models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
+	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull campplus
 	$(BIN)/python tools/integration_parts.py
 	$(BIN)/python -m pytest -m "(integration or models) and not bench"
 
@@ -65,6 +66,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.voiceprint --synthetic
 	$(BIN)/python -m benchmarks.kpis
 
 # Two months of simulated calls in a folder of their own, and a server over them; every page says that they are simulated.
