@@ -108,6 +108,22 @@ async def test_a_call_that_goes_well(line: Line) -> None:
     assert outcome is not None and outcome.action == "hangup"
 
 
+async def test_the_operations_log_says_what_was_confirmed_and_what_was_refused(line: Line) -> None:
+    operations = line.core.parts.bank.operations  # type: ignore[attr-defined]
+    await line.call([*BLOCK, "нет", "нет"])
+    done = [row for row in await operations.entries() if row["operation"] == "block_card"]
+    assert [row["result"] for row in done] == ["asked", "ok"]
+    assert {row["confirmation"] for row in done} == {"confirm_block in words"}
+    assert {tuple(row["facts_used"]) for row in done} == {("last_four",)}
+    line.call_id = CallId(str(uuid.uuid4()))
+    line.events.clear()
+    await line.call([BALANCE, "1111", "2222", "3333"])
+    refused = (await operations.entries())[-1]
+    assert (refused["operation"], refused["result"]) == ("get_balance", "refused: failures_in_call")
+    assert (refused["call_id"], refused["customer_id"]) == (line.call_id, "c-1001")
+    assert await operations.verify() is None
+
+
 # --- the bank -----------------------------------------------------------------------------------------
 
 
