@@ -15,6 +15,7 @@ from typing import Final
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_BYTES, Pcm
 from ivrbot.model.voiceprint import VoiceSample
+from ivrbot.priority import MODELS, give_way
 from ivrbot.voiceprint.features import check_library, hear
 from ivrbot.voiceprint.network import VoiceNetwork, network_path
 
@@ -57,7 +58,7 @@ class OnnxVoiceprint:
         """
         if self._network is not None:
             return
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voiceprint")
+        executor = ThreadPoolExecutor(1, "voiceprint", initializer=give_way, initargs=(MODELS,))
         try:
             self._network = await asyncio.get_running_loop().run_in_executor(executor, _load, self._path)
         except BaseException:
