@@ -13,10 +13,10 @@ from ivrbot.errors import StorageError
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.experiment import Arm, Assignment, Route
 from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
-from ivrbot.rollout.governing.control import ControlStore
 from ivrbot.rollout.drawing.eligibility import Places
-from ivrbot.rollout.planning.plan import Plan
 from ivrbot.rollout.drawing.routing import route_call
+from ivrbot.rollout.governing.control import ControlStore
+from ivrbot.rollout.planning.plan import Plan
 
 FRONT_BRANCH = "front"
 
