@@ -26,9 +26,7 @@ EVENTS = st.builds(
     lambda name, rest, parts: json.dumps({**rest, **parts, "event": name}),
     st.sampled_from(NAMES),
     st.dictionaries(st.text(max_size=8), JSON, max_size=4),
-    st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("start", "media", "dtmf", "mark", "stop", "digit"), JSON)
-    ),
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("start", "media", "dtmf", "mark", "stop", "digit"), JSON)),
 )
 
 
