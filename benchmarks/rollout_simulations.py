@@ -1,8 +1,8 @@
 """What the rollout's statistics promise, simulated. Run: python -m benchmarks.rollout_simulations [--runs 2000]
 
 Whole rollouts go through the controller's own evidence and decisions (`rollout.forecasting.simulation`); beside
-them, on the same callers, what averages with a z-test and a pooled sequence would have claimed. `--only` picks rows by
-name. The tests in tests/stats run the same scenarios with fewer runs. Results: benchmarks/README.md.
+them, on the same callers, what averages with a z-test and a pooled sequence would have claimed. `--only` picks
+rows by name. The tests in tests/stats run the same scenarios with fewer runs. Results: benchmarks/README.md.
 """
 
 from __future__ import annotations
