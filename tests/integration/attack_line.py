@@ -62,12 +62,19 @@ class Placed:
         return [str(event["text"]) for event in self.of("bot_said")]
 
 
-async def place(line: Stage, call: OneCall, target: Target) -> Placed:
-    """Hold one call to its end."""
+async def place(line: Stage, call: OneCall, target: Target, *, at_last: str = "") -> Placed:
+    """Hold one call to its end.
+
+    Args:
+        line: the bank's.
+        call: who rings and what he says.
+        target: whose voice he has.
+        at_last: keys of a caller who has nothing more to say and is not through; "" hangs up.
+    """
     async with line.call(call.number(target)) as held:
         placed = Placed(held.call_id)
         try:
-            await _converse(held, call.turns, VOICES[target])
+            await _converse(held, call.turns, VOICES[target], at_last)
             if not held.caller.was_hung_up_on():
                 await held.caller.hang_up(PATIENCE_S)
             await held.story.ended(PATIENCE_S)
@@ -78,7 +85,7 @@ async def place(line: Stage, call: OneCall, target: Target) -> Placed:
     return placed
 
 
-async def _converse(call: Call, turns: Sequence[str], voice: CallerVoice) -> None:
+async def _converse(call: Call, turns: Sequence[str], voice: CallerVoice, at_last: str) -> None:
     seq = -1
     for turn in turns:
         asked = await call.story.until(_question_or_end, PATIENCE_S, seq)
@@ -89,7 +96,11 @@ async def _converse(call: Call, turns: Sequence[str], voice: CallerVoice) -> Non
         heard = await call.story.until(lambda event: event["type"] in HEARD | {"call_ended"}, PATIENCE_S, seq)
         seq = int(heard["seq"])
     # What the last answer led to: the next question, or the end.
-    await call.story.until(_question_or_end, PATIENCE_S, seq)
+    asked = await call.story.until(_question_or_end, PATIENCE_S, seq)
+    if at_last and asked["type"] == "bot_said":
+        await call.press(at_last)
+        with contextlib.suppress(TimeoutError):
+            await call.story.ended(PATIENCE_S)
 
 
 def _question_or_end(event: Event) -> bool:

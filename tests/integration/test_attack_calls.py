@@ -75,7 +75,7 @@ class Attacked:
 
     async def help(self, row: Clumsy) -> None:
         forget(self.line, row.target)
-        self.clumsy[row.caller] = await place(self.line, row.call, row.target)
+        self.clumsy[row.caller] = await place(self.line, row.call, row.target, at_last="0")
 
     async def control(self, target: Target, call: OneCall) -> None:
         forget(self.line, target)
