@@ -1,8 +1,7 @@
 """Writing a neural network as an ONNX file, with nothing but the standard library.
 
 Takes nodes, weights, inputs and outputs, gives the bytes of a ModelProto. The same network gives the same bytes on
-every machine, so that a built file has a hash. Source: onnx.proto3 of ONNX 1.17 (field numbers) and the encoding
-of protocol buffers (varints, length-delimited fields).
+every machine, so that a built file has a hash. Source: onnx.proto3 of ONNX 1.17 (field numbers).
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from ivrbot.protowire import block, float32, integer, text
 
 IR_VERSION: Final = 8
 OPSET: Final = 17
@@ -47,9 +48,9 @@ class Graph:
         Returns:
             `output`.
         """
-        parts = [_text(1, name) for name in inputs]
-        parts += [_text(2, output), _text(3, output), _text(4, operator)]
-        parts += [_block(5, _attribute(name, value)) for name, value in sorted(attributes.items())]
+        parts = [text(1, name) for name in inputs]
+        parts += [text(2, output), text(3, output), text(4, operator)]
+        parts += [block(5, _attribute(name, value)) for name, value in sorted(attributes.items())]
         self._nodes.append(b"".join(parts))
         return output
 
@@ -68,8 +69,8 @@ class Graph:
         if name in self._weight_names or len(data) != items * item_bytes:
             raise ValueError(f"weights {name!r}: given twice, or {len(data)} bytes for {tuple(shape)}")
         self._weight_names.add(name)
-        dims = b"".join(_number(1, size) for size in shape)
-        self._weights.append(dims + _number(2, kind) + _text(8, name) + _block(9, data))
+        dims = b"".join(integer(1, size) for size in shape)
+        self._weights.append(dims + integer(2, kind) + text(8, name) + block(9, data))
         return name
 
     def to_bytes(
@@ -85,51 +86,25 @@ class Graph:
             gives: the same of the one output.
             notes: metadata, in their order.
         """
-        graph = [_block(1, node) for node in self._nodes]
-        graph += [_text(2, self.name)]
-        graph += [_block(5, weight) for weight in self._weights]
-        graph += [_block(11, _value(*given)), _block(12, _value(*gives))]
-        model = [_number(1, IR_VERSION), _text(2, "ivrbot"), _block(7, b"".join(graph))]
-        model += [_block(8, _text(1, "") + _number(2, OPSET))]
-        model += [_block(14, _text(1, key) + _text(2, value)) for key, value in notes.items()]
+        graph = [block(1, node) for node in self._nodes]
+        graph += [text(2, self.name)]
+        graph += [block(5, weight) for weight in self._weights]
+        graph += [block(11, _value(*given)), block(12, _value(*gives))]
+        model = [integer(1, IR_VERSION), text(2, "ivrbot"), block(7, b"".join(graph))]
+        model += [block(8, text(1, "") + integer(2, OPSET))]
+        model += [block(14, text(1, key) + text(2, value)) for key, value in notes.items()]
         return b"".join(model)
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, float):
-        return _text(1, name) + _key(2, 5) + struct.pack("<f", value) + _number(20, 1)
+        return text(1, name) + float32(2, value) + integer(20, 1)
     if isinstance(value, int):
-        return _text(1, name) + _number(3, value) + _number(20, 2)
-    return _text(1, name) + b"".join(_number(8, item) for item in value) + _number(20, 7)
+        return text(1, name) + integer(3, value) + integer(20, 2)
+    return text(1, name) + b"".join(integer(8, item) for item in value) + integer(20, 7)
 
 
 def _value(name: str, shape: Sequence[str | int]) -> bytes:
-    dims = (_text(2, size) if isinstance(size, str) else _number(1, size) for size in shape)
-    tensor = _number(1, FLOAT) + _block(2, b"".join(_block(1, dim) for dim in dims))
-    return _text(1, name) + _block(2, _block(1, tensor))
-
-
-def _varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def _key(number: int, wire_type: int) -> bytes:
-    return _varint(number << 3 | wire_type)
-
-
-def _number(number: int, value: int) -> bytes:
-    return _key(number, 0) + _varint(value)
-
-
-def _block(number: int, content: bytes) -> bytes:
-    return _key(number, 2) + _varint(len(content)) + content
-
-
-def _text(number: int, content: str) -> bytes:
-    return _block(number, content.encode())
+    dims = (text(2, size) if isinstance(size, str) else integer(1, size) for size in shape)
+    tensor = integer(1, FLOAT) + block(2, b"".join(block(1, dim) for dim in dims))
+    return text(1, name) + block(2, block(1, tensor))

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ivrbot.errors import EngineUnavailable
 from ivrbot.nlu import onnx_file
 from ivrbot.nlu.onnx_file import Parts, Value
+from ivrbot.protowire import NotAMessage
 
 ENCODER_FILE: Final = "use-multilingual/embedding_model_quantized.onnx"
 """Place under the model folder."""
@@ -127,7 +128,7 @@ def _table(found: Parts, number: int) -> tuple[NDArray[np.uint8], np.float32, np
     name = f"Func/StatefulPartitionedCall/input/_{number}:0_"
     rows = found.array(f"{name}quantized").astype(np.uint8, copy=False)
     if rows.ndim != 2 or rows.shape[1] != EMBEDDING_SIZE:
-        raise onnx_file.NotOnnx(f"word table of shape {rows.shape}")
+        raise NotAMessage(f"word table of shape {rows.shape}")
     return (
         rows,
         np.float32(found.array(f"{name}scale").item()),

@@ -7,7 +7,8 @@ import onnxruntime
 import pytest
 
 from ivrbot.nlu import onnx_file
-from ivrbot.nlu.onnx_file import NotOnnx, Value
+from ivrbot.nlu.onnx_file import Value
+from ivrbot.protowire import NotAMessage
 
 TABLE = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
 
@@ -56,7 +57,7 @@ def test_a_model_taken_apart_has_its_parts() -> None:
     assert set(found.nodes) == {"sum", "joined"}
     assert onnx_file.inputs_of(found.nodes["sum"]) == ["given", "table"]
     assert np.array_equal(found.array("table"), TABLE)
-    with pytest.raises(NotOnnx, match="no tensor other"):
+    with pytest.raises(NotAMessage, match="no tensor other"):
         found.array("other")
 
 
@@ -78,12 +79,12 @@ def test_numbers_that_are_not_raw() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x3a\xff\x01", b"\x3a\x02\x0a\x05", b"\xff" * 20])
 def test_other_bytes_are_refused(content: bytes) -> None:
-    with pytest.raises(NotOnnx):
+    with pytest.raises(NotAMessage):
         onnx_file.parts(memoryview(content))
 
 
 def test_a_tensor_cut_short_is_refused() -> None:
     cut = b"\x08\x09" + b"\x10\x01" + b"\x42\x01t" + b"\x4a\x04\x00\x00\x00\x00"
     graph = onnx_file.model([onnx_file.node("Neg", ["a"], "b")], [cut], [], [], {"": 17})
-    with pytest.raises(NotOnnx, match="tensor t"):
+    with pytest.raises(NotAMessage, match="tensor t"):
         onnx_file.parts(memoryview(graph)).array("t")
