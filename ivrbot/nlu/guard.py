@@ -45,7 +45,10 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
     requests: list[bool] = []
     events: list[bool] = []
     for sentence in _SENTENCE_END.split(text):
-        words = normalise(sentence).split()
+        said, contraries = _without_contrary(normalise(sentence), grammar.contrary.get(intent), grammar)
+        requests += [True] * contraries
+        # beside it, "they have blocked it" tells how things stand and asks for nothing
+        words = [word for word in said.split() if not (contraries and _tells_state(word, grammar))]
         requests += _requests(words, cues, grammar)
         events += _events(words, cues, grammar)
     if _orders_refused(text, language, grammar.orders.get(intent, ())):
@@ -53,6 +56,27 @@ def is_negated(text: str, language: Language, intent: str) -> bool:
     if requests:
         return all(requests)
     return bool(events) and all(events)
+
+
+def _without_contrary(said: str, contrary: re.Pattern[str] | None, grammar: Grammar) -> tuple[str, int]:
+    """The words without what asks for the contrary ("разблокируйте"), and how often that is asked for.
+
+    A negated contrary ("не разблокируйте") is left where it is: it asks for nothing.
+    """
+    if contrary is None:
+        return said, 0
+    spans = [
+        found.span()
+        for found in contrary.finditer(said)
+        if not grammar.negators & set(said[: found.start()].split()[-1:])
+    ]
+    for start, end in reversed(spans):
+        said = f"{said[:start]} {said[end:]}"
+    return said, len(spans)
+
+
+def _tells_state(word: str, grammar: Grammar) -> bool:
+    return any(form is not None and form.match(word) for form in (grammar.statement_form, grammar.participle))
 
 
 def _orders_refused(text: str, language: Language, orders: tuple[str, ...]) -> bool:

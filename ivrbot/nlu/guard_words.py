@@ -43,7 +43,9 @@ class Grammar:
         wishes: words that ask for the infinitive behind them.
         asking: words that begin a question of its own behind a refused topic.
         orders: per intent whose effect cannot be undone, stems of the verb forms that order it.
+        contrary: per such intent, what asks for its very contrary ("разблокируйте", "lift the block").
         statement_form: verb forms that tell what is or was, so that negating them refuses nothing.
+        participle: passive forms of a state ("заблокирована"); None where `statement_form` has them.
         questions: words that turn a negated request into a question or a reproach.
         forward: reach of a refusal in words after it.
         backward: reach in words before it.
@@ -69,7 +71,9 @@ class Grammar:
     wishes: frozenset[str]
     asking: frozenset[str]
     orders: Mapping[str, tuple[str, ...]]
+    contrary: Mapping[str, re.Pattern[str]]
     statement_form: re.Pattern[str] | None
+    participle: re.Pattern[str] | None
     questions: frozenset[str]
     forward: int
     backward: int
@@ -143,7 +147,15 @@ _RU: Final = Grammar(
         {"где", "куда", "когда", "сколько", "какой", "какая", "какое", "какие", "какую", "кто", "что", "чем"}
     ),
     orders={"block_card": ("блокируй", "блокировать", "морозить", "морозьте", "замораживать", "замораживай")},
+    contrary={
+        "block_card": re.compile(
+            r"\b(?:разблок|размороз|размораж|разлоч)\w*"
+            r"|\b(?:сн(?:им|я[тл]|ят)|убер|убра|отмен|отключ)\w*(?: \w+){0,2} (?:блок(?:ировк)?|заморозк)\w*"
+            r"|\b(?:блок(?:ировк)?|заморозк)\w*(?: \w+){0,2} (?:сним|снять|снят|убер|убра|отмен|отключ)\w*"
+        )
+    },
     statement_form=re.compile(r"(?!кредит|лимит|депозит)\w+(?:л|ла|ли|ло|ся|сь|ете|ет|ют|ит|ишь|ешь)$"),
+    participle=re.compile(r"\w{3,}(?:ан|ана|ано|аны|ен|ена|ено|ены|анная|анную)$"),
     questions=frozenset({"ли", "могли", "можете", "почему", "зачем", "разве", "неужели"}),
     forward=4,
     backward=3,
@@ -246,7 +258,14 @@ _EN: Final = Grammar(
     wishes=frozenset(),
     asking=frozenset({"what", "what's", "where", "where's", "when", "when's", "how", "which", "who", "has", "is"}),
     orders={},
+    contrary={
+        "block_card": re.compile(
+            r"\b(?:un ?block|un ?freez|un ?lock|re ?activat|re ?enabl)\w*"
+            r"|\b(?:lift|remov|undo|revers|cancel|take off|end)\w*(?: \w+){0,2} (?:block|freez|lock)\w*"
+        )
+    },
     statement_form=re.compile(r"\w+(?:ed|ing)$"),
+    participle=None,
     questions=frozenset({"why"}),
     forward=5,
     backward=3,

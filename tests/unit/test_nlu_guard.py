@@ -25,6 +25,13 @@ NEGATED = [
     ("ru", "loan_info", "не предлагайте мне больше кредитов"),
     ("ru", "operator", "не переключайте меня"),
     ("ru", "report_fraud", "никто меня не обманывал"),
+    # the contrary of a blocking
+    ("ru", "block_card", "разблокируйте мне карточку"),
+    ("ru", "block_card", "уберите с неё блокировку"),
+    ("ru", "block_card", "карта заблокирована, разморозьте"),
+    ("ru", "block_card", "вы мне карту заблокировали снимите блок"),
+    ("en", "block_card", "could you unlock my card again"),
+    ("en", "block_card", "my card got frozen, lift the block"),
     ("en", "block_card", "please do not freeze anything"),
     ("en", "block_card", "I haven't really lost it"),
     ("en", "loan_info", "I really don't need any loan"),
@@ -32,6 +39,9 @@ NEGATED = [
     ("en", "deposit_info", "i'm not interested in deposits"),
 ]
 ASSERTED = [
+    ("ru", "block_card", "одну разблокируйте а другую заблокируйте"),
+    ("ru", "block_card", "не разблокируйте её, заблокируйте"),
+    ("en", "block_card", "unblock that one and freeze the other"),
     ("ru", "block_card", "заблокируйте карту не ждите"),
     ("ru", "block_card", "почему вы до сих пор не заблокировали карту"),
     ("ru", "block_card", "не могу заблокировать карту"),
