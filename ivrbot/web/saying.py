@@ -71,6 +71,11 @@ class Say:
         text = f"{value_ms / 1000:.2f}"
         return text.replace(".", ",") + "\u00a0с" if self.language == "ru" else text + "\u00a0s"
 
+    def likeness(self, value: float) -> str:
+        """A score from -1 to 1 with two digits."""
+        text = f"{value:.2f}"
+        return text.replace(".", ",") if self.language == "ru" else text
+
     def share(self, value: float | None) -> str:
         """A share of callers or calls in per cent."""
         return NONE if value is None else per_cent(round(value, 4), self.language)

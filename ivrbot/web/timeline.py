@@ -216,7 +216,7 @@ def _assigned(event: CallEvent, words: Words) -> Line:
 
 def _authentication(event: CallEvent, words: Words) -> Line:
     data, status = event.data, str(event.data.get("status") or "")
-    facts = data.get("facts")
+    facts, second = data.get("facts"), data.get("second")
     names = ", ".join(words.name("facts", fact) for fact in facts) if isinstance(facts, list) else ""
     failures = _whole(event, "failures")
     tone = {"granted": "good", "refused": "bad", "wrong": "warn", "unclear": "warn"}.get(status, "")
@@ -227,7 +227,30 @@ def _authentication(event: CallEvent, words: Words) -> Line:
         words.text("event_for", operation=words.name("operations", data.get("operation"))),
         words.name("levels", data.get("level")),
         f"{words.t['facts']} {names}" if names else "",
+        ", ".join(words.name("second_factors", one) for one in second) if isinstance(second, list) else "",
+        words.name("refusals", data.get("reason")) if data.get("reason") else "",
         words.text("event_failures", n=failures) if failures else "",
+    )
+
+
+def _voice(event: CallEvent, words: Words) -> Line:
+    data = event.data
+    if event.type is EventType.VOICE_COMPARED:
+        verdict = str(data.get("verdict") or "")
+        tone = {"accept": "good", "flag": "bad"}.get(verdict, "")
+        said = words.text("event_voice_compared", verdict=words.name("voice_verdicts", verdict))
+    elif event.type is EventType.VOICE_CONSENT:
+        tone, said = "", words.text("event_voice_consent", answer=words.name("consents", data.get("answer")))
+    else:
+        tone, said = "", words.t["event_voice_kept" if data.get("kept") else "event_voice_enrolled"]
+    score = data.get("score")
+    return _mark(
+        event,
+        said,
+        tone,
+        words.text("event_voice_score", score=words.say.likeness(score)) if isinstance(score, int | float) else "",
+        words.name("voice_doubts", data.get("doubt")) if data.get("doubt") else "",
+        words.t["event_voice_done"] if data.get("done") else "",
     )
 
 
@@ -347,6 +370,9 @@ _TELLERS: Final[Mapping[EventType, Callable[[CallEvent, Words], Line]]] = {
     EventType.TOPIC_STATED: _topic,
     EventType.ASSIGNED: _assigned,
     EventType.AUTHENTICATION: _authentication,
+    EventType.VOICE_COMPARED: _voice,
+    EventType.VOICE_CONSENT: _voice,
+    EventType.VOICE_ENROLLED: _voice,
     EventType.BANK_REQUESTED: _bank_requested,
     EventType.BANK_REPLIED: _bank_replied,
     EventType.ENGINE_FAILED: _engine_failed,

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import insert
 
 from ivrbot.analytics.contact_writer import ContactWriter
+from ivrbot.identity.ladder import Refusal
+from ivrbot.identity.policy import SecondFactor
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.model.speech import LANGUAGES
@@ -250,3 +252,43 @@ async def test_there_is_no_such_call(site: Site) -> None:
     await text_of(site, f"/calls/{uuid.uuid4()}", status=404)
     await text_of(site, "/calls/" + "x" * 200, status=404)
     assert not await site.parts.activity.read(kind="call")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_of_a_refusal_has_words(language: str) -> None:
+    labels = labels_of(language)  # type: ignore[arg-type]
+    assert set(labels["refusals"]) == {refusal.value for refusal in Refusal}
+    assert set(labels["second_factors"]) == {factor.value for factor in SecondFactor}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "told"),
+    [
+        (
+            EventType.AUTHENTICATION,
+            {"status": "granted", "level": "strong", "second": ["one_time_code"]},
+            ("Identity: confirmed", "code by SMS"),
+        ),
+        (
+            EventType.AUTHENTICATION,
+            {"status": "refused", "reason": "spraying"},
+            ("Identity: refused", "attack under way: operators only"),
+        ),
+        (
+            EventType.VOICE_COMPARED,
+            {"verdict": "step_up", "score": 0.7, "doubt": "keyed"},
+            ("Voice compared: not sure: a code was asked", "likeness 0.70", "keys were pressed instead"),
+        ),
+        (EventType.VOICE_CONSENT, {"answer": "no"}, ("May his voice be kept? no",)),
+        (
+            EventType.VOICE_ENROLLED,
+            {"kept": True, "done": True},
+            ("Voice: this call is one more sample", "the voiceprint is complete"),
+        ),
+    ],
+)
+def test_proofs_are_told(kind: EventType, data: dict[str, JsonValue], told: tuple[str, ...]) -> None:
+    words = Words(texts_of("en"), labels_of("en"), Say("en"))
+    (line,) = timeline((CallEvent(CallId("c"), 0, kind, 5, AT, data),), words)
+    shown = " ".join((line.text, *line.details))
+    assert all(part in shown for part in told), shown

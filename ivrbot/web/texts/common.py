@@ -284,6 +284,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
     },
     "gateways": {
         "audiosocket": both("Telephone", "Телефон"),
+        "media_streams": both("Telephone, by a provider", "Телефон, через провайдера"),
         "softphone": both("Softphone", "Телефон на странице"),
         "microphone": both("Microphone", "Микрофон"),
         "text": both("Text", "Текст"),
