@@ -16,6 +16,7 @@ from ivrbot.errors import SmsUnavailable
 from ivrbot.identity.ladder import CodeOutcome
 from ivrbot.identity.one_time import Binding, SentCode, check, issue, range_of
 from ivrbot.identity.policy import OneTimeCode
+from ivrbot.language.money import written_money
 from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import Value
 from ivrbot.model.speech import Language
@@ -92,7 +93,7 @@ class OneTimeCodes:
             number: on file at the bank, E.164.
             purpose: what it is to be good for.
             operation: names what the message says that it confirms.
-            details: may hold "card", which the message may show.
+            details: what is confirmed; its card and its amount may be shown in the message.
             language: of the message.
 
         Raises:
@@ -107,7 +108,9 @@ class OneTimeCodes:
         number_drawn = self._random_below(range_of(self._rules))
         digits, self._sent = issue(number_drawn, self._rules, self._key, binding, self._clock_s())
         self._purpose = purpose
-        what = self._rules.confirms[operation][language].replace("{card}", str(details.get("card") or ""))
+        what = self._rules.confirms[operation][language]
+        for name, value in _shown(details, language).items():
+            what = what.replace(f"{{{name}}}", value)
         text = self._rules.message[language].replace("{what}", " ".join(what.split())).replace("{code}", digits)
         try:
             await self._gateway.send(number, text)
@@ -124,3 +127,10 @@ class OneTimeCodes:
         binding = Binding(self._call_id, customer_id, purpose)
         self._sent, outcome = check(self._sent, keys, self._rules, self._key, binding, self._clock_s())
         return outcome
+
+
+def _shown(details: Mapping[str, Value], language: Language) -> dict[str, str]:
+    """What a message may show of the thing confirmed: whoever is talked into keying the code can see for what."""
+    amount = next((value for name, value in details.items() if name.endswith("_minor")), None)
+    shown = written_money(amount, language) if isinstance(amount, int) else ""
+    return {"card": str(details.get("card") or ""), "amount": shown}

@@ -21,6 +21,8 @@ from ivrbot.yamlfile import read_yaml, validate
 
 MAX_FILE_BYTES = 64_000
 MAX_MESSAGE_CHARS = 160
+CONFIRMED = frozenset({"card", "amount"})
+"""What a message may show of the thing that its code confirms."""
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 _Found = tuple[tuple[str, ...], str, str]
@@ -91,7 +93,8 @@ class OneTimeCode(_Section):
         sends_per_call: how often one is sent in a call, the first included.
         sends_per_day: the same for a customer in 24 hours, over all calls.
         message: the short message by language; `{code}` and `{what}` stand for the code and what it confirms.
-        confirms: what it confirms, by operation and language; may hold `{card}`, the card's last four digits.
+        confirms: what it confirms, by operation and language; may hold `{card}`, the card's last four digits,
+            and `{amount}`, the sum.
     """
 
     digits: int = Field(6, ge=6, le=8)
@@ -230,9 +233,13 @@ def _message_problems(policy: Policy) -> list[_Found]:
         for name in coded:
             what = rules.confirms.get(name, {}).get(language, "")
             where = ("one_time_code", "confirms", name, language)
-            if not what or set(_VARIABLE.findall(what)) - {"card"}:
+            if not what or set(_VARIABLE.findall(what)) - CONFIRMED:
                 found.append(
-                    (where, what, "what the code confirms is missing, or holds another variable than {card}")
+                    (
+                        where,
+                        what,
+                        "what the code confirms is missing, or holds another variable than {card}, {amount}",
+                    )
                 )
             elif len(text) + len(what) + rules.digits > MAX_MESSAGE_CHARS:
                 found.append((where, what, f"makes the message longer than {MAX_MESSAGE_CHARS} characters"))

@@ -228,3 +228,12 @@ def _lost_scale(value: int | None, sums: Sequence[tuple[Candidate[int], bool]]) 
     return any(other.value is not None and other.value >= _SCALE_MINOR for other, _ in sums) and any(
         candidate.value == value and not has_currency for candidate, has_currency in sums
     )
+
+
+def written_money(minor: int, language: Language) -> str:
+    """An amount in roubles to be read, not spoken: "50 000 ₽", "1,250.50 RUB"; no kopecks where there are none."""
+    whole, part = divmod(abs(minor), 100)
+    sign = "-" if minor < 0 else ""
+    if language == "ru":
+        return f"{sign}{whole:,}".replace(",", " ") + (f",{part:02d}" if part else "") + " ₽"
+    return f"{sign}{whole:,}" + (f".{part:02d}" if part else "") + " RUB"

@@ -94,7 +94,7 @@ async def test_a_code_goes_to_the_number_on_file_and_opens_what_it_says(world: W
     assert (reply.status, reply.fact, reply.say) == ("ask", "one_time_code", "utter_code_sent")
     [(number, text)] = world.sms.sent
     assert number == ANNA
-    assert "изменение дневного лимита" in text
+    assert "дневной лимит по картам 200 000 ₽" in text
     assert not call.allows("change_limits", WISH)
     assert (await tell(call, "one_time_code", world.sms.code)).status == "granted"
     assert call.allows("change_limits", WISH)
