@@ -17,9 +17,9 @@ from typing import Final
 
 from ivrbot import metrics
 from ivrbot.errors import IvrbotError
-from ivrbot.identity.ladder import Failures
 from ivrbot.identity.policy import Policy
 from ivrbot.identity.spraying import USUAL_OVER_S, is_sprayed
+from ivrbot.identity.state import Failures
 from ivrbot.model.attempts import Tally
 from ivrbot.model.call import CallId
 from ivrbot.ports import AttemptStore

@@ -13,9 +13,9 @@ from ivrbot.call.attempts import number_subject
 from ivrbot.call.proving import CustomerLocks
 from ivrbot.call.second_factors import CODE, DIGITS, VOICE, SecondFactors
 from ivrbot.identity import ladder
-from ivrbot.identity.ladder import Refusal
 from ivrbot.identity.one_time import purpose_of
 from ivrbot.identity.policy import SecondFactor
+from ivrbot.identity.state import Refusal
 from ivrbot.model.bank import Fact
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.model.events import JsonValue

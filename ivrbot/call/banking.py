@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ivrbot.call.bank_slots import slot_values
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected
 from ivrbot.escalation.dossier import mask
-from ivrbot.identity.ladder import LadderState
+from ivrbot.identity.state import LadderState
 from ivrbot.model.bank import BankAnswer, BankOperation, BankRequest
 from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import BankReply, CallBank, Value

@@ -13,9 +13,9 @@ from enum import StrEnum
 
 from ivrbot import metrics
 from ivrbot.errors import SmsUnavailable
-from ivrbot.identity.ladder import CodeOutcome
 from ivrbot.identity.one_time import Binding, SentCode, check, issue, range_of
 from ivrbot.identity.policy import OneTimeCode
+from ivrbot.identity.state import CodeOutcome
 from ivrbot.language.money import written_money
 from ivrbot.model.call import CallId
 from ivrbot.model.dialogue import Value

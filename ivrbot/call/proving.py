@@ -19,8 +19,8 @@ from ivrbot.call.one_time_codes import OneTimeCodes
 from ivrbot.call.voice import CallVoice
 from ivrbot.identity import ladder
 from ivrbot.identity.facts import assess, declines, match, readings
-from ivrbot.identity.ladder import LadderState
 from ivrbot.identity.policy import Policy, SecondFactor
+from ivrbot.identity.state import FINDING, PHONE, Attempt, LadderState
 from ivrbot.language.codes import parse_phone
 from ivrbot.model.attempts import Tally
 from ivrbot.model.bank import Customer, Fact
@@ -151,13 +151,13 @@ class Proving:
             return await self._named_number(act.operation, number)
         if ladder.may_find_by_name(self.state, self._policy, act.operation):
             return await self._named_himself(act, language)
-        attempt = ladder.Attempt(declined=declines(act.answers, language))
+        attempt = Attempt(declined=declines(act.answers, language))
         self.state, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, attempt)
         return reply if attempt.declined else _unless_over(reply)
 
     def _number_in(self, act: Authenticate, language: Language) -> str | None:
         """The number of an account: what was asked for, or keyed instead of a name and a birth."""
-        if act.fact == ladder.PHONE:
+        if act.fact == PHONE:
             found = (normalise_caller(one) if act.keyed else parse_phone(one, language) for one in act.answers)
         else:
             found = (parse_phone(one, language) if act.keyed else None for one in act.answers)
@@ -187,7 +187,7 @@ class Proving:
             judged.guessed = ladder.may_compare_unasked_words(self.state, self._policy)
             matched = frozenset(match(hashes, self._key, said)) if judged.guessed else frozenset()
             if matched:
-                attempt = ladder.Attempt(matched=matched, side_guess=len(matched) < len(said))
+                attempt = Attempt(matched=matched, side_guess=len(matched) < len(said))
                 return self._weighed(operation, reply.fact, attempt, judged)
             if judged.guessed:
                 self.state = ladder.guessed_beside(self.state)
@@ -196,15 +196,15 @@ class Proving:
     async def _named_himself(self, act: Authenticate, language: Language) -> AuthReply:
         """Keep name and birth until both are there, then ask the bank whose they are."""
         today = self._now().date()
-        said = {fact: readings(fact, act.answers, act.keyed, language, today) for fact in ladder.FINDING}
-        if act.fact == ladder.PHONE and not said[Fact.DATE_OF_BIRTH]:
+        said = {fact: readings(fact, act.answers, act.keyed, language, today) for fact in FINDING}
+        if act.fact == PHONE and not said[Fact.DATE_OF_BIRTH]:
             said = {}  # words instead of a number are no name yet: "я звоню с чужого"
         now = {fact: found for fact, found in said.items() if found and fact not in self._said}
         self._said |= now
         unable = not now and declines(act.answers, language)
         facts, declined = frozenset(now), act.fact if unable else ""
         self.state, reply = ladder.hold(self.state, self._policy, act.operation, facts, declined=declined)
-        if len(self._said) < len(ladder.FINDING):
+        if len(self._said) < len(FINDING):
             return reply if now or unable else _unless_over(reply)
         return await self._found_by_name(act.operation)
 
@@ -212,7 +212,7 @@ class Proving:
         """Ask the bank whose name and birth these are; a miss counts against the calling number."""
         said, self._said = self._said, {}
         async with self._counter.judging(None) as judged:
-            found = await self._bank.find_by_name(*(said[fact] for fact in ladder.FINDING))
+            found = await self._bank.find_by_name(*(said[fact] for fact in FINDING))
             customer = found[0] if len(found) == 1 else None
             self._missed = {} if customer else said
             customer_id = customer.customer_id if customer else None
@@ -247,9 +247,7 @@ class Proving:
                 return self._beside(act, said)
             return self._weighed(act.operation, act.fact, attempt, judged)
 
-    async def _said_beside(
-        self, act: Authenticate, attempt: ladder.Attempt, language: Language
-    ) -> NluResult | None:
+    async def _said_beside(self, act: Authenticate, attempt: Attempt, language: Language) -> NluResult | None:
         """What was said instead of the secret; None where it counts as an answer.
 
         It does when figures were given, and when so much has been tried in vain beside questions that words are no
@@ -266,7 +264,7 @@ class Proving:
             return None
         return await beside(act, language, self._meaning)
 
-    def _weighed(self, operation: str, fact: str, attempt: ladder.Attempt, judged: Judgement) -> AuthReply:
+    def _weighed(self, operation: str, fact: str, attempt: Attempt, judged: Judgement) -> AuthReply:
         """Give an answer's worth to the ladder, and say what of its failure stays counted."""
         before = self.state
         self.state, reply = ladder.answer(before, self._policy, operation, fact, attempt)

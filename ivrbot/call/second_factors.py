@@ -13,8 +13,8 @@ from ivrbot.call.one_time_codes import Sending
 from ivrbot.call.proving import Proving
 from ivrbot.identity import ladder
 from ivrbot.identity.facts import declines, readings
-from ivrbot.identity.ladder import CodeOutcome, Refusal
 from ivrbot.identity.policy import SecondFactor
+from ivrbot.identity.state import Attempt, CodeOutcome, Refusal
 from ivrbot.language.resending import wants_resend
 from ivrbot.model.bank import Fact
 from ivrbot.model.dialogue import Authenticate, AuthReply
@@ -47,7 +47,7 @@ class SecondFactors(Proving):
             return await self._code_keyed(act)
         if any(wants_resend(text, language) for text in act.answers[:1]):
             return await self._send_code(act.operation, again, language, CODE_SENT_AGAIN)
-        attempt = ladder.Attempt(declined=declines(act.answers, language))
+        attempt = Attempt(declined=declines(act.answers, language))
         self.state, reply = ladder.answer(self.state, self._policy, act.operation, CODE, attempt)
         return replace(reply, say=CODE_BY_KEYS) if reply.fact == CODE else reply
 

@@ -13,8 +13,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from ivrbot.identity.ladder import Attempt
 from ivrbot.identity.name_forms import basic_forms
+from ivrbot.identity.state import Attempt
 from ivrbot.identity.words import CUES, FILLERS, UNABLE
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.dates import parse_date

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from ivrbot.identity.ladder import CodeOutcome
 from ivrbot.identity.policy import OneTimeCode
+from ivrbot.identity.state import CodeOutcome
 
 
 @dataclass(frozen=True, slots=True)

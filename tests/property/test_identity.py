@@ -12,10 +12,6 @@ from ivrbot.config import PROJECT_ROOT
 from ivrbot.escalation.dossier import as_json, seal
 from ivrbot.identity.facts import MAX_HYPOTHESES, MAX_READINGS_PER_HYPOTHESIS, assess, readings
 from ivrbot.identity.ladder import (
-    Attempt,
-    CodeOutcome,
-    Failures,
-    LadderState,
     allows,
     answer,
     code_keyed,
@@ -25,6 +21,7 @@ from ivrbot.identity.ladder import (
     voice_compared,
 )
 from ivrbot.identity.policy import SecondFactor, load_policy
+from ivrbot.identity.state import Attempt, CodeOutcome, Failures, LadderState
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.call import AssuranceLevel, CallId, Dossier, EscalationReason, QueueName, TranscriptLine

@@ -16,7 +16,7 @@ from ivrbot.identity.facts import (
     name_canonical,
     readings,
 )
-from ivrbot.identity.ladder import Attempt
+from ivrbot.identity.state import Attempt
 from ivrbot.language.phonetic import loose_key, phonetic_key
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language

@@ -8,14 +8,6 @@ import pytest
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.identity.ladder import (
-    FINDING,
-    NAME_AND_BIRTH,
-    PHONE,
-    Attempt,
-    CodeOutcome,
-    Failures,
-    LadderState,
-    Refusal,
     allows,
     answer,
     cards_told,
@@ -30,6 +22,16 @@ from ivrbot.identity.ladder import (
     voice_compared,
 )
 from ivrbot.identity.policy import Policy, SecondFactor, load_policy
+from ivrbot.identity.state import (
+    FINDING,
+    NAME_AND_BIRTH,
+    PHONE,
+    Attempt,
+    CodeOutcome,
+    Failures,
+    LadderState,
+    Refusal,
+)
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel
 from ivrbot.model.dialogue import AuthReply

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivrbot.identity.ladder import CodeOutcome
 from ivrbot.identity.one_time import Binding, SentCode, check, issue, purpose_of, range_of
 from ivrbot.identity.policy import OneTimeCode
+from ivrbot.identity.state import CodeOutcome
 
 RULES = OneTimeCode()
 KEY = b"sixteen bytes or more of a key"

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import insert
 
 from ivrbot.analytics.contact_writer import ContactWriter
-from ivrbot.identity.ladder import Refusal
 from ivrbot.identity.policy import SecondFactor
+from ivrbot.identity.state import Refusal
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import CallEvent, EventType, JsonValue
 from ivrbot.model.speech import LANGUAGES
