@@ -26,6 +26,7 @@ WORD_NGRAMS: Final = (1, 2)
 LETTER_NGRAMS: Final = (2, 5)
 MIN_SENTENCES_WORDS: Final = 2
 MIN_SENTENCES_LETTERS: Final = 3
+WORDS_REMEMBERED: Final = 20_000
 _CYRILLIC: Final = re.compile("[а-яё]")
 
 
@@ -37,22 +38,22 @@ def word_ngrams(text: str) -> Iterator[str]:
         yield f"{left} {right}"
 
 
-def letter_ngrams(text: str) -> Iterator[str]:
-    """Runs of letters inside each word, its edges marked by a blank; a word shorter than a run counts once."""
+def letter_ngrams(word: str) -> Iterator[str]:
+    """Runs of letters inside a word, its edges marked by a blank; a word shorter than a run counts once."""
     shortest, longest = LETTER_NGRAMS
-    for word in text.split():
-        padded = f" {word} "
-        for size in range(shortest, longest + 1):
-            if size >= len(padded):
-                yield padded
-                break
-            for start in range(len(padded) - size + 1):
-                yield padded[start : start + size]
+    padded = f" {word} "
+    for size in range(shortest, longest + 1):
+        if size >= len(padded):
+            yield padded
+            break
+        for start in range(len(padded) - size + 1):
+            yield padded[start : start + size]
 
 
-def sound_ngrams(text: str) -> Iterator[str]:
-    """Runs of letters of the words' phonetic keys: a word misspelt as it sounds has the same ones."""
-    return letter_ngrams(" ".join(map(_sound, text.split())))
+def sound_ngrams(word: str) -> Iterator[str]:
+    """Runs of letters of a word's phonetic key: a word misspelt as it sounds has the same ones."""
+    sound = _sound(word)
+    return letter_ngrams(sound) if sound else iter(())
 
 
 @lru_cache(maxsize=50_000)
@@ -78,17 +79,25 @@ class SparseRows:
 
 
 class TermBlock:
-    """One kind of terms: which there are, and how much each says. Fitted once, then read-only."""
+    """One kind of terms: which there are, and how much each says. Fitted once, then read-only.
 
-    def __init__(self, terms: Callable[[str], Iterator[str]], min_sentences: int) -> None:
+    Terms that lie inside a word are looked up once for each word: callers share most of theirs.
+    """
+
+    def __init__(
+        self, terms: Callable[[str], Iterator[str]], min_sentences: int, *, of_words: bool = False
+    ) -> None:
         """Takes the kind.
 
         Args:
-            terms: the terms of a normalised sentence.
+            terms: the terms of a normalised sentence, or of one word.
             min_sentences: a term in fewer sentences is not kept.
+            of_words: `terms` takes one word; the sentence's terms are those of its words.
         """
-        self._terms = terms
+        self._terms_of = terms
+        self._of_words = of_words
         self._min_sentences = min_sentences
+        self._columns: dict[str, tuple[int, ...]] = {}
         self.vocabulary: dict[str, int] = {}
         self.idf: list[float] = []
 
@@ -102,23 +111,38 @@ class TermBlock:
 
     def restore(self, terms: Sequence[str], idf: Sequence[float]) -> None:
         """Takes what an earlier `fit` has learnt."""
+        self._columns = {}
         self.vocabulary = {term: column for column, term in enumerate(terms)}
         self.idf = list(idf)
 
     def row(self, text: str) -> tuple[list[int], list[float]]:
         """Columns and weights of one sentence; the weights' squares add up to 1, or there are none."""
-        counts: dict[int, int] = {}
-        known = self.vocabulary
-        for term in self._terms(text):
-            column = known.get(term)
-            if column is not None:
-                counts[column] = counts.get(column, 0) + 1
+        counts: Counter[int] = Counter()
+        for piece in text.split() if self._of_words else (text,):
+            counts.update(self._columns_of(piece))
         idf = self.idf
         weights = [
             idf[column] if count == 1 else (1 + math.log(count)) * idf[column] for column, count in counts.items()
         ]
         length = math.sqrt(sum(weight * weight for weight in weights)) or 1.0
         return list(counts), [weight / length for weight in weights]
+
+    def _columns_of(self, piece: str) -> tuple[int, ...]:
+        """Columns of the terms known in a word (remembered) or a sentence (not), repeats included."""
+        found = self._columns.get(piece)
+        if found is None:
+            known = self.vocabulary
+            found = tuple(known[term] for term in self._terms_of(piece) if term in known)
+            if self._of_words:
+                if len(self._columns) >= WORDS_REMEMBERED:
+                    self._columns.clear()
+                self._columns[piece] = found
+        return found
+
+    def _terms(self, text: str) -> Iterator[str]:
+        if not self._of_words:
+            return self._terms_of(text)
+        return (term for word in text.split() for term in self._terms_of(word))
 
 
 class TextFeatures:
@@ -127,8 +151,8 @@ class TextFeatures:
     def __init__(self) -> None:
         self.blocks = (
             TermBlock(word_ngrams, MIN_SENTENCES_WORDS),
-            TermBlock(letter_ngrams, MIN_SENTENCES_LETTERS),
-            TermBlock(sound_ngrams, MIN_SENTENCES_LETTERS),
+            TermBlock(letter_ngrams, MIN_SENTENCES_LETTERS, of_words=True),
+            TermBlock(sound_ngrams, MIN_SENTENCES_LETTERS, of_words=True),
         )
 
     def fit(self, texts: Sequence[str]) -> None:

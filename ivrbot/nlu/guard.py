@@ -199,7 +199,7 @@ def _refused(words: Sequence[str], grammar: Grammar) -> set[int]:
 def _refusals(words: Sequence[str], grammar: Grammar) -> Iterator[set[int]]:
     """Each refusal with its reach."""
     for start in range(len(words)):
-        for phrase in grammar.refusals:
+        for phrase in grammar.refusals.get(words[start], ()):
             if tuple(words[start : start + len(phrase)]) == phrase:
                 end = start + len(phrase)
                 yield {*range(start, end), *_reach(words, start, end, grammar.forward, grammar)}

@@ -24,7 +24,7 @@ class Grammar:
 
     Attributes:
         cues: per intent; an intent without cues is never guarded.
-        refusals: word sequences that refuse what follows or precedes.
+        refusals: word sequences that refuse what follows or precedes, by their first word.
         agreeing: last words of the refusals whose subject comes before them ("баланс не нужен").
         negators: words that negate the very next word (requests).
         event_negators: words that negate an event.
@@ -52,7 +52,7 @@ class Grammar:
     """
 
     cues: Mapping[str, Cues]
-    refusals: tuple[tuple[str, ...], ...]
+    refusals: Mapping[str, tuple[tuple[str, ...], ...]]
     agreeing: frozenset[str]
     negators: frozenset[str]
     event_negators: frozenset[str]
@@ -79,8 +79,12 @@ class Grammar:
     backward: int
 
 
-def _sequences(text: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(phrase.split()) for phrase in text.split("|"))
+def _sequences(text: str) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for phrase in text.split("|"):
+        words = tuple(phrase.split())
+        found[words[0]] = (*found.get(words[0], ()), words)
+    return found
 
 
 _RU: Final = Grammar(
