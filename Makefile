@@ -66,7 +66,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
 	$(BIN)/python -m benchmarks.soak
-	IVRBOT_ALL_ATTACKS=1 $(BIN)/python -m pytest tests/integration/test_attack_calls.py
+	TESTS_ALL_ATTACKS=1 $(BIN)/python -m pytest tests/integration/test_attack_calls.py
 	$(BIN)/python -m benchmarks.voiceprint --synthetic
 	$(BIN)/python -m benchmarks.kpis
 

@@ -32,7 +32,7 @@ from tests.planted import Secret, files_of, leaks
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
 
 RANKS = ("none", "identified", "verified", "strong")
-ALL = bool(os.environ.get("IVRBOT_ALL_ATTACKS"))
+ALL = bool(os.environ.get("TESTS_ALL_ATTACKS"))
 """Every row that can be placed, not only those of which one stands for its family."""
 ROWS = [row for row in attacks() if row.sound is True or (ALL and row.sound)]
 CLUMSY = [row for row in clumsy() if row.sound is True or (ALL and row.sound)]
