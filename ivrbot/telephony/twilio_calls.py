@@ -96,6 +96,8 @@ class TwilioCalls:
         except (LegRefused, StorageError) as error:
             _log.warning("a call could not be registered: %s", error)
             taken = False
+        if not taken:
+            self._calls.pop(sid, None)  # asked again, it is no call of the bot's either
         return _answer(self._connect(call_id) if taken else self._dial(DEFAULT_QUEUE, {}))
 
     async def next(self, request: web.Request) -> web.Response:

@@ -121,6 +121,12 @@ async def test_a_call_that_the_bot_cannot_take_rings_the_operators(provider: Pro
     assert (await provider.twiml(VOICE)).findtext("Dial/Number") == "+74951112233"
 
 
+async def test_asked_again_about_such_a_call_the_answer_is_the_same(provider: Provider) -> None:
+    provider.bank.takes = False
+    for _ in range(2):
+        assert (await provider.twiml(VOICE)).findtext("Dial/Number") == "+74951112233"
+
+
 async def test_a_call_that_cannot_be_registered_rings_the_operators(provider: Provider) -> None:
     provider.bank.fails = True
     assert (await provider.twiml(VOICE)).findtext("Dial/Number") == "+74951112233"

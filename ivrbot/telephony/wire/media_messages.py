@@ -5,8 +5,7 @@ Sound is 8 kHz PCM16 mono on this side; what it is on the wire is the dialect's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ivrbot.model.audio import Frame
@@ -23,7 +22,6 @@ class Began:
 
     call_id: str
     remote_id: str = ""
-    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
