@@ -1,26 +1,34 @@
 """Bounded pool of blocking recognisers, one worker thread each.
 
 Takes loaded instances and jobs, gives results on the event loop. Policy: as many jobs run as there are instances;
-at most `max_waiting` wait, the next is refused at once (a caller is better served by his keypad than by a queue);
-a job past its deadline raises EngineTimeout and its late result is dropped, its instance is free again only when
-the library has really let go of it. Optional jobs (partials) run on idle instances only and never wait.
+at most `max_waiting` wait, in the order of `fairness` (who is waited for first, calls share alike); when one too
+many comes the least wanted is refused at once (a caller is better served by his keypad than by a queue); a job
+past its deadline raises EngineTimeout and its late result is dropped, its instance is free again only when the
+library has really let go of it. Optional jobs (partials) run on idle instances only and never wait. Under load
+some kinds of them are left out altogether (`ease`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
+from ivrbot.asr.fairness import FairQueue, Job, JobKind, allowed
 from ivrbot.errors import EngineTimeout, EngineUnavailable
+from ivrbot.model.capacity import Ease, RecogniserFigures, Wanted, wanted_var
 from ivrbot.priority import MODELS, give_way
 
 InstanceT = TypeVar("InstanceT")
 ResultT = TypeVar("ResultT")
+
+EXPECTED_S: Final = 0.1
+"""What a job is thought to take before one has ended."""
+LATEST_COUNTS: Final = 0.2
+"""Weight of the latest job in the running figure of what jobs of its kind take."""
 
 
 @dataclass(slots=True)
@@ -62,9 +70,14 @@ class WorkerPool(Generic[InstanceT]):
         self._observe_queue_s = observe_queue_s
         self._idle: list[InstanceT] = []
         self._all: list[InstanceT] = []
-        self._waiters: deque[asyncio.Future[InstanceT]] = deque()
+        self._queue = FairQueue(max_waiting)
+        self._waiters: dict[Job, asyncio.Future[InstanceT]] = {}
         self._executor: ThreadPoolExecutor | None = None
+        self._expected_s: dict[JobKind, float] = {}
+        self._tally = _Tally()
         self.load = Load()
+        self.ease = Ease.ALL
+        """How much optional work is left out now; set by who watches the load."""
 
     async def start(self, make: Callable[[], InstanceT], count: int) -> None:
         """Build `count` instances in worker threads.
@@ -93,42 +106,77 @@ class WorkerPool(Generic[InstanceT]):
     @property
     def waiting(self) -> int:
         """Jobs waiting for an instance."""
-        return sum(not waiter.done() for waiter in self._waiters)
+        return sum(not waiter.done() for waiter in self._waiters.values())
 
-    async def run(self, job: Callable[[InstanceT], ResultT], deadline_s: float) -> ResultT:
-        """Run a job on the next free instance.
+    def allows(self, kind: JobKind) -> bool:
+        """Whether jobs of this kind are made at present; readings always are."""
+        return allowed(kind, self.ease)
+
+    def take_figures(self) -> RecogniserFigures:
+        """What happened since this was asked last; for one asker."""
+        tally, self._tally = self._tally, _Tally()
+        return RecogniserFigures(
+            instances=len(self._all),
+            reads=tally.reads,
+            waited_s=tally.waited_s,
+            longest_wait_s=max(tally.longest_wait_s, self._queue.oldest_read_s(time.monotonic())),
+            served=tally.served,
+            served_s=tally.served_s,
+            busy_s=tally.busy_s,
+            waiting=self._queue.reads_waiting(),
+        )
+
+    async def run(
+        self,
+        job: Callable[[InstanceT], ResultT],
+        deadline_s: float,
+        *,
+        kind: JobKind = JobKind.READ,
+        wanted: Wanted | None = None,
+    ) -> ResultT:
+        """Run a job on the next free instance, in its turn.
 
         Args:
             job: blocking function; runs in a worker thread.
             deadline_s: seconds allowed for waiting and running together.
+            kind: what it is good for.
+            wanted: whose it is; None: of whom the context says, else of nobody and waited for.
 
         Raises:
-            EngineUnavailable: not started, closed, or too many jobs wait already.
+            EngineUnavailable: not started, closed, or too many jobs wait that are wanted more.
             EngineTimeout: the deadline passed.
         """
+        asked = self._asked(kind, wanted, deadline_s)
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline_s):
-                instance = await self._acquire()
-                self._note_wait(time.monotonic() - started)
-                return await self._run_on(instance, job)
+                instance = await self._acquire(asked)
+                self._note_wait(asked, time.monotonic() - started)
+                return await self._run_on(instance, job, asked)
         except TimeoutError as error:
             self.load.timeouts += 1
             raise EngineTimeout(f"{self._engine}: no reading within {deadline_s:.1f} s") from error
 
-    async def run_if_idle(self, job: Callable[[InstanceT], ResultT]) -> ResultT | None:
-        """Run an optional job if an instance is idle and nobody waits; else None at once."""
-        if not self._idle or self._executor is None:
+    async def run_if_idle(
+        self,
+        job: Callable[[InstanceT], ResultT],
+        *,
+        kind: JobKind = JobKind.PARTIAL,
+        wanted: Wanted | None = None,
+    ) -> ResultT | None:
+        """Run an optional job if its kind is not left out and an instance is idle (so nobody waits); else None."""
+        if not self._idle or self._executor is None or not self.allows(kind):
             return None
-        return await self._run_on(self._idle.pop(), job)
+        asked = self._asked(kind, wanted, deadline_s=0.0)
+        self._queue.start(asked, time.monotonic())
+        return await self._run_on(self._idle.pop(), job, asked)
 
     async def close(self, free: Callable[[InstanceT], None]) -> None:
         """Wait for running jobs, then free every instance. Idempotent."""
         executor, self._executor = self._executor, None
-        for waiter in self._waiters:
+        for waiter in self._waiters.values():
             if not waiter.done():
                 waiter.set_exception(EngineUnavailable(f"{self._engine} is closed"))
-        self._waiters.clear()
         if executor is None:
             return
         await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
@@ -137,47 +185,103 @@ class WorkerPool(Generic[InstanceT]):
         self._all.clear()
         self._idle.clear()
 
-    async def _acquire(self) -> InstanceT:
+    def _asked(self, kind: JobKind, wanted: Wanted | None, deadline_s: float) -> Job:
+        wanted = wanted or wanted_var.get() or Wanted()
+        return Job(wanted, kind, time.monotonic() + deadline_s, self._expected_s.get(kind, EXPECTED_S))
+
+    async def _acquire(self, asked: Job) -> InstanceT:
         if self._executor is None:
             raise EngineUnavailable(f"{self._engine} is not started")
         if self._idle:
+            self._queue.start(asked, time.monotonic())
             return self._idle.pop()
-        if self.waiting >= self._max_waiting:
-            self.load.refused += 1
-            raise EngineUnavailable(f"{self._engine} is overloaded: {self._max_waiting} readings wait already")
         waiter: asyncio.Future[InstanceT] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters[asked] = waiter
         try:
+            self._refuse(self._queue.add(asked, time.monotonic()))
             return await waiter
         except asyncio.CancelledError:
             # The instance may have been handed over in the very moment of the cancellation.
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._queue.finish(asked)
                 self._release(waiter.result())
             raise
+        finally:
+            self._queue.remove(asked)
+            del self._waiters[asked]
 
-    async def _run_on(self, instance: InstanceT, job: Callable[[InstanceT], ResultT]) -> ResultT:
+    def _refuse(self, job: Job | None) -> None:
+        """Tell the one that had no room."""
+        if job is None:
+            return
+        self.load.refused += 1
+        waiter = self._waiters[job]
+        if not waiter.done():
+            waiter.set_exception(
+                EngineUnavailable(f"{self._engine} is overloaded: too many readings wait already")
+            )
+
+    async def _run_on(self, instance: InstanceT, job: Callable[[InstanceT], ResultT], asked: Job) -> ResultT:
+        def timed(instance: InstanceT) -> ResultT:
+            began_s = time.monotonic()
+            try:
+                return job(instance)
+            finally:
+                asked.used_s = time.monotonic() - began_s
+
         if self._executor is None:
+            self._queue.finish(asked)
             raise EngineUnavailable(f"{self._engine} is closed")
         self.load.jobs += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, job, instance)
-        future.add_done_callback(lambda done: self._job_done(instance, done))
+        future = asyncio.get_running_loop().run_in_executor(self._executor, timed, instance)
+        future.add_done_callback(lambda done: self._job_done(instance, done, asked))
         return await asyncio.shield(future)
 
-    def _job_done(self, instance: InstanceT, done: asyncio.Future[ResultT]) -> None:
+    def _job_done(self, instance: InstanceT, done: asyncio.Future[ResultT], asked: Job) -> None:
         if not done.cancelled():
             # Marks the error of a dropped late result as seen.
             done.exception()
+        self._tally.note_served(asked)
+        before_s = self._expected_s.get(asked.kind, asked.used_s)
+        self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
+        self._queue.finish(asked)
         self._release(instance)
 
     def _release(self, instance: InstanceT) -> None:
-        while self._waiters:
-            waiter = self._waiters.popleft()
+        while (asked := self._queue.pick(time.monotonic())) is not None:
+            waiter = self._waiters[asked]
             if not waiter.done():
                 waiter.set_result(instance)
                 return
+            self._queue.finish(asked)
         self._idle.append(instance)
 
-    def _note_wait(self, seconds: float) -> None:
+    def _note_wait(self, asked: Job, seconds: float) -> None:
         self.load.last_queue_ms = seconds * 1000.0
         self.load.max_queue_ms = max(self.load.max_queue_ms, self.load.last_queue_ms)
+        self._tally.note_wait(asked, seconds)
         self._observe_queue_s(seconds)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Since the figures were taken last; see `RecogniserFigures`."""
+
+    reads: int = 0
+    waited_s: float = 0.0
+    longest_wait_s: float = 0.0
+    served: int = 0
+    served_s: float = 0.0
+    busy_s: float = 0.0
+
+    def note_wait(self, asked: Job, seconds: float) -> None:
+        if asked.kind is JobKind.READ:
+            self.reads += 1
+            self.waited_s += seconds
+            self.longest_wait_s = max(self.longest_wait_s, seconds)
+
+    def note_served(self, asked: Job) -> None:
+        self.busy_s += asked.used_s
+        if asked.kind is JobKind.READ:
+            self.served += 1
+            self.served_s += asked.used_s

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from ivrbot.asr.fairness import JobKind
 from ivrbot.asr.workers import WorkerPool
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
+from ivrbot.model.capacity import Ease, Wanted
 from tests.fakes.waiting import until
 
 LONG_S = 30.0
@@ -164,3 +166,58 @@ async def test_an_instance_that_cannot_be_made(freed: list[int]) -> None:
         await pool.run(lambda instance: instance, LONG_S)
     await pool.close(freed.append)
     assert freed == []
+
+
+async def test_a_chatty_caller_waits_for_a_quiet_one() -> None:
+    pool: WorkerPool[int] = WorkerPool("test", max_waiting=8)
+    await pool.start(_numbers(), 1)
+    gate, order = Gate(), list[str]()
+
+    async def ask(call: str) -> None:
+        await pool.run(lambda _: order.append(call), LONG_S, wanted=Wanted(call))
+
+    holding = asyncio.create_task(pool.run(gate, LONG_S, wanted=Wanted("chatty")))
+    await until(lambda: gate.entered == 1)
+    asking = [asyncio.create_task(ask(call)) for call in ("chatty", "chatty", "chatty", "quiet")]
+    await until(lambda: pool.waiting == 4)
+    gate.open()
+    await asyncio.gather(holding, *asking)
+    assert order.index("quiet") == 0
+    await pool.close(lambda _: None)
+
+
+async def test_a_full_queue_gives_up_what_is_wanted_least(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(2)]
+    await until(lambda: gate.entered == 2)
+    second = asyncio.create_task(pool.run(gate, LONG_S, kind=JobKind.SECOND))
+    jobs += [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(2)]
+    with pytest.raises(EngineUnavailable, match="overloaded"):
+        await second
+    assert pool.load.refused == 1
+    gate.open()
+    assert len(await asyncio.gather(*jobs)) == 4
+
+
+async def test_what_is_left_out_is_not_made(pool: WorkerPool[int]) -> None:
+    pool.ease = Ease.NO_PARTIALS
+    assert await pool.run_if_idle(lambda instance: instance) is None
+    assert await pool.run_if_idle(lambda instance: instance, kind=JobKind.DIP) in (0, 1)
+    assert pool.allows(JobKind.READ)
+    assert not pool.allows(JobKind.PARTIAL)
+
+
+async def test_figures_tell_what_happened_since_they_were_taken(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    jobs = [asyncio.create_task(pool.run(gate, LONG_S)) for _ in range(3)]
+    await until(lambda: pool.waiting == 1)
+    midway = pool.take_figures()
+    assert (midway.instances, midway.reads, midway.served, midway.waiting) == (2, 2, 0, 1)
+    gate.open()
+    await asyncio.gather(*jobs)
+    await pool.run_if_idle(lambda instance: instance)
+    after = pool.take_figures()
+    assert (after.reads, after.served, after.waiting) == (1, 3, 0)
+    assert after.busy_s >= after.served_s > 0
+    assert after.longest_wait_s == after.waited_s > 0
+    assert pool.take_figures().busy_s == 0
