@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 # Model folder shared by everything below; the product's own default.
 DATA_DIR ?= $(or $(IVRBOT_DATA_DIR),var)
 
-# Test processes beside each other; the integration tests run one by one, for they measure time on the line.
+# Test processes beside each other. The integration tests run in the three lanes of tests/lanes.py.
 TEST_PROCESSES ?= 2
+INTEGRATION_LANES ?= 3
 
 .PHONY: run setup models test check format test-integration bench demo rasa prompts lock clean
 
@@ -55,7 +56,7 @@ test-integration: setup models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull campplus
 	$(BIN)/python tools/integration_parts.py
-	$(BIN)/python -m pytest -m "(integration or models) and not bench"
+	TESTS_LANES=1 $(BIN)/python -m pytest -n $(INTEGRATION_LANES) --dist loadscope --durations 40 -m "(integration or models) and not bench"
 
 bench: setup models
 	$(BIN)/python -m benchmarks.media

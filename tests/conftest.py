@@ -9,6 +9,19 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests import lanes
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes | None:
+    """Which process runs which test, where lanes are asked for; otherwise xdist's own way."""
+    return lanes.Lanes(config, log) if lanes.in_use() else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What computes lets the telephones go first."""
+    if lanes.in_use():
+        lanes.yield_processor(item)
+
 
 @pytest_asyncio.fixture(autouse=True)
 async def no_leaked_tasks() -> AsyncIterator[None]:

@@ -45,7 +45,7 @@ async def test_a_person_asked_for_in_the_middle_of_blocking_knows_the_topic(fres
         await call.say("соедините с оператором", "anna")
         ring = await fresh_line.ring_for(call)
         assert ring.headers["x-bot-topic"] == "block_card"
-        assert ring.headers["x-bot-reason"] == "caller_asked"
+        assert ring.headers["x-bot-reason"] == "caller_asked", call.story
         assert await fresh_line.queue_of(call) == "block_card"
         dossier = await fresh_line.dossier(ring.headers["x-bot-dossier"])
         assert (dossier["topic"], dossier["level"]) == ("block_card", "identified")

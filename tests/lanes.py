@@ -1,0 +1,77 @@
+"""Which integration tests run beside each other: three lanes, one process each.
+
+A call in sound waits most of its time for somebody to finish speaking, so one lane alone leaves the machine idle.
+What is heard on the line must not be disturbed by what computes: that lane yields to the two with telephones.
+
+    line     the whole product behind Asterisk, spoken to; and every telephone test that is not named below
+    switch   Asterisk with stand-ins for the product
+    beside   everything else: databases, pages, Rasa, the statistics' peers, models without a telephone
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+LINE: Final = "line"
+SWITCH: Final = "switch"
+BESIDE: Final = "beside"
+
+_SWITCH: Final = frozenset(
+    {
+        "test_asterisk_callbacks.py",
+        "test_asterisk_dialplan.py",
+        "test_asterisk_gateway.py",
+        "test_asterisk_queue_log.py",
+        "test_asterisk_score.py",
+    }
+)
+_BESIDE: Final = frozenset(
+    {
+        "test_api_schema.py",
+        "test_attack_calls_text.py",
+        "test_attempts_of_two_processes.py",
+        "test_code_words.py",
+        "test_pages_calls.py",
+        "test_pages_reports.py",
+        "test_pages_rollout.py",
+        "test_rasa.py",
+    }
+)
+_TELEPHONES: Final = "tests/integration/test_"
+_YIELDING: Final = 19
+"""For `os.nice`: what is left over."""
+
+_yields = False
+
+
+def in_use() -> bool:
+    """Whether tests run in lanes (`TESTS_LANES=1`, as `make test-integration` does)."""
+    return bool(os.environ.get("TESTS_LANES"))
+
+
+def lane_of(nodeid: str) -> str:
+    """The lane of a test ("tests/integration/test_x.py::test_y")."""
+    path = nodeid.partition("::")[0]
+    name = path.rpartition("/")[2]
+    if name in _SWITCH:
+        return SWITCH
+    return LINE if path.startswith(_TELEPHONES) and name not in _BESIDE else BESIDE
+
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
+    """Gives each lane to one process, in its own order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane_of(nodeid)
+
+
+def yield_processor(item: pytest.Item) -> None:
+    """Once in a process of the lane that computes: let the telephones go first."""
+    global _yields
+    if not _yields and lane_of(item.nodeid) == BESIDE:
+        _yields = True
+        os.nice(_YIELDING)
