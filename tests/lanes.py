@@ -45,8 +45,6 @@ _TELEPHONES: Final = "tests/integration/test_"
 _YIELDING: Final = 19
 """For `os.nice`: what is left over."""
 
-_yields = False
-
 
 def in_use() -> bool:
     """Whether tests run in lanes (`TESTS_LANES=1`, as `make test-integration` does)."""
@@ -70,8 +68,6 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
 
 
 def yield_processor(item: pytest.Item) -> None:
-    """Once in a process of the lane that computes: let the telephones go first."""
-    global _yields
-    if not _yields and lane_of(item.nodeid) == BESIDE:
-        _yields = True
-        os.nice(_YIELDING)
+    """In the process of the lane that computes: let the telephones go first."""
+    if lane_of(item.nodeid) == BESIDE and (nice := os.nice(0)) < _YIELDING:
+        os.nice(_YIELDING - nice)
