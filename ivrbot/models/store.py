@@ -160,13 +160,29 @@ def _fetch_archive(model: Model, origin: Source, staging: Path, progress: Progre
     archive = staging / _ARCHIVE
     origin.fetch_archive(model, archive, progress)
     unpacked = staging / "unpacked"
-    unpack_safely(archive, unpacked)
+    if archive.is_dir():
+        archive.rename(unpacked)
+    else:
+        _check_archive(archive, model)
+        unpack_safely(archive, unpacked)
     # Archives hold one folder with the model's name, or the files themselves.
     inner = unpacked / model.name
     folder = inner if inner.is_dir() else unpacked
     if problems := _missing(folder, model.must_have):
         raise ConfigError(problems)
     return folder
+
+
+def _check_archive(archive: Path, model: Model) -> None:
+    """Compare an archive with what is known of it.
+
+    Raises:
+        ConfigError: wrong hash.
+    """
+    with archive.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if model.archive_sha256 and found != model.archive_sha256:
+        raise ConfigError([Problem(model.archive, None, "sha256", found, "wrong hash", model.archive_sha256)])
 
 
 def _swap_in(fresh: Path, target: Path, staging: Path) -> None:

@@ -19,6 +19,8 @@ _MS_PER_LETTER: Final = 18
 
 _PHRASE_PAUSE_MS: Final = {".": 320, "!": 320, "?": 320, "…": 320, ":": 220, ";": 220, "—": 180, ",": 160}
 _SPACE = re.compile(r"\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
+_CLAUSE_END = re.compile(r"(?<=[,;:—])\s+")
 
 
 def clean(text: str) -> str:
@@ -70,3 +72,33 @@ def speakable(text: str) -> str:
     if len(cleaned) > MAX_CHARACTERS:
         raise EngineBadOutput(f"{len(cleaned)} characters are too many to speak; allowed: {MAX_CHARACTERS}")
     return cleaned
+
+
+def sentences(text: str, longest: int) -> list[str]:
+    """Cleaned text in the pieces that an engine makes at a stretch: sentences, and long ones in parts.
+
+    Args:
+        text: cleaned.
+        longest: characters of a piece at most; a sentence beyond it is cut at commas, then between words.
+    """
+    found = []
+    for sentence in _SENTENCE_END.split(text):
+        for clause in _filled(_CLAUSE_END.split(sentence), longest):
+            found += _filled(_words_of(clause, longest), longest)
+    return [piece for piece in found if is_pronounceable(piece)]
+
+
+def _words_of(clause: str, longest: int) -> list[str]:
+    """Words, none of them longer than a piece may be."""
+    return [word[at : at + longest] for word in clause.split(" ") for at in range(0, len(word), longest)]
+
+
+def _filled(parts: list[str], longest: int) -> list[str]:
+    """Parts put together again as far as they fit."""
+    pieces: list[str] = []
+    for part in parts:
+        if pieces and len(pieces[-1]) + 1 + len(part) <= longest:
+            pieces[-1] += " " + part
+        else:
+            pieces.append(part)
+    return pieces

@@ -55,6 +55,10 @@ def _build(kind: str, options: Options) -> Synth:
         from ivrbot.tts.pyttsx3_synth import Pyttsx3Synth
 
         return Pyttsx3Synth(options)
+    if kind == "piper":
+        from ivrbot.tts.piper_synth import PiperSynth
+
+        return PiperSynth(options)
     raise EngineUnavailable(f"no speech library called {kind}")
 
 

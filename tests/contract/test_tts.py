@@ -6,13 +6,18 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from ivrbot.config import load_settings
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
+from ivrbot.model.audio import duration_ms
 from ivrbot.ports import TtsEngine
 from ivrbot.tts.measure import speak_to_pcm
+from ivrbot.tts.piper import PiperEngine, find_voices
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
 from tests.caller_speech import rhvoice_root
@@ -73,6 +78,63 @@ class TestPyttsx3(TtsProcessContract):
         assert pcm
         assert first_audio_ms >= 0
         assert cpu_s > 0
+
+
+@pytest.fixture(scope="module")
+def piper_voice() -> Path:
+    voices = find_voices(load_settings(Path()).models_dir)
+    if "en" not in voices or find_spec("piper") is None:
+        pytest.skip("needs `pip install 'ivrbot[piper]'` and `ivrbot models pull piper-en-joe`")
+    return voices["en"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pipers(piper_voice: Path) -> AsyncIterator[list[PiperEngine]]:
+    """Loaded engines, so that only tests that close theirs cost another load."""
+    loaded: list[PiperEngine] = []
+    yield loaded
+    for engine in loaded:
+        await engine.close()
+
+
+@pytest.mark.models
+@pytest.mark.asyncio(loop_scope="module")
+class TestPiper(TtsProcessContract):
+    """With the voice that a package carries."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def engine(self, pipers: list[PiperEngine], piper_voice: Path) -> TtsEngine:
+        if not pipers or pipers[-1].pid is None:
+            pipers.append(PiperEngine({"en": piper_voice}))
+            await pipers[-1].start()
+        return pipers[-1]
+
+    async def test_first_sentence_comes_before_the_last_is_made(self, engine: PiperEngine) -> None:
+        before_s = engine.cpu_s
+        stream = engine.stream(" ".join([SENTENCES["en"]] * 8), "en")
+        assert duration_ms(await anext(stream)) <= 200
+        assert engine.cpu_s == before_s, "the whole text was made first"
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    async def test_russian_is_refused_by_an_english_voice(self, engine: PiperEngine) -> None:
+        with pytest.raises(EngineBadOutput, match="ru"):
+            await spoken(engine, SENTENCES["ru"], "ru")
+
+    async def test_damaged_voice_is_named(self, piper_voice: Path, tmp_path: Path) -> None:
+        description = piper_voice.with_name(piper_voice.name + ".json")
+        (tmp_path / "x.onnx").write_bytes(b"no network")
+        (tmp_path / "x.onnx.json").write_bytes(description.read_bytes())
+        broken = PiperEngine({"en": tmp_path / "x.onnx"})
+        with pytest.raises(EngineUnavailable, match=r"x\.onnx is no usable Piper voice"):
+            await broken.start()
+        await broken.close()
+
+
+async def test_piper_without_a_voice_says_what_to_fetch() -> None:
+    engine = PiperEngine({})
+    with pytest.raises(EngineUnavailable, match=r"models pull piper-en-joe|ivrbot\[piper\]"):
+        await engine.start()
+    await engine.close()
 
 
 @pytest.mark.integration

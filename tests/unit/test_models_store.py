@@ -314,9 +314,42 @@ def test_not_a_zip_file(models_dir: Path, source: Path) -> None:
         pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
 
 
-def test_packages_carry_no_archive(models_dir: Path) -> None:
-    with pytest.raises(MissingError, match=r"small\.zip.*models\.source"):
+def test_an_archive_comes_from_its_makers_when_no_source_is_named(
+    models_dir: Path, source: Path, url: str
+) -> None:
+    archive(source, ("am/final.mdl", b"model"))
+    made = dataclasses.replace(ZIPPED, address=url + "small.zip")
+    folder = pull(ZIPPED.name, models_dir, known=(made,))
+    assert (folder / "am" / "final.mdl").read_bytes() == b"model"
+
+
+def test_without_a_way_to_the_makers_it_is_said_what_to_do(models_dir: Path) -> None:
+    closed = dataclasses.replace(ZIPPED, address="http://127.0.0.1:9/small.zip")
+    with pytest.raises(MissingError, match=r"127\.0\.0\.1:9/small\.zip.*--source FOLDER"):
+        pull(ZIPPED.name, models_dir, known=(closed,))
+    with pytest.raises(MissingError, match="no package carries"):
         pull(ZIPPED.name, models_dir, known=KNOWN)
+    assert left_over(models_dir) == []
+
+
+def test_an_archive_of_known_hash_is_compared_before_it_is_opened(models_dir: Path, source: Path) -> None:
+    archive(source, ("am/final.mdl", b"model"))
+    found = hashlib.sha256((source / "small.zip").read_bytes()).hexdigest()
+    pull(ZIPPED.name, models_dir, str(source), known=(dataclasses.replace(ZIPPED, archive_sha256=found),))
+    wrong = dataclasses.replace(ZIPPED, archive_sha256="0" * 64)
+    with pytest.raises(ConfigError, match="wrong hash"):
+        pull(ZIPPED.name, models_dir / "other", str(source), known=(wrong,))
+    assert left_over(models_dir / "other") == []
+
+
+def test_an_unpacked_archive_in_a_folder_serves_as_well(models_dir: Path, source: Path) -> None:
+    (source / ZIPPED.name / "am").mkdir(parents=True)
+    (source / ZIPPED.name / "am" / "final.mdl").write_bytes(b"model")
+    folder = pull(ZIPPED.name, models_dir, str(source), known=KNOWN)
+    assert (folder / "am" / "final.mdl").read_bytes() == b"model"
+    (source / ZIPPED.name / "am" / "final.mdl").unlink()
+    with pytest.raises(ConfigError, match="missing"):
+        pull(ZIPPED.name, models_dir / "other", str(source), known=KNOWN)
 
 
 def test_the_catalogue_is_well_formed() -> None:
@@ -325,7 +358,9 @@ def test_the_catalogue_is_well_formed() -> None:
     assert {model.name for model in models if model.by_default} == {"whisper-base", "use-multilingual"}
     for model in models:
         assert model.licence and model.about and model.page
-        assert bool(model.bundles) != bool(model.archive and model.must_have)
+        assert bool(model.bundles) != bool(model.archive and model.must_have and model.address)
+        assert model.addresses
+        assert len(model.archive_sha256) in {0, 64}
         for bundle in model.bundles:
             names = {package.name for package in bundle.packages}
             for one in bundle.files:
