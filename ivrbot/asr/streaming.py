@@ -16,6 +16,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from ivrbot.asr.workers import Load, WorkerPool
 from ivrbot.errors import EngineBadOutput, EngineError, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm
+from ivrbot.model.capacity import wanted_var
 from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript
 
 CHUNK_MS: Final = 100
@@ -152,6 +153,7 @@ class StreamedUtterance(Generic[ReaderT]):
         self._language = language
         self._expect = expect
         self._on_partial = on_partial
+        self._wanted = wanted_var.get()
         self._pending = bytearray()
         self._heard_bytes = 0
         self._partial = ""
@@ -225,14 +227,14 @@ class StreamedUtterance(Generic[ReaderT]):
 
     async def _accept(self, pcm: bytes) -> str:
         return await self._engine.pool.run(
-            lambda _: self._work(lambda one: one.accept(pcm)), self._engine.deadline_s
+            lambda _: self._work(lambda one: one.accept(pcm)), self._engine.deadline_s, wanted=self._wanted
         )
 
     async def _finish(self) -> Transcript:
         pcm, heard_bytes = self._take_pending(), self._heard_bytes
         try:
             hypotheses = await self._engine.pool.run(
-                lambda _: self._work(lambda one: one.finish(pcm)), self._engine.deadline_s
+                lambda _: self._work(lambda one: one.finish(pcm)), self._engine.deadline_s, wanted=self._wanted
             )
         except EngineUnavailable:
             # Nothing was read: the sound waits for the next attempt.

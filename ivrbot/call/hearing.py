@@ -15,7 +15,9 @@ from typing import Final
 
 from ivrbot.call.channel import Completes
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
+from ivrbot.model.capacity import Wanted, wanted_var
 from ivrbot.model.speech import Expect, Language, Partial, Transcript
 from ivrbot.ports import AsrEngine, AsrStream
 from ivrbot.speech.ear import Ear
@@ -64,6 +66,7 @@ class Reading:
 @dataclass(slots=True)
 class _Turn:
     stream: AsrStream
+    wanted: Wanted
     began_ms: int
     over_prompt: bool
     sound: bytearray = field(default_factory=bytearray, repr=False)
@@ -109,6 +112,7 @@ class Hearing:
         self._ear = Ear(self._endpointer)
         self._turn: _Turn | None = None
         self._group: asyncio.TaskGroup | None = None
+        self._call = ""
         self._delivering: set[asyncio.Task[None]] = set()
         self._language: Language = "ru"
         self._expect = Expect.OPEN
@@ -121,8 +125,9 @@ class Hearing:
         return self._endpointer.in_turn
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Begin to hear; recognition runs in the call's task group."""
+        """Begin to hear; recognition runs in the call's task group, which the call's context starts."""
         self._group = group
+        self._call = call_id_var.get()
 
     def share_turns(self, with_: Callable[[Pcm], None]) -> None:
         """Give the sound of turns with words, begun while the bot was silent, to somebody else as well."""
@@ -173,12 +178,16 @@ class Hearing:
         if self._turn is not None:
             self._drop(self._turn)
         began_ms, over_prompt = self._now_ms() - event.ago_ms, self._is_speaking()
+        wanted = Wanted(self._call, waits=False)
+        before = wanted_var.set(wanted)
         try:
             stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             self._failed(error, began_ms, over_prompt)
             return
-        self._turn = _Turn(stream, began_ms, over_prompt)
+        finally:
+            wanted_var.reset(before)
+        self._turn = _Turn(stream, wanted, began_ms, over_prompt)
         self._on_speech()
 
     def _give(self, turn: _Turn, sound: Pcm) -> None:
@@ -261,6 +270,7 @@ class Hearing:
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None
+        turn.wanted.waits = True
         self._endpointer.stop_listening()  # its reading is what is waited for now
         if self._group is not None:
             task = self._group.create_task(self._deliver(turn, ended_ms))
