@@ -49,6 +49,8 @@ ENGINE_RESPONSES = (
     "utter_no_match",
     "utter_no_input",
     "utter_wait",
+    "utter_still_there",
+    "utter_go_on",
     "utter_help",
     "utter_cancelled",
     "utter_transfer",

@@ -12,9 +12,10 @@ from dataclasses import replace
 from datetime import date
 from typing import assert_never
 
+from ivrbot.dialogue.commanding import MAX_FAILURES, WAIT_MS
 from ivrbot.dialogue.questions import FACT_QUESTIONS
 from ivrbot.dialogue.state import DialogueState, Result
-from ivrbot.dialogue.turns import MAX_FAILURES, WAIT_MS, Listener
+from ivrbot.dialogue.turns import Listener
 from ivrbot.dialogue.walking import MEANWHILE, UNTOLD
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import (
@@ -90,8 +91,12 @@ class Dialogue(Listener):
     def step(self, state: DialogueState, input_: DialogueInput) -> Result:
         """Go on with what has come in."""
         if isinstance(input_, UserTurn | Keys | NoInput | NoMatch):
-            state = replace(state, so_far=())
+            over_prompt = isinstance(input_, UserTurn) and input_.over_prompt
+            state = replace(state, so_far=(), over_prompt=over_prompt)
+        hold = state.hold
         state, acts = self._answer(state, input_)
+        if hold is not None and state.hold is hold and state.waiting != "auth":
+            state = replace(state, hold=None)  # his time is over unless the step has said otherwise
         says = (act for act in acts if isinstance(act, Say) and act.response not in UNTOLD)
         return replace(state, so_far=(*state.so_far, *says)), acts
 

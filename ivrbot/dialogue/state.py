@@ -33,6 +33,21 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The caller has asked for time, and has it.
+
+    Attributes:
+        unheard: he asked over the question, and has not heard it to its end.
+        asked: his time is over, and he was asked whether he is still there.
+        thanked: he has said thanks for it, and nothing else.
+    """
+
+    unheard: bool = False
+    asked: bool = False
+    thanked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DialogueState:
     """One call's dialogue; a value, never changed in place.
 
@@ -47,7 +62,9 @@ class DialogueState:
         told: all that was said with the question, for "repeat".
         so_far: what was said since the caller's last turn, before the next question.
         times_asked: how often the same question was put in a row.
-        waits: how often the caller has asked for time at this question.
+        waits: how often the caller has asked for time at this question; `waits_in_all` in this call.
+        hold: the line is being kept for him, None when it is not.
+        over_prompt: his turn began while the bot was speaking.
         collect: what is being listened for, while waiting for a collect or a fact.
         operation: what the caller is being authenticated for.
         fact: the fact just asked for.
@@ -74,6 +91,9 @@ class DialogueState:
     so_far: tuple[Say, ...] = ()
     times_asked: int = 0
     waits: int = 0
+    waits_in_all: int = 0
+    hold: Hold | None = None
+    over_prompt: bool = False
     collect: Collect | None = None
     operation: str = ""
     fact: str = ""

@@ -1,4 +1,4 @@
-"""What the caller does: answers, other topics, commands, corrections, remarks, keys, silence. Pure.
+"""What the caller does: answers, other topics, remarks, keys, and what is no answer at all. Pure.
 
 The order decides: words that work everywhere, then an answer to the open question, then remarks beside the matter,
 then another topic; what is left was not understood, and twice in a row (once, when the caller is beside himself)
@@ -7,29 +7,24 @@ that is a person's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
-from typing import assert_never
 
-from ivrbot.dialogue.cards import meant
+from ivrbot.dialogue.commanding import Commander
+from ivrbot.dialogue.filling import NO_TOPIC
 from ivrbot.dialogue.questions import ONE_TIME_CODE
 from ivrbot.dialogue.reading import (
     TOPIC_CHANGE_CONFIDENCE,
     command_in,
     command_meant,
-    is_other_wish,
     read_keys,
     read_slot,
     read_topic,
     resembles_operator,
     volunteered,
 )
-from ivrbot.dialogue.responses import split_template
 from ivrbot.dialogue.schema import SlotSpec, Step
 from ivrbot.dialogue.state import DialogueState, Result
 from ivrbot.dialogue.two_topics import FIRST, QUESTION, SECOND, Pair, chosen, is_emergency, keyed, worth_asking
-from ivrbot.dialogue.walking import MAX_TIMES_ASKED, MEANWHILE, Walker
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.asides import asks_how_long, asks_why, is_question, preferred_fact
 from ivrbot.language.commands import Universal, ends_asking_for_operator
@@ -45,27 +40,23 @@ from ivrbot.language.remarks import (
 from ivrbot.language.resending import wants_resend
 from ivrbot.language.tokens import words
 from ivrbot.model.call import EscalationReason
-from ivrbot.model.dialogue import Authenticate, Collect, Keys, Say, UserTurn, Value
+from ivrbot.model.dialogue import Authenticate, Keys, Say, UserTurn
 from ivrbot.model.speech import Language, NluResult
 
-MAX_FAILURES = 2
 MAX_UPSET_TURNS = 2
-WAIT_MS = 60_000
-NO_TOPIC = "goodbye"
 
 SHORT_THANKS = 5
 """After a service, thanks of so many words are a goodbye; more is somebody who is to be thanked."""
 
 
-_CODES_FOR_OPERATORS = frozenset({"card"})
-
-
-class Listener(Walker):
+class Listener(Commander):
     """The listening half of the engine."""
 
     def _user_turn(self, state: DialogueState, turn: UserTurn) -> Result:
         if (command := command_in(turn, state.language)) is not None:
             return self._command(state, command)
+        if (kept := self._returned(state, turn)) is not None:
+            return kept
         spec = None if state.waiting == "fact" else self._set.domain.slots[self._step_at(state).name]
         if spec is None or spec.kind != "words":  # a complaint may be as angry as it likes
             upset = is_upset(turn.text, state.language)
@@ -297,11 +288,6 @@ class Listener(Walker):
             return self._command(state, Universal.OPERATOR)
         return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
 
-    def _failure(self, state: DialogueState, response: str, reason: EscalationReason) -> Result:
-        if state.upset or state.failures + 1 >= MAX_FAILURES:
-            return self._transfer(state, [Say("utter_transfer")], self._shortened(state, reason))
-        return self._ask_again(replace(state, failures=state.failures + 1), [Say(response)])
-
     # --- keys and commands --------------------------------------------------------------------------
 
     def _keys(self, state: DialogueState, keys: Keys) -> Result:
@@ -325,125 +311,3 @@ class Listener(Walker):
             if value is not None:
                 return self._fill(state, name, value)
         return self._failure(state, "utter_no_match", EscalationReason.NO_MATCH)
-
-    def _command(self, state: DialogueState, command: Universal) -> Result:
-        match command:
-            case Universal.OPERATOR:
-                return self._transfer(state, [], EscalationReason.CALLER_ASKED)
-            case Universal.REPEAT:
-                return self._ask_again(state, list(state.told), repeat_question=False)
-            case Universal.WAIT:
-                if state.waits >= MAX_TIMES_ASKED:
-                    return self._transfer(state, [Say("utter_transfer")], EscalationReason.NO_INPUT)
-                times = state.times_asked
-                state, acts = self._ask_again(replace(state, times_asked=0), [Say("utter_wait")], False)
-                return replace(state, times_asked=times, waits=state.waits + 1), tuple(
-                    replace(act, timeout_ms=WAIT_MS) if isinstance(act, Collect) else act for act in acts
-                )
-            case Universal.HELP:
-                return self._ask_again(state, [Say("utter_help")])
-            case Universal.BACK:
-                return self._back(state)
-            case Universal.CANCEL:
-                if not state.topic and state.held is None:
-                    return self._ask_again(state, [])
-                if state.collect is not None and state.collect.slot == "topic":
-                    return self._fill(state, "topic", NO_TOPIC)  # nothing is under way: he wants no more
-                flow = "more" if state.held is None else MEANWHILE
-                return self._enter(replace(state, stack=(), answered=()), flow, [Say("utter_cancelled")])
-            case _:
-                assert_never(command)
-
-    def _back(self, state: DialogueState) -> Result:
-        """Ask the last answered question of this flow again; without one, the open one."""
-        if not state.answered or state.answered[-1].flow != state.stack[-1].flow:
-            return self._ask_again(state, [])
-        frame = state.answered[-1]
-        step = self._set.flows[frame.flow].steps[frame.step]
-        slots = {**state.slots, **dict.fromkeys((step.name, *step.accepts))}
-        state = replace(state, stack=(*state.stack[:-1], frame), slots=slots, answered=state.answered[:-1])
-        return self._run(state, [])
-
-    # --- slots --------------------------------------------------------------------------------------
-
-    def _fill(
-        self, state: DialogueState, slot: str, value: Value, also: Mapping[str, Value] = MappingProxyType({})
-    ) -> Result:
-        answered = (*state.answered, state.stack[-1])
-        if slot == "topic":
-            state = replace(
-                state, topic=state.topic if value == NO_TOPIC else str(value), between=None, unclear=None
-            )
-        state = self._with_slots(state, {**also, slot: value})
-        state = replace(state, failures=0, answered=answered, collect=None)
-        return self._run(self._advance(state), [])
-
-    def _with_slots(self, state: DialogueState, values: Mapping[str, Value]) -> DialogueState:
-        """With values filled in; what they make void is gone, unless it was said together with them."""
-        void = {old for name in values for old in self._set.domain.slots[name].clears if old not in values}
-        return replace(state, slots={**state.slots, **dict.fromkeys(void), **values})
-
-    def _with_volunteered(self, state: DialogueState, turn: UserTurn, topic: str) -> DialogueState:
-        """Keep values that the caller gave together with a topic, as far as its flow asks for them."""
-        entry = self._set.branches.topic(topic)
-        wanted = self._asked_in[entry.flow] if entry and entry.flow else _CODES_FOR_OPERATORS
-        found = volunteered(self._set.domain, turn, state.language, state.today, wanted)
-        return replace(self._with_slots(state, found), fresh=frozenset(found))
-
-    def _also_said(self, state: DialogueState, turn: UserTurn, step: Step) -> dict[str, Value]:
-        """What an answer says beyond the question, of the things that this flow asks for."""
-        spec = self._set.domain.slots[step.name]
-        if spec.kind == "words":
-            return {}
-        wanted = self._asked_in[state.stack[-1].flow] - {step.name, *spec.clears}
-        if spec.kind == "yes_no":  # a number beside a yes or a no is none unless the question is open to it
-            wanted = frozenset(step.accepts)
-        return volunteered(self._set.domain, turn, state.language, state.today, wanted)
-
-    def _accepted(self, state: DialogueState, turn: UserTurn, step: Step) -> Result | None:
-        """The question answered by another slot than it asked for ("the salary one" instead of digits)."""
-        found: dict[str, Value] = {}
-        for name in step.accepts:
-            value = read_slot(self._set.domain.slots[name], turn, state.language, state.today)
-            if value is not None:
-                found[name] = value
-        if not found:
-            return None
-        last = next(reversed(found))
-        return self._fill(state, last, found[last], found)
-
-    def _correction(self, state: DialogueState, turn: UserTurn, value: Value) -> tuple[Value, DialogueState]:
-        """Take the right value from an answer to a question that read out another ("no, 90 30", "no, the other").
-
-        Whatever word came with it, a yes to something else is no yes.
-        """
-        named = self._named_in(state)
-        specs = self._set.domain.slots
-        wanted = [name for name, spec in specs.items() if name in named or spec.stands_for in named]
-        found = volunteered(self._set.domain, turn, state.language, state.today, wanted)
-        differing = {name: new for name, new in found.items() if self._differs(state, name, new)}
-        if differing:
-            state = self._with_slots(state, differing)
-            return False, replace(state, slots={**state.slots, "corrected": True})
-        if value is False:
-            state = replace(state, slots={**state.slots, "corrected": False})
-        texts = self._set.responses[state.language]
-        question = " ".join(texts[say.response] for say in state.asked)
-        if value and is_other_wish(specs[self._step_at(state).name], turn, state.language, question):
-            value = None
-        return value, state
-
-    def _differs(self, state: DialogueState, name: str, new: Value) -> bool:
-        """Whether a value said in an answer is another than the one that was read out."""
-        spec = self._set.domain.slots[name]
-        told = state.slots.get(spec.stands_for or name)
-        listed = state.slots.get(spec.among) if spec.among else None
-        if isinstance(listed, tuple):
-            return meant([row for row in listed if isinstance(row, Mapping)], told, new).card != told
-        return new != told
-
-    def _named_in(self, state: DialogueState) -> frozenset[str]:
-        """Slots whose values the open question has just read out."""
-        texts = self._set.responses[state.language]
-        parts = (part for say in state.asked for part in split_template(texts[say.response]))
-        return frozenset(part[0] for part in parts if not isinstance(part, str))

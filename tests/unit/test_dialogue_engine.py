@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ivrbot.dialogue.engine import WAIT_MS, Dialogue
+from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.state import DialogueState, Frame
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import (
@@ -166,14 +166,6 @@ def test_repeat_says_the_question_again() -> None:
         talk = confirming()
         before = talk.acts
         assert talk(input_).acts == before
-
-
-def test_wait_listens_longer_once() -> None:
-    talk = confirming()(turn("подождите"))
-    assert talk.said == ["utter_wait"]
-    assert isinstance(talk.last, Collect) and talk.last.timeout_ms == WAIT_MS
-    talk(turn("повторите"))
-    assert isinstance(talk.last, Collect) and talk.last.timeout_ms < WAIT_MS
 
 
 def test_help_goes_before_the_question() -> None:
