@@ -1,6 +1,7 @@
 """The callers: opens legs, speaks at 50 frames per second on each, notes when frames come back.
 
-`python -m benchmarks.media.client PORT LEGS WARM_UP_S SECONDS` prints "measuring" and, at the end, JSON.
+`python -m benchmarks.media.client PORT LEGS WARM_UP_S SECONDS` rings FEW_LEGS, prints "few", rings the others,
+prints "measuring" and, at the end, JSON.
 """
 
 from __future__ import annotations
@@ -10,35 +11,40 @@ import json
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import numpy as np
 import uvloop
 
 from ivrbot.media.framing import frames_of
-from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame
+from ivrbot.media.level import speech_stretches
+from ivrbot.media.wav import read_wav
+from ivrbot.model.audio import FRAME_MS, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame
 from ivrbot.model.call import CallId
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.wire.audiosocket import audio_frame, uuid_frame
 
 WIRE_FRAME_BYTES = 323
+FEW_LEGS = 20
+SPEECH_S, QUIET_S = 4, 8
+"""A caller of a bank speaks about a third of the time, and listens for the rest."""
+NOISE_RMS = 20
+"""Of 32,768: a quiet line, -64 dBFS."""
+PROMPTS = Path(__file__).parents[2] / "audio_prompts" / "ru"
 
 
-def speech_like(duration_s: int = 8) -> bytes:
-    """Voiced sound with formants, in syllables and pauses, half of the time; the same in every run."""
-    t = np.arange(duration_s * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
-    pitch_hz = 120 + 15 * np.sin(2 * np.pi * 0.7 * t)
-    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
-    voice = np.zeros_like(t)
-    for harmonic in range(1, 28):
-        hz = harmonic * 120
-        gain = sum(
-            np.exp(-(((hz - formant) / width) ** 2)) for formant, width in ((600, 200), (1200, 250), (2500, 350))
-        )
-        voice += gain * np.sin(harmonic * phase)
-    syllables = np.clip(np.sin(2 * np.pi * 4 * t) + 0.4, 0, None)
-    turns = (t % 4 < 2).astype(float)
-    noise = np.random.default_rng(3).normal(0, 20, len(t))
-    sound = voice / np.abs(voice).max() * 9000 * syllables * turns + noise
+def caller_sound(turns: int = 3) -> bytes:
+    """Sentences of the recorded prompts for 4 s, then 8 s of line noise, and so on; the same in every run."""
+    spoken = b""
+    for path in sorted(PROMPTS.glob("*.wav")):
+        pcm = read_wav(path)
+        for stretch in speech_stretches(pcm):
+            spoken += pcm[stretch.start_sample * SAMPLE_BYTES : stretch.end_sample * SAMPLE_BYTES]
+        if len(spoken) >= turns * SPEECH_S * SAMPLE_RATE_HZ * SAMPLE_BYTES:
+            break
+    voice = np.frombuffer(spoken, "<i2")[: turns * SPEECH_S * SAMPLE_RATE_HZ].reshape(turns, -1)
+    sound = np.pad(voice.astype(float), ((0, 0), (0, QUIET_S * SAMPLE_RATE_HZ))).ravel()
+    sound += np.random.default_rng(3).normal(0, NOISE_RMS, len(sound))
     return np.asarray(np.clip(sound, -32768, 32767), "<i2").tobytes()
 
 
@@ -71,7 +77,7 @@ class Caller(asyncio.Protocol):
 
 async def measure(port: int, legs: int, warm_up_s: float, seconds: float) -> dict[str, float]:
     loop = asyncio.get_running_loop()
-    frames = list(frames_of(speech_like()))
+    frames = list(frames_of(caller_sound()))
     pacer = Pacer()
     callers = []
     for number in range(legs):
@@ -80,6 +86,10 @@ async def measure(port: int, legs: int, warm_up_s: float, seconds: float) -> dic
         pacer.add(caller.next_frame, caller.write)
         callers.append(caller)
         await asyncio.sleep(FRAME_MS / 1000 / 7)  # legs do not ring in step
+        if number + 1 == FEW_LEGS < legs:
+            await asyncio.sleep(warm_up_s)
+            print("few", flush=True)
+            await asyncio.sleep(0.2)
     await asyncio.sleep(warm_up_s)
     for caller in callers:
         caller.arrivals_s.clear()

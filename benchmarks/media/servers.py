@@ -11,7 +11,7 @@ import uvloop
 
 from ivrbot.config import MediaSettings
 from ivrbot.model.audio import SAMPLE_RATE_HZ, Frame
-from ivrbot.ports import Leg, MediaSink
+from ivrbot.ports import CallDoor, Leg, MediaSink
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
 
@@ -56,15 +56,8 @@ def no_detector() -> Detector:
 def webrtc_detector() -> Detector:
     import webrtcvad
 
-    is_speech = webrtcvad.Vad(2).is_speech
+    is_speech = webrtcvad.Vad(1).is_speech
     return lambda frame: bool(is_speech(frame, SAMPLE_RATE_HZ))
-
-
-def two_stage_detector() -> Detector:
-    """The product's own: Silero decides behind webrtcvad's gate."""
-    from ivrbot.speech.vad import VoiceActivity
-
-    return VoiceActivity().feed
 
 
 class PlainEcho(asyncio.Protocol):
@@ -77,10 +70,17 @@ class PlainEcho(asyncio.Protocol):
         self._write(data)
 
 
-async def serve_gateway(new_detector: Callable[[], Detector]) -> None:
-    gateway = AudioSocketGateway(EchoDoor(new_detector), Pacer(), MediaSettings(port=0))
+async def serve_gateway(door: CallDoor) -> None:
+    gateway = AudioSocketGateway(door, Pacer(), MediaSettings(port=0))
     print(await gateway.start(), flush=True)
     await asyncio.Event().wait()
+
+
+async def serve_calls() -> None:
+    """The product's own media path, from socket to socket."""
+    from benchmarks.media import calls
+
+    await serve_gateway(calls.CallDoor())
 
 
 async def serve_plain_echo() -> None:
@@ -91,10 +91,9 @@ async def serve_plain_echo() -> None:
 
 SERVERS: dict[str, Callable[[], None]] = {
     "uvloop-echo": lambda: uvloop.run(serve_plain_echo()),
-    "gateway": lambda: uvloop.run(serve_gateway(no_detector)),
-    "gateway-webrtcvad": lambda: uvloop.run(serve_gateway(webrtc_detector)),
-    "gateway-webrtcvad-asyncio": lambda: asyncio.run(serve_gateway(webrtc_detector)),
-    "gateway-silero": lambda: uvloop.run(serve_gateway(two_stage_detector)),
+    "gateway": lambda: uvloop.run(serve_gateway(EchoDoor(no_detector))),
+    "gateway-webrtcvad": lambda: uvloop.run(serve_gateway(EchoDoor(webrtc_detector))),
+    "calls": lambda: uvloop.run(serve_calls()),
 }
 
 if __name__ == "__main__":
