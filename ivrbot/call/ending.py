@@ -15,6 +15,7 @@ from ivrbot import metrics
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.dossier_context import DossierContext, gather_context
 from ivrbot.call.handover import AGREED, CallbackOffer, Meanwhile, Talk, Wish
+from ivrbot.call.holding import holding
 from ivrbot.call.running import RunningCall
 from ivrbot.call.scoring import ask_score, may_ask
 from ivrbot.call.understanding import not_understood
@@ -63,7 +64,7 @@ class CallEnding:
         branch = branches.branches.get(branches.branch_of(call.state.topic) or "")
         emergency = branch is not None and branch.emergency
         if act.resolved and not emergency and await call.voice.may_ask_consent():
-            await call.voice.ask_consent(self._talk(), call.state.language)
+            await call.voice.ask_consent(self._patient_talk(), call.state.language)
             await call.channel.finish()
         asked = may_ask(call.registration.gateway, served=served and act.resolved, emergency=emergency)
         if asked and call.parts.ask_score:
@@ -169,7 +170,7 @@ class CallEnding:
         offer = CallbackOffer(call.parts.operators, call.parts.waiting, call.parts.now)
         may_hold = hold if serve_meanwhile else None
         wish = Wish(reason, queue, priority, call.state.language, call.registration.caller, may_hold)
-        return await offer.ask(wish, self._talk())
+        return await offer.ask(wish, self._patient_talk())
 
     def _talk(self) -> Talk:
         """The call for whoever asks beside the dialogue."""
@@ -178,6 +179,10 @@ class CallEnding:
         return Talk(
             has=lambda response: response in written, say=call.say_afresh, listen=self._hear_choice, emit=call.emit
         )
+
+    def _patient_talk(self) -> Talk:
+        """The same, with a caller who may ask for time."""
+        return holding(self._talk(), self._call.state.language)
 
     async def _hear_choice(self, collect: Collect, completes: Completes) -> Heard:
         call = self._call

@@ -10,6 +10,7 @@ import pytest
 from ivrbot import app
 from ivrbot.call.channel import Completes, Heard, Keyed
 from ivrbot.call.dossier_context import DossierContext, gather_context
+from ivrbot.dialogue.commanding import MAX_WAITS, STILL_THERE_MS, WAIT_MS
 from ivrbot.errors import BankUnavailable, StorageUnavailable
 from ivrbot.model.bank import BankOperation, BankRequest
 from ivrbot.model.call import CallRegistration, Disposition, Dossier, EscalationReason
@@ -80,6 +81,26 @@ async def test_who_waits_is_transferred_with_what_he_said(line: Line, desk: Busy
     assert dossier.last_words == "я подожду"
     (told,) = line.of(EventType.WAIT_TOLD)
     assert (told["choice"], told["waiting"]) == ("wait", 5)
+
+
+async def test_who_asks_for_time_is_waited_for_and_not_queued(line: Line, desk: BusyDesk) -> None:
+    caller = ScriptedCaller(["оператора", "минутку", "спасибо", "", "да я здесь", "перезвоните", ""])
+    end = await line.call(caller)
+    assert end.reason == "callback"
+    assert [collect.timeout_ms for collect in caller.asked[1:6]] == [
+        6000,
+        WAIT_MS,
+        WAIT_MS,
+        STILL_THERE_MS,
+        STILL_THERE_MS,
+    ]
+    assert ["жду" in text for text in caller.said].count(True) == 1
+    assert ["на линии" in text for text in caller.said].count(True) == 1
+
+
+async def test_the_line_is_not_kept_for_ever_at_the_question(line: Line, desk: BusyDesk) -> None:
+    end = await line.call(["оператора", *["подождите"] * (MAX_WAITS + 2)])
+    escalated(end, EscalationReason.CALLER_ASKED)
 
 
 async def test_a_promise_that_cannot_be_kept_is_not_made(line: Line, desk: BusyDesk) -> None:
