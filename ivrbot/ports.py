@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ivrbot.model.attempts import Reserved, Tally
 from ivrbot.model.audio import Frame, Pcm
@@ -123,6 +123,23 @@ class AsrStream(Protocol):
 
     def close(self) -> None:
         """Give everything back. Idempotent; pending decodes are dropped."""
+        ...
+
+
+@runtime_checkable
+class Guessing(Protocol):
+    """What a stream may have besides, when it can read an utterance in its middle without harm to the rest."""
+
+    def may_guess(self) -> bool:
+        """Whether a guess made now keeps nobody waiting and is worth its processor time."""
+        ...
+
+    async def guess(self) -> Transcript:
+        """Reading of everything fed so far; `decode` without new sound goes on from it.
+
+        Raises:
+            EngineError: the engine failed.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from ivrbot.errors import EngineError
 from ivrbot.model.audio import Pcm
 from ivrbot.model.speech import Expect, Language, Partial, Transcript
-from ivrbot.ports import AsrEngine, AsrStream
+from ivrbot.ports import AsrEngine, AsrStream, Guessing
 
 FAILURES: Final = 3
 """In a row, over all calls of a language: one may be a bad moment, and a call gives up after its second."""
@@ -98,6 +98,13 @@ class _WatchedStream:
 
     def feed(self, pcm: Pcm) -> None:
         self._stream.feed(pcm)
+
+    def may_guess(self) -> bool:
+        return isinstance(self._stream, Guessing) and self._stream.may_guess()
+
+    async def guess(self) -> Transcript:
+        assert isinstance(self._stream, Guessing)
+        return await self._stream.guess()
 
     async def decode(self) -> Transcript:
         self._asked += 1

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ivrbot.asr import guards
 from ivrbot.asr.agreement import AgreedPrefix
+from ivrbot.asr.fairness import JobKind
 from ivrbot.asr.whisper_model import (
     MAX_AUDIO_MS,
     MIN_AUDIO_MS,
@@ -29,6 +30,7 @@ from ivrbot.asr.whisper_model import (
 from ivrbot.asr.workers import Load, WorkerPool
 from ivrbot.errors import EngineError, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm, duration_ms, silence
+from ivrbot.model.capacity import Wanted, wanted_var
 from ivrbot.model.speech import Expect, Hypothesis, Language, Partial, Transcript, unheard
 
 NAME: Final = "whisper"
@@ -40,6 +42,11 @@ WARM_UP_MS: Final = 300
 _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 
 SECOND_PASS_TAIL_FRAMES: Final = 700
+
+GUESS_SHARE: Final = 0.3
+"""Guesses within an utterance may take so much of its length in processor time before the next is made."""
+
+ResultT = TypeVar("ResultT")
 
 _FIRST = DecodeOptions()
 # Measured on three voices: sentences are read better with some silence before them, figures and single words
@@ -105,6 +112,11 @@ class WhisperEngine:
         """Decodes waiting for an instance now."""
         return self._pool.waiting
 
+    @property
+    def pool(self) -> WorkerPool[WhisperModel]:
+        """Instances and who waits for them."""
+        return self._pool
+
     async def start(self) -> None:
         """Load every instance and decode a moment of silence on it.
 
@@ -125,7 +137,7 @@ class WhisperEngine:
         """Let running decodes end and free the models."""
         await self._pool.close(lambda model: model.close())
 
-    async def read(self, pcm: Pcm, language: Language, expect: Expect) -> Transcript:
+    async def read(self, pcm: Pcm, language: Language, expect: Expect, wanted: Wanted | None = None) -> Transcript:
         """Decode a whole utterance, with a second pass where it pays.
 
         Raises:
@@ -133,18 +145,46 @@ class WhisperEngine:
             EngineUnavailable: overloaded or closed.
             EngineBadOutput: the library failed.
         """
+        first = await self.read_first(pcm, language, expect, wanted)
+        return await self.read_again(pcm, language, expect, first, wanted)
+
+    async def read_first(
+        self,
+        pcm: Pcm,
+        language: Language,
+        expect: Expect,
+        wanted: Wanted | None = None,
+        kind: JobKind = JobKind.READ,
+    ) -> Reading | None:
+        """The first pass alone; None for sound too short to be read. Raises as `read`."""
+        if duration_ms(pcm) < MIN_AUDIO_MS:
+            return None
+        options = self._first_pass(expect)
+
+        def job(model: WhisperModel) -> Reading:
+            return self._timed(model, pcm, language, options)
+
+        if kind is JobKind.DIP and (guess := await self._pool.run_if_idle(job, kind=kind, wanted=wanted)):
+            return guess
+        return await self._pool.run(job, self._deadline_s, wanted=wanted)
+
+    async def read_again(
+        self, pcm: Pcm, language: Language, expect: Expect, reading: Reading | None, wanted: Wanted | None = None
+    ) -> Transcript:
+        """What a first pass has read, bettered by a second one where that pays. Never fails."""
         audio_ms = duration_ms(pcm)
-        if audio_ms < MIN_AUDIO_MS:
+        if reading is None:
             return Transcript((), NAME, audio_ms)
         until = time.monotonic() + self._deadline_s
-        options = _FIRST_N_BEST if expect in _N_BEST else _FIRST_FIGURES if expect in _FIGURES else _FIRST
-        reading = await self._pool.run(lambda model: self._timed(model, pcm, language, options), self._deadline_s)
         cpu_ms = reading.cpu_ms
         both = expect in _BOTH_PASSES
         if (both or _unsure(reading, audio_ms)) and self._second_pass_fits(audio_ms, until):
             try:
                 second = await self._pool.run(
-                    lambda model: model.transcribe(pcm, language, _SECOND), until - time.monotonic()
+                    lambda model: model.transcribe(pcm, language, _SECOND),
+                    until - time.monotonic(),
+                    kind=JobKind.SECOND,
+                    wanted=wanted,
                 )
             except EngineError:
                 # The first reading is there; a failed attempt to better it loses nothing.
@@ -153,18 +193,29 @@ class WhisperEngine:
             reading = _together(reading, second) if both else second
         return _transcript(reading, audio_ms, cpu_ms)
 
-    async def read_partial(self, pcm: Pcm, language: Language) -> str | None:
+    async def read_partial(self, pcm: Pcm, language: Language, wanted: Wanted | None = None) -> str | None:
         """Text of an unfinished utterance, or None when no instance is idle or the engine failed."""
         # One instance stays free for finals: a caller waits for those, nobody for a partial.
         if not self._partials or self._pool.idle < min(2, self._instances):
             return None
         try:
-            reading = await self._pool.run_if_idle(lambda model: model.transcribe(pcm, language, _PARTIAL))
+            reading = await self._pool.run_if_idle(
+                lambda model: model.transcribe(pcm, language, _PARTIAL), wanted=wanted
+            )
         except EngineError:
             return None
         if reading is None or _unsure(reading, duration_ms(pcm)):
             return None
         return _transcript(reading, 0, 0.0).text
+
+    @property
+    def idle(self) -> bool:
+        """Whether a guess would run at once, and guesses are not left out under load."""
+        return self._pool.idle > 0 and self._pool.allows(JobKind.DIP)
+
+    def expected_ms(self, audio_ms: int) -> float:
+        """What a first pass costs on this machine now."""
+        return self._ms_per_frame * (audio_ms // 10 + TAIL_FRAMES)
 
     def note_dropped(self, dropped_ms: int) -> None:
         """Count sound that did not fit."""
@@ -185,7 +236,14 @@ class WhisperEngine:
         self._ms_per_frame = latest if not self._ms_per_frame else 0.7 * self._ms_per_frame + 0.3 * latest
         return reading
 
+    def _first_pass(self, expect: Expect) -> DecodeOptions:
+        if expect in _N_BEST and self._pool.allows(JobKind.SECOND):
+            return _FIRST_N_BEST
+        return _FIRST_FIGURES if expect in _FIGURES | _N_BEST else _FIRST
+
     def _second_pass_fits(self, audio_ms: int, until: float) -> bool:
+        if not self._pool.allows(JobKind.SECOND):
+            return False
         # Beam 5 costs about a fifth more than the window alone would.
         expected_ms = 1.2 * self._ms_per_frame * (audio_ms // 10 + SECOND_PASS_TAIL_FRAMES)
         left_ms = (until - time.monotonic()) * 1000.0
@@ -202,13 +260,16 @@ class WhisperStream:
         self._language = language
         self._expect = expect
         self._on_partial = on_partial
+        self._wanted = wanted_var.get()
         self._sound = bytearray()
         self._dropped_ms = 0
         self._partial_from_ms = PARTIAL_EVERY_MS
         self._agreed = AgreedPrefix()
         self._partial_task: asyncio.Task[None] | None = None
+        self._first_task: asyncio.Task[Reading | None] | None = None
         self._decode_task: asyncio.Task[Transcript] | None = None
         self._decoded_ms = -1
+        self._guessed_ms = 0.0
         self._closed = False
 
     def feed(self, pcm: Pcm) -> None:
@@ -227,6 +288,26 @@ class WhisperStream:
             self._partial_from_ms = self._heard_ms + PARTIAL_EVERY_MS
             self._partial_task = asyncio.get_running_loop().create_task(self._make_partial())
 
+    def may_guess(self) -> bool:
+        """Whether a reading made now keeps nobody waiting and those of this utterance cost little so far."""
+        if self._closed or not self._engine.idle:
+            return False
+        return self._guessed_ms <= GUESS_SHARE * self._heard_ms
+
+    async def guess(self) -> Transcript:
+        """First reading of everything so far, perhaps in the middle of a word; `decode` goes on from it.
+
+        Raises:
+            EngineError: see `WhisperEngine.read`.
+        """
+        if self._closed:
+            raise EngineUnavailable("the utterance is closed")
+        self._guessed_ms += self._engine.expected_ms(self._heard_ms)
+        self._begin_first(JobKind.DIP)
+        assert self._first_task is not None
+        reading = await _shielded(self._first_task)
+        return _transcript(reading, self._heard_ms, reading.cpu_ms) if reading else Transcript((), NAME)
+
     async def decode(self) -> Transcript:
         """Reading of everything so far; asked again without new sound it answers from memory.
 
@@ -235,23 +316,35 @@ class WhisperStream:
         """
         if self._closed:
             raise EngineUnavailable("the utterance is closed")
-        if self._decode_task is None or self._decoded_ms != self._heard_ms or _failed(self._decode_task):
-            if self._decode_task is not None:
-                self._decode_task.cancel()
-            self._decoded_ms = self._heard_ms
-            self._decode_task = asyncio.get_running_loop().create_task(
-                self._engine.read(Pcm(bytes(self._sound)), self._language, self._expect)
-            )
-            # A reading that nobody waits for any more may fail unheard.
-            self._decode_task.add_done_callback(_failed)
-        task = self._decode_task
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if task.cancelled() and current is not None and not current.cancelling():
-                raise EngineUnavailable("the reading was superseded or its utterance closed") from None
-            raise
+        self._begin_first()
+        if self._decode_task is None or _failed(self._decode_task):
+            assert self._first_task is not None
+            self._decode_task = self._task(self._finish(self._first_task, Pcm(bytes(self._sound))))
+        return await _shielded(self._decode_task)
+
+    async def _finish(self, first: asyncio.Task[Reading | None], pcm: Pcm) -> Transcript:
+        reading = await asyncio.shield(first)
+        return await self._engine.read_again(pcm, self._language, self._expect, reading, self._wanted)
+
+    def _begin_first(self, kind: JobKind = JobKind.READ) -> None:
+        """Begin the first pass over what was heard, unless it has begun."""
+        if self._first_task is not None and self._decoded_ms == self._heard_ms and not _failed(self._first_task):
+            return
+        for task in (self._first_task, self._decode_task):
+            if task is not None:
+                task.cancel()
+        self._decoded_ms = self._heard_ms
+        self._decode_task = None
+        self._first_task = self._task(
+            self._engine.read_first(Pcm(bytes(self._sound)), self._language, self._expect, self._wanted, kind)
+        )
+
+    @staticmethod
+    def _task(work: Coroutine[None, None, ResultT]) -> asyncio.Task[ResultT]:
+        task = asyncio.get_running_loop().create_task(work)
+        # A reading that nobody waits for any more may fail unheard.
+        task.add_done_callback(_failed)
+        return task
 
     async def settle(self) -> None:
         """Wait for the partial in the making; for files, where sound comes faster than it was spoken."""
@@ -262,7 +355,7 @@ class WhisperStream:
         """Drop the sound and everything pending. Idempotent."""
         self._closed = True
         self._sound.clear()
-        for task in (self._partial_task, self._decode_task):
+        for task in (self._partial_task, self._first_task, self._decode_task):
             if task is not None:
                 task.cancel()
 
@@ -273,7 +366,7 @@ class WhisperStream:
     async def _make_partial(self) -> None:
         t_ms = self._heard_ms
         started = time.monotonic()
-        text = await self._engine.read_partial(Pcm(bytes(self._sound)), self._language)
+        text = await self._engine.read_partial(Pcm(bytes(self._sound)), self._language, self._wanted)
         # At most half of one core per speaking caller, however slow the machine.
         took_ms = round((time.monotonic() - started) * 1000)
         self._partial_from_ms = max(self._partial_from_ms, t_ms + 2 * took_ms)
@@ -281,8 +374,19 @@ class WhisperStream:
             self._on_partial(Partial(t_ms, self._agreed.text))
 
 
-def _failed(task: asyncio.Task[Transcript]) -> bool:
+def _failed(task: asyncio.Task[ResultT]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+async def _shielded(task: asyncio.Task[ResultT]) -> ResultT:
+    """Wait for a reading that goes on when its waiter gives up."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if task.cancelled() and current is not None and not current.cancelling():
+            raise EngineUnavailable("the reading was superseded or its utterance closed") from None
+        raise
 
 
 def _unsure(reading: Reading, audio_ms: int) -> bool:

@@ -7,6 +7,7 @@ of everything when the turn ends (`AsrStream.decode` then answers from memory). 
 How a call uses it:
     SpeechStarted               open an AsrStream
     sound                       feed it
+    SpeechDipped                `guess()`, where the engine can
     SpeechPaused                start `decode()` in the background, understand its text, call `expect(...)`
     SpeechResumed               forget that reading
     TurnEnded, MaxLength        await `decode()`: normally done by now
@@ -23,6 +24,7 @@ from ivrbot.speech.endpointing import (
     Endpointer,
     MaxLength,
     NoInput,
+    SpeechDipped,
     SpeechEvent,
     SpeechPaused,
     SpeechResumed,
@@ -88,7 +90,7 @@ class Ear:
                 self._silent = self._holding = False
             case SpeechResumed():
                 self._holding = False
-            case SpeechPaused():
+            case SpeechDipped() | SpeechPaused() if not self._holding:
                 # The pause so far goes out, what follows is held back.
                 sound = self._take(len(self._recent))
                 self._holding = True
@@ -99,7 +101,7 @@ class Ear:
                 sound = self._take(len(self._recent))
                 self._silent, self._holding = True, False
                 return sound
-            case NoInput():
+            case SpeechDipped() | SpeechPaused() | NoInput():
                 pass
             case _:
                 assert_never(event)

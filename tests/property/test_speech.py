@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import astuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrbot.asr.transcribe import PIECE_MAX_MS, pieces
@@ -18,6 +18,7 @@ from ivrbot.speech.endpointing import (
     Endpointer,
     MaxLength,
     NoInput,
+    SpeechDipped,
     SpeechEvent,
     SpeechPaused,
     SpeechResumed,
@@ -27,14 +28,17 @@ from ivrbot.speech.endpointing import (
 
 runs = st.lists(st.tuples(st.booleans(), st.integers(1, 80)), max_size=30)
 CONFIG = EndpointConfig(max_ms=4000)
+configs = st.sampled_from([CONFIG, EndpointConfig(dip_ms=80, pause_ms=180, max_ms=4000)])
 
 
 def flags(spans: list[tuple[bool, int]]) -> list[bool]:
     return [flag for flag, frames in spans for _ in range(frames)]
 
 
-def events_of(spans: list[tuple[bool, int]], parts: int = 1) -> list[tuple[int, SpeechEvent]]:
-    endpointer = Endpointer(CONFIG)
+def events_of(
+    spans: list[tuple[bool, int]], parts: int = 1, config: EndpointConfig = CONFIG
+) -> list[tuple[int, SpeechEvent]]:
+    endpointer = Endpointer(config)
     endpointer.listen(2000)
     found = []
     for index, flag in enumerate(flags(spans)):
@@ -43,49 +47,57 @@ def events_of(spans: list[tuple[bool, int]], parts: int = 1) -> list[tuple[int, 
     return found
 
 
-@given(runs)
-def test_events_follow_the_grammar(spans: list[tuple[bool, int]]) -> None:
-    allowed = {
+@given(runs, configs)
+def test_events_follow_the_grammar(spans: list[tuple[bool, int]], config: EndpointConfig) -> None:
+    allowed: dict[str, dict[type[SpeechEvent], str]] = {
         "waiting": {SpeechStarted: "speaking", NoInput: "waiting"},
-        "speaking": {SpeechPaused: "pausing", MaxLength: "waiting"},
+        "speaking": {SpeechDipped: "dipping", SpeechPaused: "pausing", MaxLength: "waiting"},
+        "dipping": {SpeechResumed: "speaking", SpeechPaused: "pausing", MaxLength: "waiting"},
         "pausing": {SpeechResumed: "speaking", TurnEnded: "waiting", MaxLength: "waiting"},
     }
     state = "waiting"
-    for _, event in events_of(spans):
+    for _, event in events_of(spans, config=config):
         assert type(event) in allowed[state]
         state = allowed[state][type(event)]
 
 
-@given(runs, st.sampled_from([2, 4, 5]))
-def test_finer_frames_tell_the_same_story(spans: list[tuple[bool, int]], parts: int) -> None:
-    fine, coarse = events_of(spans, parts), events_of(spans)
+@settings(deadline=None)
+@given(runs, st.sampled_from([2, 4, 5]), configs)
+def test_finer_frames_tell_the_same_story(
+    spans: list[tuple[bool, int]], parts: int, config: EndpointConfig
+) -> None:
+    fine, coarse = events_of(spans, parts, config), events_of(spans, config=config)
     assert [(index, type(event)) for index, event in fine] == [(index, type(event)) for index, event in coarse]
     for (_, one), (_, other) in zip(fine, coarse, strict=True):
         # A wait that ends within a coarse frame is told with that frame's end.
         assert all(abs(a - b) < FRAME_MS for a, b in zip(astuple(one), astuple(other), strict=True))
 
 
-@given(runs)
-def test_every_turn_ends_in_silence(spans: list[tuple[bool, int]]) -> None:
-    events = [event for _, event in events_of([*spans, (False, 100)])]
+@given(runs, configs)
+def test_every_turn_ends_in_silence(spans: list[tuple[bool, int]], config: EndpointConfig) -> None:
+    events = [event for _, event in events_of([*spans, (False, 100)], config=config)]
     starts = sum(isinstance(event, SpeechStarted) for event in events)
     ends = sum(isinstance(event, (TurnEnded, MaxLength)) for event in events)
     assert starts == ends
 
 
-@given(runs)
-def test_times_look_back_no_further_than_the_call(spans: list[tuple[bool, int]]) -> None:
-    for index, event in events_of(spans):
+@given(runs, configs)
+def test_times_look_back_no_further_than_the_call(spans: list[tuple[bool, int]], config: EndpointConfig) -> None:
+    dipping = False
+    for index, event in events_of(spans, config=config):
         now_ms = (index + 1) * FRAME_MS
         match event:
+            case SpeechResumed(ago_ms) if dipping:
+                assert ago_ms == FRAME_MS
             case SpeechStarted(ago_ms) | SpeechResumed(ago_ms):
                 assert CONFIG.start_ms <= ago_ms <= min(now_ms, CONFIG.start_window_ms)
             case TurnEnded(speech_ms, silence_ms):
                 assert speech_ms >= 0
-                assert CONFIG.pause_ms <= silence_ms
+                assert config.pause_ms <= silence_ms
                 assert speech_ms + silence_ms <= min(now_ms, CONFIG.max_ms)
             case _:
                 pass
+        dipping = isinstance(event, SpeechDipped)
 
 
 @given(runs, st.lists(st.tuples(st.integers(0, 500), st.sampled_from(Completeness), st.sampled_from(Expect))))
@@ -105,9 +117,11 @@ def test_expectations_at_any_moment_do_no_harm(
     assert open_turns == 0
 
 
-@given(runs)
-def test_the_ear_hands_out_each_frame_once_and_in_order(spans: list[tuple[bool, int]]) -> None:
-    ear = Ear(Endpointer(CONFIG))
+@given(runs, configs)
+def test_the_ear_hands_out_each_frame_once_and_in_order(
+    spans: list[tuple[bool, int]], config: EndpointConfig
+) -> None:
+    ear = Ear(Endpointer(config))
     turns: list[list[int]] = []
     voiced = flags(spans)
     for number, flag in enumerate(voiced):

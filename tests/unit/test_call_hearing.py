@@ -27,12 +27,14 @@ class Stream:
 
     Attributes:
         decodes: how many were asked for.
+        guessed: how many guesses.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.sound = bytearray()
         self.decodes = 0
+        self.guessed = 0
         self.closed = False
 
     def feed(self, pcm: Pcm) -> None:
@@ -40,8 +42,18 @@ class Stream:
             raise self._engine.feed_failure
         self.sound += pcm
 
+    def may_guess(self) -> bool:
+        return self._engine.guesses
+
+    async def guess(self) -> Transcript:
+        self.guessed += 1
+        return await self._read()
+
     async def decode(self) -> Transcript:
         self.decodes += 1
+        return await self._read()
+
+    async def _read(self) -> Transcript:
         if self._engine.hangs:
             await asyncio.Event().wait()
         if self._engine.decode_failure is not None:
@@ -59,6 +71,7 @@ class Engine:
         self.feed_failure: Exception | None = None
         self.decode_failure: Exception | None = None
         self.hangs = False
+        self.guesses = False
 
     @property
     def name(self) -> str:
@@ -294,3 +307,53 @@ async def test_a_turn_being_read_is_not_taken_for_silence(room: Room) -> None:
     await room.loud(200)
     await room.silence(6000)
     assert "no input" not in room.told
+
+
+@in_a_room()
+async def test_a_dip_is_read_and_an_answer_in_it_is_the_reading(room: Room) -> None:
+    async def says_all(_text: str) -> bool:
+        return True
+
+    room.engine.guesses = True
+    room.hearing.prepare("ru", Expect.OPEN, says_all)
+    await room.loud(400)
+    await room.silence(220)
+    (reading,) = room.readings
+    assert (room.engine.streams[0].guessed, room.engine.streams[0].decodes) == (1, 0)
+    assert reading.asr_ms == 0
+    assert reading.ended_ms - reading.began_ms == pytest.approx(400, abs=2 * FRAME_MS)
+
+
+@in_a_room()
+async def test_a_guess_that_answers_nothing_is_followed_by_all_that_the_engine_can_do(room: Room) -> None:
+    room.engine.guesses = True
+    await room.loud(400)
+    await room.silence(1000)
+    assert len(room.readings) == 1
+    assert (room.engine.streams[0].guessed, room.engine.streams[0].decodes) == (1, 1)
+
+
+@in_a_room()
+async def test_the_burst_after_a_dip_is_read_too(room: Room) -> None:
+    room.engine.guesses = True
+    await room.loud(400)
+    await room.silence(100)
+    await room.loud(20)
+    await room.silence(1000)
+    (reading,) = room.readings
+    assert room.engine.streams[0].guessed == 2
+    assert reading.transcript is not None
+    assert reading.transcript.text == f"{len(room.engine.streams[0].sound)} bytes"
+    assert len(room.engine.streams[0].sound) >= 16 * (400 + 100 + 20)
+
+
+@in_a_room()
+async def test_a_guess_that_fails_is_made_good_at_the_pause(room: Room) -> None:
+    room.engine.guesses = True
+    room.engine.decode_failure = EngineTimeout("slow")
+    await room.loud(400)
+    await room.silence(100)
+    room.engine.decode_failure = None
+    await room.silence(900)
+    (reading,) = room.readings
+    assert reading.error is None

@@ -11,6 +11,7 @@ from ivrbot.speech.endpointing import (
     Endpointer,
     MaxLength,
     NoInput,
+    SpeechDipped,
     SpeechEvent,
     SpeechPaused,
     SpeechResumed,
@@ -163,3 +164,39 @@ def test_halting_speech_cannot_outlast_the_limit() -> None:
     endpointer = Endpointer(EndpointConfig(max_ms=3000))
     events = run(endpointer, *([(True, 200), (False, 400)] * 10))
     assert MaxLength(3000) in [event for _, event in events]
+
+
+DIPS = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
+
+
+def test_a_dip_is_told_before_the_pause() -> None:
+    events = run(Endpointer(DIPS), (True, 400), (False, 1000))
+    assert events[1:] == [(480, SpeechDipped(80)), (580, SpeechPaused(180)), (1000, TurnEnded(400, 600))]
+
+
+def test_one_voiced_frame_ends_a_dip() -> None:
+    events = run(Endpointer(DIPS), (True, 400), (False, 100), (True, 20), (False, 1000))
+    assert events[1:] == [
+        (480, SpeechDipped(80)),
+        (520, SpeechResumed(20)),
+        (600, SpeechDipped(80)),
+        (700, SpeechPaused(180)),
+        (1120, TurnEnded(520, 600)),
+    ]
+
+
+def test_one_loud_frame_does_not_end_a_pause() -> None:
+    events = run(Endpointer(DIPS), (True, 400), (False, 200), (True, 20), (False, 1000))
+    assert [type(event) for _, event in events] == [SpeechStarted, SpeechDipped, SpeechPaused, TurnEnded]
+
+
+def test_an_answer_known_within_a_dip_ends_the_turn_after_its_wait() -> None:
+    endpointer = Endpointer(DIPS)
+    run(endpointer, (True, 400), (False, 100))
+    endpointer.expect(Expect.OPEN, Completeness.ANSWERED)
+    assert run(endpointer, (False, 300)) == [(80, SpeechPaused(180)), (100, TurnEnded(400, 200))]
+
+
+def test_a_dip_at_the_limit_of_a_turn_is_its_end() -> None:
+    endpointer = Endpointer(EndpointConfig(dip_ms=80, pause_ms=180, max_ms=500))
+    assert run(endpointer, (True, 400), (False, 100))[-1] == (500, MaxLength(500))
