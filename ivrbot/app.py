@@ -165,9 +165,15 @@ def store_of(settings: Settings, name: str = MAIN_DATABASE) -> Store:
     return Store(PostgresAddress(database.url, password))
 
 
-def journal_of(settings: Settings, name: str = MAIN_DATABASE) -> Path:
-    """Where events wait while a database is away."""
-    return settings.data_dir / f"{name}.journal.jsonl"
+def journal_of(settings: Settings, name: str = MAIN_DATABASE, number: int = 1) -> Path:
+    """Where events wait while a database is away; each of several workers has its own, by its number."""
+    return settings.data_dir / (f"{name}.journal.jsonl" if number == 1 else f"{name}.journal-{number}.jsonl")
+
+
+def journals_of(settings: Settings, name: str = MAIN_DATABASE) -> list[Path]:
+    """The journals of all workers, also of those that there are no longer."""
+    others = settings.data_dir.glob(f"{name}.journal-*.jsonl")
+    return [path for path in (journal_of(settings, name), *sorted(others)) if path.is_file()]
 
 
 async def forget_failures(settings: Settings) -> None:
@@ -195,7 +201,12 @@ class Core:
 
 @asynccontextmanager
 async def open_core(
-    settings: Settings, *, plan_file: Path, database: str = MAIN_DATABASE, nlu: NluEngine | None = None
+    settings: Settings,
+    *,
+    plan_file: Path,
+    database: str = MAIN_DATABASE,
+    nlu: NluEngine | None = None,
+    number: int = 1,
 ) -> AsyncIterator[Core]:
     """Build the core and take it down again.
 
@@ -204,6 +215,7 @@ async def open_core(
         plan_file: the rollout plan.
         database: file in the data folder.
         nlu: an engine; None opens the one of the settings.
+        number: of this worker among several.
 
     Raises:
         ConfigError: every problem of flows, assurance policy, plan or training data.
@@ -222,7 +234,7 @@ async def open_core(
         following = PlanFollower(
             plan_file, plan, lambda path: load_rollout(path, flow_set), store, f"re{who}", utc_now
         )
-        journal = journal_of(settings, database)
+        journal = journal_of(settings, database, number)
         recorder = await stack.enter_async_context(Recorder(store, journal, utc_now))
         if nlu is None:
             nlu = await open_nlu(settings)

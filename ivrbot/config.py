@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -35,6 +35,10 @@ MASTER_KEY_VARIABLE: Final = "IVRBOT_VOICEPRINT_MASTER_KEY"
 """A secret beside the settings, read where it is needed and nowhere else."""
 LISTS: Final = ("allowed_addresses", "proxies", "callback_prefixes", "recipients")
 """Settings that the environment gives as words between commas."""
+
+
+AsrName = Literal["auto", "whisper", "vosk", "vosk-server", "sherpa"]
+TtsName = Literal["auto", "none", "rhvoice", "piper", "pyttsx3"]
 
 
 class Section(BaseModel):
@@ -91,6 +95,20 @@ class CallSettings(Section):
     drain_s: int = Field(600, ge=0)
 
 
+class CapacitySettings(Section):
+    """What is left out under load, and when callers go to operators because nobody could be served well."""
+
+    ease: bool = True
+    ease_wait_ms: int = Field(150, ge=10)
+    ease_processor: float = Field(0.9, gt=0, le=1)
+    ease_lag_ms: int = Field(100, ge=10)
+    admit: Literal["measured", "cap"] = "measured"
+    admit_always: int = Field(2, ge=1)
+    admit_wait_ms: int = Field(500, ge=50)
+    admit_lag_ms: int = Field(300, ge=20)
+    min_free_mb: int = Field(100, ge=0)
+
+
 class RecordingSettings(Section):
     """Recording of calls by the bot; the greeting then says so."""
 
@@ -126,7 +144,8 @@ class TracingSettings(Section):
 class AsrSettings(Section):
     """Speech recognition."""
 
-    engine: Literal["auto", "whisper", "vosk", "sherpa"] = "auto"
+    engine: AsrName = "auto"
+    engines: dict[Literal["ru", "en"], AsrName] = Field(default_factory=dict)
     vosk_servers: dict[Literal["ru", "en"], str] = Field(default_factory=dict)
     instances: int = Field(2, ge=1, le=16)
     deadline_ms: int = Field(6000, ge=500)
@@ -144,7 +163,8 @@ class NluSettings(Section):
 class TtsSettings(Section):
     """Speech output."""
 
-    engine: Literal["auto", "none", "rhvoice", "pyttsx3"] = "auto"
+    engine: TtsName = "auto"
+    engines: dict[Literal["ru", "en"], TtsName] = Field(default_factory=dict)
     voice_ru: str = "aleksandr"
     voice_en: str = "slt"
     rhvoice_dir: Path | None = None
@@ -310,12 +330,14 @@ class Settings(Section):
 
     data_dir: Path = Path("var")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    workers: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = 1
     flows_dir: Path = PROJECT_ROOT / "flows"
     nlu_data_dir: Path = PROJECT_ROOT / "nlu_data"
     database: DatabaseSettings = DatabaseSettings()
     web: WebSettings = WebSettings()
     media: MediaSettings = MediaSettings()
     call: CallSettings = CallSettings()
+    capacity: CapacitySettings = CapacitySettings()
     recording: RecordingSettings = RecordingSettings()
     tracing: TracingSettings = TracingSettings()
     asr: AsrSettings = AsrSettings()

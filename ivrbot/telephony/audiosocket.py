@@ -15,7 +15,7 @@ import errno
 import logging
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from ivrbot.config import MediaSettings
@@ -26,6 +26,7 @@ from ivrbot.metrics import FRAMES_DROPPED, LEGS_CLOSED, LEGS_REFUSED
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame
 from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor, MediaSink
+from ivrbot.seat import accept_on
 from ivrbot.telephony.allowance import Allowance
 from ivrbot.telephony.allowed_peers import AllowedPeers
 from ivrbot.telephony.pacer import PacedLeg, Pacer
@@ -80,7 +81,8 @@ class AudioSocketGateway:
         self._pacer = pacer
         self._settings = settings
         self._peers = AllowedPeers(settings.allowed_addresses)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._shared: tuple[socket.socket, ...] = ()
         self._connections: set[_Connection] = set()
         self._unidentified: dict[_Connection, None] = {}
 
@@ -89,8 +91,11 @@ class AudioSocketGateway:
         """Open connections, identified or not."""
         return len(self._connections)
 
-    async def start(self) -> int:
+    async def start(self, shared: Sequence[socket.socket] = ()) -> int:
         """Listen.
+
+        Args:
+            shared: sockets that other workers take connections from as well; none: an own one is made.
 
         Returns:
             The port bound (the one chosen by the system when settings say 0).
@@ -100,26 +105,41 @@ class AudioSocketGateway:
         """
         loop = asyncio.get_running_loop()
         host, port = self._settings.host, self._settings.port
+        self._shared = tuple(shared)
         try:
-            self._server = await loop.create_server(lambda: _Connection(self, loop), host, port, backlog=BACKLOG)
+            if shared:
+                await self.take_connections(True)
+            else:
+                server = await loop.create_server(lambda: _Connection(self, loop), host, port, backlog=BACKLOG)
+                self._servers = [server]
         except OSError as error:
             raise ConfigError([_bind_problem(error, host, port)]) from error
-        bound: int = self._server.sockets[0].getsockname()[1]
+        bound: int = self._servers[0].sockets[0].getsockname()[1]
         _log.info("AudioSocket listens on %s:%d", host, bound)
         return bound
 
     async def stop(self) -> None:
         """Stop listening and end every leg (cause "shutdown"). Idempotent."""
-        if self._server is None:
-            return
-        self._server.close()
+        servers, self._servers, self._shared = self._servers, [], ()
+        for server in servers:
+            server.close()
         for connection in tuple(self._connections):
             connection.finish("shutdown")
         waiting = [connection.gone for connection in self._connections]
         if waiting:
             await asyncio.wait(waiting, timeout=2 * CLOSE_FLUSH_S)
-        await self._server.wait_closed()
-        self._server = None
+        for server in servers:
+            await server.wait_closed()
+
+    async def take_connections(self, willing: bool) -> None:
+        """Take new connections of shared sockets, or leave them to the other workers; those there are go on."""
+        if willing and not self._servers:
+            loop = asyncio.get_running_loop()
+            self._servers = await accept_on(self._shared, lambda: _Connection(self, loop), BACKLOG)
+        elif not willing and self._shared:
+            for server in self._servers:
+                server.close()
+            self._servers = []
 
     # What a connection needs of its gateway.
 

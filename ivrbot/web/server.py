@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.seat import accept_on
 from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.web.access import Guard, Handler, add_headers
 from ivrbot.web.audit_pages import AuditPages
@@ -50,6 +53,7 @@ __all__ = ["WebParts", "WebServer"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_CONNECTIONS: Final = 512
+BACKLOG: Final = 100
 KEEP_ALIVE_S: Final = 20.0
 STOP_S: Final = 2.0
 
@@ -69,10 +73,13 @@ class WebServer:
         self._board = LiveBoard()
         self._follower: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    async def start(self) -> int:
+    async def start(self, shared: Sequence[socket.socket] = ()) -> int:
         """Listen.
+
+        Args:
+            shared: sockets that another worker listens on when this one does not; none: an own one is made.
 
         Returns:
             The port bound (the one chosen by the system when settings say 0).
@@ -80,35 +87,50 @@ class WebServer:
         Raises:
             ConfigError: the address or port cannot be used.
         """
-        runner = web.AppRunner(
-            self.application(), access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=STOP_S
-        )
-        await runner.setup()
+        runner = await self.prepare()
         host, port = self._parts.settings.host, self._parts.settings.port
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(lambda: _admitted(runner), host, port)
+            if shared:
+                self._servers = await accept_on(shared, lambda: _admitted(runner), BACKLOG)
+            else:
+                self._servers = [await loop.create_server(lambda: _admitted(runner), host, port)]
         except OSError as error:
-            await runner.cleanup()
+            await self.stop()
             raise ConfigError([_bind_problem(error, host, port)]) from error
-        self._runner = runner
-        self._follower = asyncio.create_task(self._follow(), name="live-board")
-        bound: int = self._server.sockets[0].getsockname()[1]
+        bound: int = self._servers[0].sockets[0].getsockname()[1]
         _log.info("web listens on %s:%d", host, bound)
         return bound
 
+    async def prepare(self) -> web.AppRunner:
+        """Be ready to serve connections, and follow calls, without listening. Idempotent."""
+        if self._runner is None:
+            runner = web.AppRunner(
+                self.application(), access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=STOP_S
+            )
+            await runner.setup()
+            self._runner = runner
+            self._follower = asyncio.create_task(self._follow(), name="live-board")
+        return self._runner
+
+    def take_no_more(self) -> None:
+        """Leave new connections to another worker; those there are go on."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+
     async def stop(self) -> None:
         """Stop listening, end streams and sockets. Idempotent."""
-        if self._server is None or self._runner is None:
+        if self._runner is None:
             return
-        self._server.close()
+        self.take_no_more()
         if self._follower:
             self._follower.cancel()
         await self._streams.stop()
         await self._parts.softphone.stop()
         await self._parts.media.stop()
         await self._runner.cleanup()
-        self._server = self._runner = None
+        self._runner = None
 
     async def _follow(self) -> None:
         async with self._parts.recorder.subscribe() as events:
