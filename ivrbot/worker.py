@@ -24,6 +24,7 @@ from ivrbot.analytics.evidence_source import ContactEvidence
 from ivrbot.analytics.vitals import Standing, Vitals
 from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
+from ivrbot.call.load_watch import LoadWatch
 from ivrbot.call.router import DRAINING
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
@@ -126,6 +127,7 @@ async def _answer_calls(
     ):
         _give_way_beside_calls()
         hearing = AsrWatch(speech.hearing, time.monotonic)
+        load = LoadWatch(settings.capacity, speech.asr.pools, lambda: len(desk.live) + desk.expected)
         desk = CallDesk(
             replace(core.parts, voices=voices),
             asr=hearing.hearing,
@@ -134,6 +136,7 @@ async def _answer_calls(
             record=core.recorder.emit,
             registered_only=settings.media.registered_only,
             recordings=recordings,
+            headroom=load.refuses,
         )
         core.parts.router.watch(
             lambda: {call.registration.call_id for call in desk.live},
@@ -172,6 +175,7 @@ async def _answer_calls(
                 reports=reports,
                 voiceprint=upkeep.voiceprint_facts(settings, voices),
                 simulated=(settings.data_dir / SIMULATED_MARK).is_file(),
+                load=load,
             )
         )
         vitals = Vitals(
@@ -181,6 +185,7 @@ async def _answer_calls(
         )
         background = [
             group.create_task(vitals.run(), name="vitals"),
+            group.create_task(load.run(), name="load"),
             group.create_task(upkeep.expire_recordings(recordings, settings), name="recordings"),
             group.create_task(upkeep.follow_contacts(core), name="contacts"),
             group.create_task(_controller(core).run(), name="rollout"),

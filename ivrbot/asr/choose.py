@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ivrbot.asr.sherpa import SherpaEngine, find_model
+from ivrbot.asr.streaming import StreamingEngine
 from ivrbot.asr.vosk import VoskEngine
 from ivrbot.asr.vosk_server import VoskServerEngine
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import check_folder
+from ivrbot.asr.workers import WorkerPool
 from ivrbot.config import AsrSettings
 from ivrbot.errors import EngineUnavailable, MissingError
 from ivrbot.model.speech import LANGUAGES, Expect, Language, Partial
@@ -43,6 +45,11 @@ class ByLanguage:
     def engines(self) -> Mapping[Language, AsrEngine]:
         """Who hears which language."""
         return dict(self._engines)
+
+    @property
+    def pools(self) -> tuple[WorkerPool[Any], ...]:
+        """Pools of recognisers in this process; a server elsewhere watches itself."""
+        return tuple(one.pool for one in self._each() if isinstance(one, WhisperEngine | StreamingEngine))
 
     async def start(self) -> None:
         """Load every engine.

@@ -117,6 +117,7 @@ class WorkerPool(Generic[InstanceT]):
         tally, self._tally = self._tally, _Tally()
         return RecogniserFigures(
             instances=len(self._all),
+            asked=tally.asked,
             reads=tally.reads,
             waited_s=tally.waited_s,
             longest_wait_s=max(tally.longest_wait_s, self._queue.oldest_read_s(time.monotonic())),
@@ -147,6 +148,7 @@ class WorkerPool(Generic[InstanceT]):
             EngineTimeout: the deadline passed.
         """
         asked = self._asked(kind, wanted, deadline_s)
+        self._tally.asked += kind is JobKind.READ
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline_s):
@@ -267,6 +269,7 @@ class WorkerPool(Generic[InstanceT]):
 class _Tally:
     """Since the figures were taken last; see `RecogniserFigures`."""
 
+    asked: int = 0
     reads: int = 0
     waited_s: float = 0.0
     longest_wait_s: float = 0.0

@@ -1,8 +1,9 @@
 """Who may ring: registrations, admission, and the task of every call.
 
 Takes registrations (from the PBX, the softphone, the command line) and legs, runs one session per leg in a task
-group of the process. A leg needs a registration of its own call id that was not used yet; above the cap or while
-draining, the answer to a registration is "operator" and the PBX queues the caller without the bot.
+group of the process. A leg needs a registration of its own call id that was not used yet; above the cap, while
+draining, or where measured headroom does not allow one call more, the answer to a registration is "operator" and
+the PBX queues the caller without the bot.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ivrbot import metrics
+from ivrbot.call.headroom import Refusal
 from ivrbot.call.running import CallParts
 from ivrbot.call.session import CallSession
 from ivrbot.call.sound import SoundChannel
@@ -81,6 +83,7 @@ class CallDesk:
         record: the recorder's entrance.
         registered_only: legs without a registration are refused.
         recordings: where the sound of calls is kept; None: nowhere.
+        headroom: why one more call cannot be served well now, by measured load; None: it can.
     """
 
     def __init__(
@@ -93,8 +96,10 @@ class CallDesk:
         record: Recorder,
         registered_only: bool,
         recordings: Recordings | None = None,
+        headroom: Callable[[], Refusal | None] = lambda: None,
     ) -> None:
         self._parts = parts
+        self._headroom = headroom
         self._asr = asr
         self._voice = voice
         self._settings = settings
@@ -142,7 +147,7 @@ class CallDesk:
         """Expect a call.
 
         Returns:
-            False when the caller is to go to an operator at once (cap reached, draining, store away).
+            False when the caller is to go to an operator at once (cap reached, no headroom, draining, store away).
 
         Raises:
             LegRefused: this call id has been seen before.
@@ -150,9 +155,9 @@ class CallDesk:
         self._forget()
         if registration.call_id in self._expected or registration.call_id in self._used:
             raise LegRefused("this call id has been used")
-        busy = len(self._live) + self.expected >= self._settings.max_calls
-        if busy or not self.ready:
-            metrics.LEGS_REFUSED.labels("overload" if busy else "not_ready").inc()
+        if (why := self._refusal()) is not None:
+            metrics.CALLS_REFUSED.labels(why.value).inc()
+            metrics.LEGS_REFUSED.labels("not_ready" if why is Refusal.NOT_READY else "overload").inc()
             return False
         self._expected[registration.call_id] = _Expected(registration, time.monotonic())
         try:
@@ -213,6 +218,12 @@ class CallDesk:
         metrics.CALLS_ACTIVE.set(len(self._live))
         self._group.create_task(self._hold(expected, language, channel), name=f"call-{leg.call_id}")
         return channel
+
+    def _refusal(self) -> Refusal | None:
+        """Why one more call is not taken."""
+        if len(self._live) + self.expected >= self._settings.max_calls:
+            return Refusal.CAP
+        return self._headroom() if self.ready else Refusal.NOT_READY
 
     def emit_for(self, call_id: CallId) -> Callable[[EventType, int, dict[str, JsonValue]], None]:
         """The recorder's entrance for one call."""

@@ -43,7 +43,8 @@ class RecogniserFigures:
 
     Attributes:
         instances: jobs that can run at the same time.
-        reads: readings of turns that were given to an instance (no partials, no second passes).
+        asked: readings of turns that were asked for (no partials, no second passes).
+        reads: those that were given to an instance.
         waited_s: seconds that they waited, together.
         longest_wait_s: the longest of these waits, or of a reading that still waits.
         served: readings that ended.
@@ -53,6 +54,7 @@ class RecogniserFigures:
     """
 
     instances: int
+    asked: int = 0
     reads: int = 0
     waited_s: float = 0.0
     longest_wait_s: float = 0.0

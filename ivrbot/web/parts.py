@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call.door import CallDesk
+from ivrbot.call.load_watch import LoadWatch
 from ivrbot.call.router import Router
 from ivrbot.config import OperatorSettings, WebSettings
 from ivrbot.model.voiceprint import VoiceThresholds
@@ -85,6 +86,7 @@ class WebParts:
         quality_salt: with it the calls that people score are drawn by lot.
         callback_rules: how often, and after what pause, a person calls back.
         voiceprint: how voices are compared; None where the page server stands alone.
+        load: what is left out and whether one more call fits; None where the page server stands alone.
         dialler: is told how attempts to call back ended; None where a person dials.
     """
 
@@ -109,3 +111,4 @@ class WebParts:
     reports: Reports | None = None
     simulated: bool = False
     voiceprint: VoiceprintFacts | None = None
+    load: LoadWatch | None = None
