@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from ivrbot import metrics
 from ivrbot.asr.choose import ByLanguage, choose_engine
 from ivrbot.config import Settings
-from ivrbot.errors import EngineUnavailable
+from ivrbot.errors import EngineError, EngineUnavailable, IvrbotError, MissingError
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.nlu.encoder import ENCODER_FILE
@@ -25,6 +26,8 @@ from ivrbot.nlu.rasa import RasaNlu, RasaServer
 from ivrbot.ports import AsrEngine, NluEngine, TtsEngine
 from ivrbot.secretfile import read_secret
 from ivrbot.speech.vad import shared_silero
+from ivrbot.tts.choose import VoicesByLanguage
+from ivrbot.tts.piper import PiperEngine, find_voices
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.pyttsx3_engine import Pyttsx3Engine
 from ivrbot.tts.rhvoice import RhvoiceEngine
@@ -92,34 +95,77 @@ def prompt_stores(settings: Settings) -> dict[Language, PromptStore]:
     return {language: PromptStore(settings.tts.prompts_dir, language) for language in LANGUAGES}
 
 
-def tts_engine(settings: Settings, name: str) -> TtsEngine:
-    """A live speech engine by name ("rhvoice", "pyttsx3"); not started."""
+def tts_engine(settings: Settings, name: str, languages: Collection[Language] = LANGUAGES) -> TtsEngine:
+    """A live speech engine by name ("rhvoice", "piper", "pyttsx3"); not started.
+
+    Args:
+        settings: voices, and where they lie.
+        name: of the engine.
+        languages: those that it is wanted for.
+    """
     if name == "pyttsx3":
-        return Pyttsx3Engine()
-    return RhvoiceEngine(settings.tts.voice_ru, settings.tts.voice_en, settings.tts.rhvoice_dir)
+        return Pyttsx3Engine(allow_russian=settings.tts.engines.get("ru") == "pyttsx3")
+    if name == "piper":
+        found = find_voices(settings.models_dir)
+        return PiperEngine({language: voice for language, voice in found.items() if language in languages})
+    return RhvoiceEngine(
+        settings.tts.voice_ru, settings.tts.voice_en, settings.tts.rhvoice_dir, languages=languages
+    )
+
+
+_BY_ITSELF: Final = ("rhvoice", "pyttsx3")
+"""What `auto` takes, the best first. Piper is for who chooses it: its voices' licences are to be weighed."""
 
 
 async def start_tts(settings: Settings) -> TtsEngine | None:
-    """The live engine of the settings; with "auto" the first that starts, None where there is none.
+    """The live voices of the settings, each language's own; None where there are none.
 
     Raises:
-        EngineUnavailable: an engine asked for by name does not start.
+        EngineUnavailable: engines asked for by name do not start or lack a language; names all of them.
     """
-    if settings.tts.engine == "none":
-        return None
-    names = ("rhvoice", "pyttsx3") if settings.tts.engine == "auto" else (settings.tts.engine,)
-    for name in names:
-        engine = tts_engine(settings, name)
-        try:
-            await engine.start()
-        except EngineUnavailable as error:
+    wanted = {language: settings.tts.engines.get(language, settings.tts.engine) for language in LANGUAGES}
+    tried: dict[str, TtsEngine | EngineError] = {}
+    for kind in dict.fromkeys(kind for name in wanted.values() for kind in _candidates(name)):
+        users = [language for language, name in wanted.items() if kind in _candidates(name)]
+        tried[kind] = await _started(tts_engine(settings, kind, users))
+    chosen: dict[Language, TtsEngine] = {}
+    problems: dict[str, None] = {}
+    for language, name in wanted.items():
+        able = [tried[kind] for kind in _candidates(name)]
+        speaks = [one for one in able if not isinstance(one, EngineError) and language in one.languages()]
+        if speaks:
+            chosen[language] = speaks[0]
+        elif name not in {"auto", "none"} and isinstance(able[0], EngineError):
+            problems[str(able[0])] = None
+        elif language in settings.tts.engines and name not in {"auto", "none"}:
+            problems[f"{name} has no voice for {language}"] = None
+    for engine in tried.values():
+        if not isinstance(engine, EngineError) and (problems or engine not in chosen.values()):
             await engine.close()
-            if settings.tts.engine != "auto":
-                raise
-            log.info("%s is not available: %s", name, error)
-        else:
-            return engine
-    return None
+    if problems:
+        raise EngineUnavailable("; ".join(problems))
+    return _as_one(chosen)
+
+
+def _candidates(name: str) -> tuple[str, ...]:
+    return _BY_ITSELF if name == "auto" else () if name == "none" else (name,)
+
+
+def _as_one(chosen: dict[Language, TtsEngine]) -> TtsEngine | None:
+    only = next(iter(chosen.values()), None)
+    if only is None or only.languages() == {language for language, one in chosen.items() if one is only}:
+        return only
+    return VoicesByLanguage(chosen)
+
+
+async def _started(engine: TtsEngine) -> TtsEngine | EngineError:
+    try:
+        await engine.start()
+    except EngineError as error:
+        await engine.close()
+        log.info("%s is not available: %s", engine.name, error)
+        return error
+    return engine
 
 
 @asynccontextmanager
@@ -128,16 +174,25 @@ async def open_speech(settings: Settings) -> AsyncIterator[Speech]:
 
     Raises:
         MissingError: no recognition model.
-        EngineUnavailable: an engine does not load.
+        EngineUnavailable: engines do not load; names all of them.
         ConfigError: damaged prompts.
     """
     stores = prompt_stores(settings)
-    asr = choose_engine(settings.asr, settings.models_dir, observe_queue_s=metrics.ASR_QUEUE_S.observe)
     shared_silero()  # loaded here, so that no call waits for it
+    problems: list[IvrbotError] = []
     async with AsyncExitStack() as stack:
-        await asr.start()
-        stack.push_async_callback(asr.close)
-        engine = await start_tts(settings)
-        if engine is not None:
-            stack.push_async_callback(engine.close)
+        try:
+            engine = await start_tts(settings)
+            if engine is not None:
+                stack.push_async_callback(engine.close)
+        except EngineUnavailable as error:
+            problems.append(error)
+        try:
+            asr = choose_engine(settings.asr, settings.models_dir, observe_queue_s=metrics.ASR_QUEUE_S.observe)
+            await asr.start()
+            stack.push_async_callback(asr.close)
+        except (MissingError, EngineUnavailable) as error:
+            problems.append(error)
+        if problems:
+            raise problems[0] if len(problems) == 1 else EngineUnavailable("; ".join(map(str, problems)))
         yield Speech(asr, BankVoice(stores, engine), engine)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from ivrbot.asr.sherpa import SherpaEngine, find_model
 from ivrbot.asr.streaming import StreamingEngine
 from ivrbot.asr.vosk import VoskEngine
+from ivrbot.asr.vosk_server import NAME as SERVER
 from ivrbot.asr.vosk_server import VoskServerEngine
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import check_folder
@@ -55,11 +56,17 @@ class ByLanguage:
         """Load every engine.
 
         Raises:
-            EngineUnavailable: one cannot be loaded; those loaded before are freed.
+            EngineUnavailable: some cannot be loaded, each is named; the others are freed.
         """
+        failed: list[EngineUnavailable] = []
         try:
             for engine in self._each():
-                await engine.start()
+                try:
+                    await engine.start()
+                except EngineUnavailable as error:
+                    failed.append(error)
+            if failed:
+                raise failed[0] if len(failed) == 1 else EngineUnavailable("; ".join(map(str, failed)))
         except BaseException:
             await self.close()
             raise
@@ -121,40 +128,82 @@ def choose_engine(
         observe_queue_s: told each job's waiting time in seconds.
 
     Raises:
-        MissingError: no model for a language; says how to get one.
+        MissingError: models or addresses are missing; names all of them and says how to get them.
     """
+    wanted = {language: settings.engines.get(language, settings.engine) for language in languages}
+    chosen: dict[Language, str] = {}
+    missing: dict[str, list[Language]] = {}
+    for language, name in wanted.items():
+        kind = _kind_for(language, name, settings, models_dir)
+        if kind is None:
+            missing.setdefault(name, []).append(language)
+        else:
+            chosen[language] = kind
+    problems = [_problem(name, lacking, models_dir) for name, lacking in missing.items()]
     engines: dict[Language, AsrEngine] = {}
-    servers = {language: url for language, url in settings.vosk_servers.items() if language in languages}
-    if servers and settings.engine == "auto":
-        engines.update(dict.fromkeys(servers, VoskServerEngine(servers, deadline_ms=settings.deadline_ms)))
-    for kind, find, make in _STREAMING:
-        if settings.engine not in {"auto", kind}:
-            continue
-        found = {language: find(models_dir, language) for language in languages if language not in engines}
-        folders = {language: folder for language, folder in found.items() if folder}
-        if folders:
-            engine = make(
-                folders,
-                instances=settings.instances,
-                deadline_ms=settings.deadline_ms,
-                observe_queue_s=observe_queue_s,
-            )
-            engines.update(dict.fromkeys(folders, engine))
-    rest = [language for language in languages if language not in engines]
-    if rest and settings.engine in {"vosk", "sherpa"}:
-        name = {"vosk": "Vosk", "sherpa": "sherpa-onnx"}[settings.engine]
-        raise MissingError(
-            f"no {name} model for {', '.join(rest)} in {models_dir}",
-            "Put one there (`ivrbot models list` names them and their page), or set asr.engine to auto",
-        )
-    if rest:
-        whisper = _whisper(settings, models_dir, observe_queue_s)
-        engines.update(dict.fromkeys(rest, whisper))
+    for kind in dict.fromkeys(chosen.values()):
+        heard = tuple(language for language in languages if chosen.get(language) == kind)
+        try:
+            engine = _make(kind, heard, settings, models_dir, observe_queue_s)
+        except MissingError as error:
+            problems.append(error)
+        else:
+            engines.update(dict.fromkeys(heard, engine))
+    if problems:
+        raise problems[0] if len(problems) == 1 else _together(problems)
     return ByLanguage(engines)
 
 
-_STREAMING: Final = (("sherpa", sherpa_folder, SherpaEngine), ("vosk", vosk_folder, VoskEngine))
-"""Engines that stream, the best first: name in the settings, how its model is found, how it is made."""
+_STREAMING: Final = {"sherpa": sherpa_folder, "vosk": vosk_folder}
+"""Engines that stream, the best first, and how the model of a language is found."""
+
+_NAMES: Final = {"vosk": "Vosk", "sherpa": "sherpa-onnx"}
+
+
+def _kind_for(language: Language, name: str, settings: AsrSettings, models_dir: Path) -> str | None:
+    """Which engine hears a language; None when what is wanted by name is not there."""
+    if name in {"auto", SERVER} and language in settings.vosk_servers:
+        return SERVER
+    for kind, find in _STREAMING.items():
+        if name in {"auto", kind} and find(models_dir, language):
+            return kind
+    return "whisper" if name in {"auto", "whisper"} else None
+
+
+def _problem(name: str, languages: list[Language], models_dir: Path) -> MissingError:
+    spoken = ", ".join(languages)
+    if name == SERVER:
+        return MissingError(f"no Vosk server for {spoken}", "Set asr.vosk_servers, or another engine")
+    return MissingError(
+        f"no {_NAMES[name]} model for {spoken} in {models_dir}",
+        "Put one there (`ivrbot models list` names them and where they come from), or set asr.engine to auto",
+    )
+
+
+def _together(problems: list[MissingError]) -> MissingError:
+    """All problems as one: nobody wants to mend them one start at a time."""
+    *others, last = problems
+    return MissingError("; ".join([*map(str, others), str(last).removesuffix(f". {last.fix}")]), last.fix)
+
+
+def _make(
+    kind: str,
+    languages: tuple[Language, ...],
+    settings: AsrSettings,
+    models_dir: Path,
+    observe_queue_s: Callable[[float], None],
+) -> AsrEngine:
+    if kind == SERVER:
+        addresses = {language: settings.vosk_servers[language] for language in languages}
+        return VoskServerEngine(addresses, deadline_ms=settings.deadline_ms)
+    if kind == "whisper":
+        return _whisper(settings, models_dir, observe_queue_s)
+    found = {language: _STREAMING[kind](models_dir, language) for language in languages}
+    folders = {language: folder for language, folder in found.items() if folder}
+    make = SherpaEngine if kind == "sherpa" else VoskEngine
+    return make(
+        folders, instances=settings.instances, deadline_ms=settings.deadline_ms, observe_queue_s=observe_queue_s
+    )
 
 
 def _whisper(settings: AsrSettings, models_dir: Path, observe_queue_s: Callable[[float], None]) -> WhisperEngine:

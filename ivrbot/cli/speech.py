@@ -25,7 +25,7 @@ FILE_DEADLINE_MS: Final = 120_000
 @language_option
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "whisper", "vosk", "sherpa"]),
+    type=click.Choice(["auto", "whisper", "vosk", "vosk-server", "sherpa"]),
     default=None,
     help="The settings' by default.",
 )
@@ -37,7 +37,7 @@ async def asr(files: tuple[Path, ...], lang: Language, engine: str | None, as_js
     sounds = [(file, read_wav(file)) for file in files]
     # Nobody waits on a line for a file, so a slow machine is no reason to give up.
     changes: dict[str, object] = {"deadline_ms": FILE_DEADLINE_MS}
-    chosen = settings.asr.model_copy(update=changes | ({"engine": engine} if engine else {}))
+    chosen = settings.asr.model_copy(update=changes | ({"engine": engine, "engines": {}} if engine else {}))
     recogniser = choose_engine(chosen, settings.models_dir, (lang,))
     await recogniser.start()
     try:
@@ -65,7 +65,9 @@ async def asr(files: tuple[Path, ...], lang: Language, engine: str | None, as_js
 @click.argument("text")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="WAV file to write (8 kHz).")
 @language_option
-@click.option("--engine", type=click.Choice(["auto", "rhvoice", "pyttsx3"]), default="auto", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["auto", "rhvoice", "piper", "pyttsx3"]), default="auto", show_default=True
+)
 @json_option
 @run_async
 async def tts(text: str, output: Path, lang: Language, engine: str, as_json: bool) -> None:
@@ -73,7 +75,8 @@ async def tts(text: str, output: Path, lang: Language, engine: str, as_json: boo
     settings = quiet_settings()
     if not text.strip():
         fail(INVALID, "TEXT is blank")
-    chosen = settings.model_copy(update={"tts": settings.tts.model_copy(update={"engine": engine})})
+    spoken_by = {"engine": engine, "engines": {}}
+    chosen = settings.model_copy(update={"tts": settings.tts.model_copy(update=spoken_by)})
     speaker = await engines.start_tts(chosen)
     if speaker is None:
         raise MissingError(

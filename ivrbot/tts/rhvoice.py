@@ -6,12 +6,12 @@ Takes text, gives 8 kHz PCM16 in stretches of about 100 ms. The library runs in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm, duration_ms
-from ivrbot.model.speech import Language
+from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.tts.rhvoice_library import find_installation
 from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker import SpeechWorker
@@ -26,6 +26,7 @@ class RhvoiceEngine:
         root: an unpacked root to use instead of the system's copy; None searches.
         tempo: relative speed of speech.
         stall_s: time without a sound after which the process is replaced.
+        languages: those to be spoken; the others need no voice.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class RhvoiceEngine:
         root: Path | None = None,
         tempo: float = 1.0,
         stall_s: float = 10.0,
+        languages: Collection[Language] = LANGUAGES,
     ) -> None:
-        self._voices: dict[Language, str] = {"ru": voice_ru.lower(), "en": voice_en.lower()}
+        voices: dict[Language, str] = {"ru": voice_ru.lower(), "en": voice_en.lower()}
+        self._voices = {language: voice for language, voice in voices.items() if language in languages}
         self._root = root
         options = {
             "root": str(root) if root else "",
@@ -79,7 +82,7 @@ class RhvoiceEngine:
         self.version = str((await self._worker.start()).get("version", ""))
 
     def languages(self) -> frozenset[Language]:
-        """Russian and English."""
+        """Russian and English, or one of them."""
         return frozenset(self._voices)
 
     async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:

@@ -15,6 +15,7 @@ from ivrbot.model.audio import Pcm, silence
 from ivrbot.model.dialogue import Piece, Utterance
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.ports import TtsEngine
+from ivrbot.tts.choose import name_for
 from ivrbot.tts.loudness import trim
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.text import is_pronounceable, pause_between_ms
@@ -88,7 +89,7 @@ class BankVoice:
         if self._engine is None or language not in self._engine.languages():
             return False
         figures = piece.kind == "fragment" or any(c.isdigit() for c in piece.text)
-        return not (figures and (self._engine.name, language) in _NOT_FOR_FIGURES)
+        return not (figures and (name_for(self._engine, language), language) in _NOT_FOR_FIGURES)
 
     async def _sound(self, piece: Piece, language: Language) -> Pcm:
         store = self._stores.get(language)

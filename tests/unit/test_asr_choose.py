@@ -73,6 +73,42 @@ def test_whisper_by_wish(tmp_path: Path) -> None:
     assert choose_engine(AsrSettings(engine="whisper"), tmp_path).name == "whisper"
 
 
+def test_each_language_has_the_engine_that_was_chosen_for_it(tmp_path: Path) -> None:
+    put_vosk(tmp_path, "vosk-model-small-ru-0.22")
+    put_vosk(tmp_path, "vosk-model-small-en-us-0.15")
+    put_whisper(tmp_path)
+    settings = AsrSettings(engines={"en": "whisper"})
+    engine = choose_engine(settings, tmp_path)
+    assert {language: one.name for language, one in engine.engines.items()} == {"ru": "vosk", "en": "whisper"}
+    served = AsrSettings(engines={"ru": "vosk-server"}, vosk_servers={"ru": "ws://127.0.0.1:1"}, engine="vosk")
+    names = {language: one.name for language, one in choose_engine(served, tmp_path).engines.items()}
+    assert names == {"ru": "vosk-server", "en": "vosk"}
+
+
+def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MissingError) as caught:
+        choose_engine(AsrSettings(engines={"ru": "sherpa", "en": "vosk-server"}), tmp_path)
+    assert "no sherpa-onnx model for ru" in str(caught.value)
+    assert "no Vosk server for en" in str(caught.value)
+    with pytest.raises(MissingError) as caught:
+        choose_engine(AsrSettings(engines={"ru": "vosk", "en": "whisper"}), tmp_path)
+    assert "no Vosk model for ru" in str(caught.value)
+    assert "models pull" in str(caught.value)
+
+
+async def test_every_engine_that_does_not_start_is_named() -> None:
+    class Broken(FakeAsr):
+        def __init__(self, why: str) -> None:
+            super().__init__()
+            self.why = why
+
+        async def start(self) -> None:
+            raise EngineUnavailable(self.why)
+
+    with pytest.raises(EngineUnavailable, match=r"no left.*no right"):
+        await ByLanguage({"ru": Broken("no left"), "en": Broken("no right")}).start()
+
+
 def put_t_one(models_dir: Path, name: str = "sherpa-onnx-streaming-t-one-russian-2025-09-08") -> None:
     (models_dir / name).mkdir()
     for file in ("model.onnx", "tokens.txt"):

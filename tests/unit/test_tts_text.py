@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ivrbot.errors import EngineBadOutput
-from ivrbot.tts.text import MAX_CHARACTERS, clean, key_of, least_ms, pause_between_ms, speakable
+from ivrbot.tts.text import MAX_CHARACTERS, clean, key_of, least_ms, pause_between_ms, sentences, speakable
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,11 @@ def test_pause_follows_the_stronger_punctuation() -> None:
     assert 30 < comma < pause_between_ms("Готово.", "Карта", 30)
     assert pause_between_ms("сто", ". Дальше", 30) == pause_between_ms("сто.", "Дальше", 30)
     assert pause_between_ms("", "", 30) == 30
+
+
+def test_sentences_are_cut_where_one_breathes() -> None:
+    assert sentences("Да. Нет, не так! 3.5 рубля", 40) == ["Да.", "Нет, не так!", "3.5 рубля"]
+    assert sentences("один, два, три, четыре", 10) == ["один, два,", "три,", "четыре"]
+    assert sentences("раз два три четыре пять", 10) == ["раз два", "три четыре", "пять"]
+    assert sentences("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
+    assert sentences("... ! —", 10) == []
