@@ -72,6 +72,13 @@ def canonical_call_id(text: str) -> CallId | None:
         return None
 
 
+def send_away(why: Refusal) -> bool:
+    """Count a caller who goes to an operator before the bot answers; gives the answer to his registration."""
+    metrics.CALLS_REFUSED.labels(why.value).inc()
+    metrics.LEGS_REFUSED.labels("not_ready" if why is Refusal.NOT_READY else "overload").inc()
+    return False
+
+
 class CallDesk:
     """Implements `ports.CallDoor`; one per process.
 
@@ -156,9 +163,7 @@ class CallDesk:
         if registration.call_id in self._expected or registration.call_id in self._used:
             raise LegRefused("this call id has been used")
         if (why := self._refusal()) is not None:
-            metrics.CALLS_REFUSED.labels(why.value).inc()
-            metrics.LEGS_REFUSED.labels("not_ready" if why is Refusal.NOT_READY else "overload").inc()
-            return False
+            return send_away(why)
         self._expected[registration.call_id] = _Expected(registration, time.monotonic())
         try:
             await self._parts.calls.register(registration, self._parts.now())

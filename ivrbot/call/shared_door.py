@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from ivrbot import metrics
-from ivrbot.call.door import REGISTRATION_S, CallDesk, LiveCall, _Expected
+from ivrbot.call.door import REGISTRATION_S, CallDesk, LiveCall, _Expected, send_away
+from ivrbot.call.headroom import Refusal
 from ivrbot.call.sound import SoundChannel
 from ivrbot.errors import LegRefused, StorageConflict, StorageError
 from ivrbot.logs import call_id_var
@@ -82,9 +83,10 @@ class SharedDesk(CallDesk):
 
     async def register(self, registration: CallRegistration) -> bool:
         """Expect a call, in whichever worker (see `CallDesk.register`)."""
-        if not self.ready:
-            metrics.LEGS_REFUSED.labels("not_ready").inc()
-            return False
+        # The leg may come to any worker, and calls spread evenly: what is measured here holds for the others.
+        why = self._headroom() if self.ready else Refusal.NOT_READY
+        if why is not None:
+            return send_away(why)
         try:
             room = await self._places.announce(
                 registration, self._parts.now(), most=self._room(), wait_s=REGISTRATION_S
@@ -95,8 +97,7 @@ class SharedDesk(CallDesk):
             log.error("a call could not be registered: %s", error.code)
             return False
         if not room:
-            metrics.LEGS_REFUSED.labels("overload").inc()
-            return False
+            return send_away(Refusal.CAP)
         self._announced[registration.call_id] = time.monotonic()
         return True
 
