@@ -11,10 +11,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from ivrbot.call.channel import Completes
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.language.standing import Standing, standing
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.capacity import Wanted, wanted_var
@@ -44,6 +46,12 @@ DECODE_S: Final = 15.0
 ENDPOINTING = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
 """Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
 180 ms are nearly always between words."""
+
+_COMPLETENESS: Final = {
+    Standing.OPEN: Completeness.UNFINISHED,
+    Standing.WHOLE: Completeness.COMPLETE,
+    Standing.UNKNOWN: Completeness.UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,7 @@ class Hearing:
         self._delivering: set[asyncio.Task[None]] = set()
         self._language: Language = "ru"
         self._expect = Expect.OPEN
+        self._digits = 0
         self._completes: Completes | None = None
         self._share: Callable[[Pcm], None] | None = None
 
@@ -153,10 +162,11 @@ class Hearing:
         for task in self._delivering:
             task.cancel()
 
-    def prepare(self, language: Language, expect: Expect, completes: Completes | None) -> None:
-        """What is being asked from now on."""
+    def prepare(self, language: Language, expect: Expect, completes: Completes | None, *, digits: int = 0) -> None:
+        """What is being asked from now on; `digits` figures are wanted, 0 where their number is open."""
         self._language = language
         self._expect = expect
+        self._digits = digits
         self._completes = completes
         self._endpointer.expect(expect)
 
@@ -170,9 +180,13 @@ class Hearing:
 
     def feed(self, frame: Frame) -> None:
         """20 ms of the caller."""
+        if self._group is not None:
+            self._activity.hear(frame, partial(self._hear, frame))
+
+    def _hear(self, frame: Frame, is_speech: bool) -> None:
         if self._group is None:
             return
-        heard = self._ear.feed(frame, self._activity.feed(frame))
+        heard = self._ear.feed(frame, is_speech)
         for event in heard.events:
             if isinstance(event, SpeechStarted):
                 self._begin(event)
@@ -298,12 +312,21 @@ class Hearing:
                 answered = completes is not None and await completes(text)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             log.info("an early reading was not understood: %s", _engine_error(error).code)
-            if turn is self._turn:
-                self._endpointer.expect(self._expect)
+            answered = False
+        if turn is not self._turn:
             return
-        if answered and turn is self._turn:
+        completeness = self._completeness(text, answered=answered)
+        if completeness is Completeness.ANSWERED:
             turn.answer = transcript
-            self._endpointer.expect(self._expect, Completeness.ANSWERED)
+        self._endpointer.expect(self._expect, completeness)
+
+    def _completeness(self, text: str, *, answered: bool) -> Completeness:
+        """What understanding and the end of the sentence make of a reading together."""
+        stands = standing(text, self._language, self._expect, self._digits)
+        if answered:
+            # "my card is gone and": what is known does not end a sentence that goes on.
+            return Completeness.UNKNOWN if stands is Standing.OPEN else Completeness.ANSWERED
+        return _COMPLETENESS[stands]
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None

@@ -29,6 +29,9 @@ class LoudnessActivity:
     def feed(self, frame: Frame) -> bool:
         return rms_dbfs(frame) > -50.0
 
+    def hear(self, frame: Frame, then: Callable[[bool], None]) -> None:
+        then(self.feed(frame))
+
 
 class SilentAsr(FakeAsr):
     """Tells nothing before it is asked to read: the fake's words by length would make words of noise."""

