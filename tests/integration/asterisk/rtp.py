@@ -11,6 +11,7 @@ import random
 import struct
 import wave
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -126,6 +127,7 @@ class Phone(asyncio.DatagramProtocol):
         self._source = random.randrange(1 << 32)
         self._clock: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
+        self.on_sent: Callable[[float, bytes], None] = lambda at_s, alaw: None
 
     @classmethod
     async def open(cls, host: str = "127.0.0.1") -> Phone:
@@ -240,6 +242,7 @@ class Phone(asyncio.DatagramProtocol):
     def _send(self, frame: bytes) -> None:
         if len(frame) == FRAME_SAMPLES:
             self._packet(ALAW, self._timestamp, frame)
+            self.on_sent(asyncio.get_running_loop().time(), frame)
         else:
             _, event, number = frame
             last = number == KEY_FRAMES - 1

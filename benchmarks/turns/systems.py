@@ -1,0 +1,119 @@
+"""The systems under measurement and how a caller gets to them; every process is ended when its block is left."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from benchmarks.turns.callers import Guide, Person, ProductGuide
+from benchmarks.turns.lines import Line, RtpLine, by_audiosocket
+from ivrbot.model.call import CallId
+from ivrbot.model.speech import Language
+from ivrbot.telephony.pacer import Pacer
+from tests.integration.asterisk.install import install
+from tests.integration.asterisk.product import Product
+from tests.integration.asterisk.sip import PATIENCE_S, Caller
+from tests.integration.asterisk.stage import Story, running
+from tests.integration.asterisk.wait import until
+
+CALLED: Final[dict[Language, str]] = {"ru": "84950000000", "en": "84950000001"}
+"""The dialled number chooses the language."""
+
+Dial = Callable[[int, Person], AbstractAsyncContextManager[tuple[Line, Guide]]]
+"""Places a call: gives the line, answered, and what knows the questions."""
+
+
+def _product(folder: Path) -> Product:
+    settings: dict[str, Any] = {f"CALL__LANGUAGE_BY_CALLED__{CALLED['en']}": "en", "CALL__ASK_SCORE": "false"}
+    return Product(folder / "data", **settings)
+
+
+@asynccontextmanager
+async def ivrbot_by_asterisk(folder: Path) -> AsyncIterator[Dial]:
+    """The product behind a real Asterisk; callers come over SIP and RTP."""
+    installation = await asyncio.to_thread(install)
+    dialling: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+    async with running(installation, folder, _product(folder)) as stage:
+
+        @asynccontextmanager
+        async def dial(call: int, person: Person) -> AsyncIterator[tuple[Line, Guide]]:
+            del call
+            called = CALLED[person.language]
+            caller = Caller(stage.installation, stage.server.site.sip_port, number=person.number, called=called)
+            # a call is known by its number, so of one number only one is dialled at a time
+            await dialling[person.number].acquire()
+            try:
+                known = stage.calls_of(person.number)
+                await caller.__aenter__()
+            except BaseException:
+                dialling[person.number].release()
+                raise
+            try:
+                try:
+                    await caller.answered(PATIENCE_S)
+                    line = RtpLine(caller)
+                    await until(lambda: bool(stage.calls_of(person.number) - known), PATIENCE_S)
+                    (call_id,) = stage.calls_of(person.number) - known
+                finally:
+                    dialling[person.number].release()
+                async with _followed(stage.web, call_id) as story:
+                    yield line, _guide(person, story)
+            finally:
+                await caller.__aexit__(None, None, None)
+
+        yield dial
+
+
+@asynccontextmanager
+async def ivrbot_by_audiosocket(folder: Path) -> AsyncIterator[Dial]:
+    """The product; callers come over AudioSocket as a PBX does."""
+    pacer = Pacer()
+    async with _product(folder) as product:
+        headers = {"Authorization": f"Bearer {product.token}", "Accept": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(product.api, headers=headers, timeout=timeout) as web:
+
+            @asynccontextmanager
+            async def dial(call: int, person: Person) -> AsyncIterator[tuple[Line, Guide]]:
+                del call
+                call_id = CallId(str(uuid.uuid4()))
+                form = {"uuid": call_id, "caller": person.number, "called": CALLED[person.language]}
+                form |= {"channel": "", "uniqueid": "", "linkedid": ""}
+                async with web.post("/api/v1/calls", json=form) as response:
+                    answer = await response.json()
+                    if answer.get("status") != "ok":
+                        raise RuntimeError(f"the call was not taken: {answer}")
+                async with (
+                    by_audiosocket(product.media_port, call_id, pacer) as line,
+                    _followed(web, call_id) as story,
+                ):
+                    yield line, _guide(person, story)
+
+            yield dial
+
+
+def _guide(person: Person, story: Story) -> Guide:
+    return ProductGuide(person, story.until, story.events)
+
+
+@asynccontextmanager
+async def _followed(web: aiohttp.ClientSession, call_id: str) -> AsyncIterator[Story]:
+    story = Story()
+
+    async def follow() -> None:
+        async with web.get(f"/api/v1/calls/{call_id}/events") as response:
+            await story.read(response)
+
+    reader = asyncio.create_task(follow())
+    try:
+        yield story
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
