@@ -49,6 +49,7 @@ ENDPOINTING = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
 
 _COMPLETENESS: Final = {
     Standing.OPEN: Completeness.UNFINISHED,
+    Standing.BARE: Completeness.UNFINISHED,
     Standing.WHOLE: Completeness.COMPLETE,
     Standing.UNKNOWN: Completeness.UNKNOWN,
 }
@@ -100,11 +101,13 @@ class Hearing:
         asr: recogniser for a language.
         now_ms: call time.
         is_speaking: whether the bot is saying something right now.
-        on_speech: the caller began to speak.
-        on_words: the first words of the running turn are sure (a partial, or an early reading).
+        on_speech: the caller began to speak, or goes on after a pause.
+        on_words: words of the running turn, all so far, are sure (a partial, or an early reading).
         on_nothing: no word can be made out in the running turn so far.
         on_reading: a turn is over and read.
         on_no_input: nothing came within the time-out.
+        on_perhaps: outside turns, something came in that may be the beginning of speech.
+        is_own: whether what came in last is the bot's own voice alone.
     """
 
     def __init__(
@@ -114,10 +117,12 @@ class Hearing:
         now_ms: Callable[[], int],
         is_speaking: Callable[[], bool],
         on_speech: Callable[[], None],
-        on_words: Callable[[], None],
+        on_words: Callable[[str], None],
         on_nothing: Callable[[], None],
         on_reading: Callable[[Reading], None],
         on_no_input: Callable[[], None],
+        on_perhaps: Callable[[], None] = lambda: None,
+        is_own: Callable[[], bool] = lambda: False,
     ) -> None:
         self._asr = asr
         self._now_ms = now_ms
@@ -127,6 +132,9 @@ class Hearing:
         self._on_nothing = on_nothing
         self._on_reading = on_reading
         self._on_no_input = on_no_input
+        self._on_perhaps = on_perhaps
+        self._is_own = is_own
+        self._ended_ms = 0
         self._activity = VoiceActivity()
         self._endpointer = Endpointer(ENDPOINTING)
         self._ear = Ear(self._endpointer)
@@ -144,6 +152,21 @@ class Hearing:
     def in_turn(self) -> bool:
         """The caller holds the floor."""
         return self._endpointer.in_turn
+
+    @property
+    def began_ms(self) -> int | None:
+        """Call time at which the running turn began; None between turns."""
+        return self._turn.began_ms if self._turn is not None else None
+
+    @property
+    def ended_ms(self) -> int:
+        """Call time at which the last turn's last voiced sound ended."""
+        return self._ended_ms
+
+    @property
+    def is_reading(self) -> bool:
+        """A turn is over whose reading is still being made."""
+        return bool(self._delivering)
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to hear; recognition runs in the call's task group, which the call's context starts."""
@@ -186,7 +209,7 @@ class Hearing:
     def _hear(self, frame: Frame, is_speech: bool) -> None:
         if self._group is None:
             return
-        heard = self._ear.feed(frame, is_speech)
+        heard = self._ear.feed(frame, self._is_voice(is_speech))
         for event in heard.events:
             if isinstance(event, SpeechStarted):
                 self._begin(event)
@@ -194,6 +217,14 @@ class Hearing:
             self._give(self._turn, heard.sound)
         for event in heard.events:
             self._react(event)
+
+    def _is_voice(self, is_speech: bool) -> bool:
+        """Whether it is the caller who speaks; told at once when that may be so."""
+        if not (is_speech or self._activity.perhaps) or self._is_own():
+            return False
+        if not self._endpointer.in_turn:
+            self._on_perhaps()
+        return is_speech
 
     def read_now(self) -> None:
         """Read what was said so far, to learn whether it is speech at all."""
@@ -241,6 +272,8 @@ class Hearing:
             case SpeechPaused():
                 self._speculate(turn)
             case SpeechResumed():
+                if turn.decoding is not None:  # after more than a dip
+                    self._on_speech()
                 turn.forget()
             case TurnEnded(silence_ms=silence_ms):
                 self._finish(turn, self._now_ms() - silence_ms)
@@ -252,7 +285,7 @@ class Hearing:
 
     def _heard_partial(self, partial: Partial) -> None:
         if partial.text.strip() and self._turn is not None:
-            self._on_words()
+            self._on_words(partial.text.strip())
 
     def _guess(self, turn: _Turn) -> None:
         """Read at a dip, if that costs nobody anything; what a pause then asks for is there already."""
@@ -305,7 +338,7 @@ class Hearing:
             if turn.decoding is not None:  # at a dip perhaps only half a syllable was said
                 self._on_nothing()
             return
-        self._on_words()
+        self._on_words(text)
         completes = self._completes
         try:
             async with asyncio.timeout(DECODE_S):
@@ -330,6 +363,7 @@ class Hearing:
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None
+        self._ended_ms = ended_ms
         turn.wanted.waits = True
         self._endpointer.stop_listening()  # its reading is what is waited for now
         if self._group is not None:

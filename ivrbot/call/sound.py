@@ -180,7 +180,7 @@ class SoundChannel:
         """Wait for words, keys or the time-out, whichever comes first."""
         self._collect = collect
         self._silent = False
-        self._hearing.prepare(self._language, collect.expect, completes)
+        self._hearing.prepare(self._language, collect.expect, completes, digits=collect.max_digits)
         self._arm()
         try:
             while True:
@@ -313,7 +313,7 @@ class SoundChannel:
         loop = asyncio.get_running_loop()
         self._barge_timer = loop.call_later(BARGE_IN_CONFIRM_S, self._hearing.read_now)
 
-    def _words_are_sure(self) -> None:
+    def _words_are_sure(self, _text: str) -> None:
         """The caller really speaks: what was being said is dropped."""
         if self._barging:
             self._cut()

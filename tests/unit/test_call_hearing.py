@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ivrbot.call import hearing
-from ivrbot.call.hearing import Hearing, Reading
+from ivrbot.call.hearing import ENDPOINTING, Hearing, Reading
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
 from ivrbot.media.framing import frames_of
 from ivrbot.media.wav import read_wav
@@ -58,7 +58,7 @@ class Stream:
             await asyncio.Event().wait()
         if self._engine.decode_failure is not None:
             raise self._engine.decode_failure
-        return Transcript((Hypothesis(f"{len(self.sound)} bytes"),), "told")
+        return Transcript((Hypothesis(self._engine.text or f"{len(self.sound)} bytes"),), "told")
 
     def close(self) -> None:
         self.closed = True
@@ -72,6 +72,7 @@ class Engine:
         self.decode_failure: Exception | None = None
         self.hangs = False
         self.guesses = False
+        self.text = ""
 
     @property
     def name(self) -> str:
@@ -103,7 +104,7 @@ class Room:
             now_ms=lambda: int(loop.time() * 1000),
             is_speaking=lambda: False,
             on_speech=lambda: self.told.append("speech"),
-            on_words=lambda: self.told.append("words"),
+            on_words=lambda _text: self.told.append("words"),
             on_nothing=lambda: self.told.append("nothing"),
             on_reading=self.readings.append,
             on_no_input=lambda: self.told.append("no input"),
@@ -194,12 +195,10 @@ async def test_going_on_after_a_pause_makes_a_new_reading_of_everything(room: Ro
 
 @in_a_room()
 async def test_who_breathes_in_the_middle_of_an_open_answer_is_waited_for(room: Room) -> None:
-    async def says_nothing_yet(_text: str) -> bool:
-        return False
-
     room.hearing.prepare("ru", Expect.OPEN, says_nothing_yet)
+    room.engine.text = "я вчера была в магазине и"
     await room.loud(400)
-    await room.silence(900)
+    await room.silence(1100)
     assert room.readings == [], "nothing in these words ends the turn, and they may go on"
     await room.loud(400)
     await room.silence(1400)
@@ -209,9 +208,6 @@ async def test_who_breathes_in_the_middle_of_an_open_answer_is_waited_for(room: 
 
 @in_a_room()
 async def test_an_open_answer_that_is_all_ends_the_turn_at_once(room: Room) -> None:
-    async def says_all(_text: str) -> bool:
-        return True
-
     room.hearing.prepare("ru", Expect.OPEN, says_all)
     await room.loud(400)
     await room.silence(400)
@@ -311,9 +307,6 @@ async def test_a_turn_being_read_is_not_taken_for_silence(room: Room) -> None:
 
 @in_a_room()
 async def test_a_dip_is_read_and_an_answer_in_it_is_the_reading(room: Room) -> None:
-    async def says_all(_text: str) -> bool:
-        return True
-
     room.engine.guesses = True
     room.hearing.prepare("ru", Expect.OPEN, says_all)
     await room.loud(400)
@@ -357,3 +350,42 @@ async def test_a_guess_that_fails_is_made_good_at_the_pause(room: Room) -> None:
     await room.silence(900)
     (reading,) = room.readings
     assert reading.error is None
+
+
+async def says_nothing_yet(_text: str) -> bool:
+    return False
+
+
+async def says_all(_text: str) -> bool:
+    return True
+
+
+@in_a_room()
+async def test_a_whole_sentence_without_a_topic_is_not_waited_for_as_long_as_half_of_one(room: Room) -> None:
+    room.hearing.prepare("ru", Expect.OPEN, says_nothing_yet)
+    room.engine.text = "мне соседка про вас рассказывала"
+    await room.loud(400)
+    await room.silence(ENDPOINTING.complete_ms + FRAME_MS)
+    assert len(room.readings) == 1
+
+
+@in_a_room()
+async def test_an_answer_that_goes_on_is_not_cut_off(room: Room) -> None:
+    room.hearing.prepare("ru", Expect.OPEN, says_all)
+    room.engine.text = "заблокируйте карту и"
+    await room.loud(400)
+    await room.silence(ENDPOINTING.answered_ms + 5 * FRAME_MS)
+    assert room.readings == []
+
+
+@in_a_room()
+async def test_figures_that_are_not_all_there_are_waited_for(room: Room) -> None:
+    room.hearing.prepare("ru", Expect.DIGITS, says_nothing_yet, digits=4)
+    room.engine.text = "четыре два"
+    await room.loud(400)
+    await room.silence(1100)
+    assert room.readings == []
+    room.engine.text = "четыре два семь один"
+    await room.loud(400)
+    await room.silence(ENDPOINTING.complete_ms + FRAME_MS)
+    assert len(room.readings) == 1

@@ -1,0 +1,184 @@
+"""Whether an utterance can stand as it is, or more must come: "заблокируйте мою" cannot, "I lost my card" can.
+
+Takes what a recogniser has read before a pause, gives one of four answers. Only what holds for every sentence of
+the language counts: words of closed classes that ask for another word after them (articles, prepositions,
+conjunctions, possessives, modal verbs), hesitations, marks that the recogniser set, and, where figures or a day
+are wanted, how many of them are there. It does not know topics, and it does not parse: a whole sentence here is
+one with nothing missing at its end. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from enum import Enum
+from typing import Final
+
+from ivrbot.language.codes import parse_digits
+from ivrbot.language.dates import parse_date
+from ivrbot.language.lexicon import listed
+from ivrbot.language.numbers import digit_readings, find_runs
+from ivrbot.language.tokens import Kind, Token, tokenise
+from ivrbot.model.speech import Expect, Language
+
+
+class Standing(Enum):
+    """What can be said of an utterance without knowing what it is about."""
+
+    OPEN = "open"
+    """Something is missing at its end."""
+    BARE = "bare"
+    """Nothing that it could be about has been said yet: a greeting, a wish without its object."""
+    WHOLE = "whole"
+    UNKNOWN = "unknown"
+
+
+_LEAST_WORDS: Final = 3
+"""Fewer words, without a greeting, may be the beginning of anything."""
+
+_ANY_DAY: Final = date(2026, 1, 1)
+"""Stands for today where it only matters whether a date was said."""
+
+_HESITATIONS: Final[dict[Language, frozenset[tuple[str, ...]]]] = {
+    "ru": frozenset(
+        tuple(phrase.split())
+        for phrase in listed(
+            "э|ээ|эээ|эм|эмм|мм|ммм|м|ну|значит|короче|типа|это|как бы|то есть|так сказать|это самое|как его|"
+            "как ее|как это",
+            "|",
+        )
+    ),
+    "en": frozenset(
+        tuple(phrase.split())
+        for phrase in listed("uh|uhm|um|umm|er|erm|hmm|well|like|you know|i mean|sort of|kind of|let me see", "|")
+    ),
+}
+_NEEDS_MORE: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed(
+            "в во на с со по для от из у к ко о об обо за под подо над при без до через между про перед насчет "
+            "вместо кроме и а но или либо что чтобы если потому поскольку хотя как чем который которая которое "
+            "которую которые которого которой которым которых не ни мою моей моего моему моим моих свою своей "
+            "своего своим своих вашу вашей вашего нашу нашей эту этой этого я мы они он она"
+        )
+    ),
+    "en": frozenset(
+        listed(
+            "a an the my your our their his of to into by during via than and or but because if while whose "
+            "every i we they he she i'm we're i've i'd i'll very"
+        )
+    ),
+}
+"""No sentence of its own ends with these; what is said of a bare answer ("я", "to") holds too."""
+_NEEDS_MORE_UNLESS_ASKED: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(),
+    "en": frozenset(listed("for with from at about is are was were am has have will would can could should")),
+}
+"""English questions strand these: "what is it for", "tell me what my balance is"."""
+_WISHES: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed("хочу хочется хотел хотела хотелось хотим бы могу можно надо нужно нужен нужна нужны пытаюсь")
+    ),
+    "en": frozenset(listed("want need wanna gotta gonna can't cannot trying tried please")),
+}
+"""To an open question these only begin a wish; to another they may be the answer."""
+_ASKING: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(),
+    "en": frozenset(listed("what what's where where's who who's which how how's why when whether")),
+}
+_GREETINGS: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed(
+            "здравствуйте здравствуй здрасте здрасьте привет алло але ало добрый доброе день вечер утро девушка "
+            "скажите подскажите послушайте слушайте пожалуйста извините простите так вот ну да ой а"
+        )
+    ),
+    "en": frozenset(
+        listed("hello hi hey good morning afternoon evening there yes yeah excuse me sorry oh okay ok so please")
+    ),
+}
+"""Who has said nothing but this has not yet said what he calls for."""
+_NAMING: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(listed("меня зовут это мое имя фамилия мои имя-отчество отчество да я")),
+    "en": frozenset(listed("my name is it's i'm i am this the full first last and yes")),
+}
+_SET_OFF: Final = frozenset({",", "-", ":", ";"})
+
+
+def standing(text: str, language: Language, expect: Expect, digits: int = 0) -> Standing:
+    """Judge an utterance by its end.
+
+    Args:
+        text: what has been read so far, with the recogniser's marks or without.
+        language: of the text.
+        expect: kind of answer that was asked for.
+        digits: figures wanted, 0 where their number is open.
+    """
+    tokens = tokenise(text, language)
+    said = [token.text for token in tokens if token.kind is not Kind.MARK]
+    if not said:
+        return Standing.UNKNOWN
+    if expect is Expect.DIGITS and (found := _of_figures(text, tokens, language, digits)):
+        return found
+    if expect is Expect.DATE and (found := _of_day(text, tokens, language)):
+        return found
+    if _breaks_off(tokens) or _wants_a_word(said, tokens, language):
+        return Standing.OPEN
+    if expect is Expect.NAME:
+        return _of_name(said, language)
+    return _of_sentence(said, tokens, language) if expect is Expect.OPEN else Standing.UNKNOWN
+
+
+def _of_figures(text: str, tokens: Sequence[Token], language: Language, wanted: int) -> Standing | None:
+    """Of figures one by one or in groups; None where there are none."""
+    heard = [len(digits) for run in find_runs(tokens, language, code=True) for digits in digit_readings(run)]
+    if not heard:
+        return None
+    if not wanted:
+        return Standing.UNKNOWN
+    if parse_digits(text, language, wanted) is not None:
+        return Standing.WHOLE
+    return Standing.OPEN if max(heard) < wanted else Standing.UNKNOWN
+
+
+def _of_day(text: str, tokens: Sequence[Token], language: Language) -> Standing | None:
+    """Of a day: whole with its year, open while there are only numbers; None where there are none."""
+    if parse_date(text, language, _ANY_DAY, with_year=True) is not None:
+        return Standing.WHOLE
+    return Standing.OPEN if any(True for _ in find_runs(tokens, language, code=False)) else None
+
+
+def _breaks_off(tokens: Sequence[Token]) -> bool:
+    """Whether the recogniser has set a mark after which more is said: "...", a comma, a dash."""
+    last = tokens[-1]
+    if last.kind is not Kind.MARK:
+        return False
+    dots = len(tokens) > 1 and last.text == "." and tokens[-2].text == "."
+    return dots or last.text in _SET_OFF
+
+
+def _wants_a_word(said: Sequence[str], tokens: Sequence[Token], language: Language) -> bool:
+    if any(tuple(said[-len(phrase) :]) == phrase for phrase in _HESITATIONS[language]):
+        return True
+    if tokens[-1].text == "?":
+        return False
+    last = said[-1]
+    if last in _NEEDS_MORE[language]:
+        return True
+    return last in _NEEDS_MORE_UNLESS_ASKED[language] and not _ASKING[language] & set(said)
+
+
+def _of_name(said: Sequence[str], language: Language) -> Standing:
+    names = [word for word in said if word not in _NAMING[language]]
+    if not names:
+        return Standing.OPEN
+    return Standing.WHOLE if len(names) > 2 else Standing.UNKNOWN
+
+
+def _of_sentence(said: Sequence[str], tokens: Sequence[Token], language: Language) -> Standing:
+    if tokens[-1].text == "?":
+        return Standing.WHOLE
+    matter = [word for word in said if word not in _GREETINGS[language]]
+    if not matter or said[-1] in _WISHES[language]:
+        return Standing.BARE
+    return Standing.WHOLE if len(matter) >= _LEAST_WORDS else Standing.UNKNOWN

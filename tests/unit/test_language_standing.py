@@ -1,0 +1,125 @@
+"""Sentences with something missing at their end, and sentences without."""
+
+from __future__ import annotations
+
+import pytest
+
+from ivrbot.language.standing import Standing, standing
+from ivrbot.model.speech import Expect, Language
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "заблокируйте мою"),
+        ("ru", "у меня вопрос по"),
+        ("ru", "Потерял карту и..."),
+        ("ru", "мне нужно узнать, ну"),
+        ("ru", "деньги списали а"),
+        ("ru", "Скажите, пожалуйста,"),
+        ("ru", "я хочу узнать когда мне придет, это самое"),
+        ("en", "I would like to"),
+        ("en", "I lost my"),
+        ("en", "Somebody took money from the, um"),
+        ("en", "I have a question about"),
+        ("en", "block the card and"),
+        ("en", "the balance is"),
+        ("en", "I want..."),
+    ],
+)
+def test_something_is_missing(language: Language, text: str) -> None:
+    assert standing(text, language, Expect.OPEN) is Standing.OPEN
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Здравствуйте."),
+        ("ru", "алло девушка"),
+        ("ru", "Я хотел бы"),
+        ("en", "Hello, good morning."),
+        ("en", "I want"),
+    ],
+)
+def test_nothing_is_said_yet(language: Language, text: str) -> None:
+    assert standing(text, language, Expect.OPEN) is Standing.BARE
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "У меня украли карту."),
+        ("ru", "карту банкомат не отдаёт"),
+        ("ru", "и что мне теперь делать?"),
+        ("ru", "мне соседка про вас рассказывала"),
+        ("en", "I lost my card."),
+        ("en", "what is this charge for"),
+        ("en", "tell me what my balance is"),
+        ("en", "the weather is lovely today"),
+        ("en", "What about?"),
+    ],
+)
+def test_nothing_is_missing(language: Language, text: str) -> None:
+    assert standing(text, language, Expect.OPEN) is Standing.WHOLE
+
+
+@pytest.mark.parametrize(("language", "text"), [("ru", "баланс"), ("ru", ""), ("en", "my card")])
+def test_little_says_little(language: Language, text: str) -> None:
+    assert standing(text, language, Expect.OPEN) is Standing.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("ru", "четыре два", Standing.OPEN),
+        ("ru", "четыре два семь один", Standing.WHOLE),
+        ("ru", "сорок два семьдесят один", Standing.WHOLE),
+        ("ru", "на конце 42", Standing.OPEN),
+        ("en", "four two seven", Standing.OPEN),
+        ("en", "forty two seventy one", Standing.WHOLE),
+        ("en", "I don't have it with me", Standing.UNKNOWN),
+        ("ru", "последние цифры", Standing.UNKNOWN),
+    ],
+)
+def test_figures_are_counted(language: Language, text: str, expected: Standing) -> None:
+    assert standing(text, language, Expect.DIGITS, 4) is expected
+
+
+def test_of_figures_without_a_number_nothing_is_known() -> None:
+    assert standing("восемь девятьсот", "ru", Expect.DIGITS) is Standing.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("ru", "двенадцатое", Standing.OPEN),
+        ("ru", "двенадцатое мая", Standing.OPEN),
+        ("ru", "двенадцатое мая тысяча девятьсот восемьдесят пятого года", Standing.WHOLE),
+        ("en", "the twelfth of", Standing.OPEN),
+        ("en", "the twelfth of May nineteen eighty five", Standing.WHOLE),
+    ],
+)
+def test_a_day_of_birth_has_a_year(language: Language, text: str, expected: Standing) -> None:
+    assert standing(text, language, Expect.DATE) is expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("ru", "меня зовут", Standing.OPEN),
+        ("ru", "Соколова", Standing.UNKNOWN),
+        ("ru", "Соколова Анна Петровна", Standing.WHOLE),
+        ("en", "my name is", Standing.OPEN),
+        ("en", "Anna Maria Sokolova", Standing.WHOLE),
+    ],
+)
+def test_a_name_has_several_words(language: Language, text: str, expected: Standing) -> None:
+    assert standing(text, language, Expect.NAME) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("да, но", Standing.OPEN), ("хочу", Standing.UNKNOWN), ("ну", Standing.OPEN), ("да", Standing.UNKNOWN)],
+)
+def test_to_a_closed_question_a_wish_is_an_answer(text: str, expected: Standing) -> None:
+    assert standing(text, "ru", Expect.YES_NO) is expected
