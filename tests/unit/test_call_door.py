@@ -15,9 +15,11 @@ import pytest
 from ivrbot import app
 from ivrbot.call import door as door_module
 from ivrbot.call.door import REGISTRATION_S, CallDesk, canonical_call_id
+from ivrbot.call.headroom import Refusal
 from ivrbot.call.running import CallParts
 from ivrbot.config import CallSettings, Settings
 from ivrbot.errors import LegRefused
+from ivrbot.metrics import REGISTRY
 from ivrbot.model.audio import SILENCE
 from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
@@ -293,3 +295,19 @@ def test_call_ids_have_one_form() -> None:
     assert {canonical_call_id(form) for form in (canonical, canonical.upper(), canonical.replace("-", ""))} == {
         canonical
     }
+
+
+async def test_without_headroom_a_caller_goes_to_an_operator_and_is_counted(exchange: Open) -> None:
+    def counted(reason: str) -> float:
+        return REGISTRY.get_sample_value("ivrbot_calls_refused_total", {"reason": reason}) or 0.0
+
+    async with exchange(max_calls=1) as built:
+        why: list[Refusal | None] = [Refusal.RECOGNISER]
+        built.desk._headroom = lambda: why[0]
+        before = {reason: counted(reason) for reason in ("recogniser", "cap")}
+        assert not await built.desk.register(CallRegistration(new_id()))
+        assert counted("recogniser") == before["recogniser"] + 1
+        why[0] = None
+        await built.registered()
+        assert not await built.desk.register(CallRegistration(new_id()))
+        assert counted("cap") == before["cap"] + 1
