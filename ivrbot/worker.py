@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,15 +26,19 @@ from ivrbot.asr.watch import AsrWatch
 from ivrbot.call.door import CallDesk
 from ivrbot.call.load_watch import LoadWatch
 from ivrbot.call.router import DRAINING
+from ivrbot.call.shared_door import SharedDesk
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
+from ivrbot.peers import Job, TeamMember, forget_places
 from ivrbot.ports import NluEngine
 from ivrbot.priority import BESIDE, give_way
 from ivrbot.rollout.forecasting.workload import staffing_outlook
 from ivrbot.rollout.governing.controller import LEASE_S, Controller, ControllerParts
+from ivrbot.seat import Seat, seat_here
 from ivrbot.secretfile import read_secret
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
+from ivrbot.storage.call_places import CallPlaces
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.people import PeopleBook
@@ -50,7 +54,12 @@ from ivrbot.web.server import WebParts, WebServer
 
 log = logging.getLogger(__name__)
 
+Ready = Callable[[int, int, str], None]
+
 HEARTBEAT_S: Final = 0.25
+ALIVE: Final = b"."
+LEAVING: Final = b"d"
+"""The supervisor of several workers lets another one lead."""
 BESIDE_THREADS: Final = 6
 
 
@@ -73,15 +82,14 @@ def load_api_token(data_dir: Path) -> str:
         raise ConfigError([Problem(str(path), None, "", "", f"cannot be read: {error.strerror}")]) from error
 
 
-async def run_worker(
-    settings: Settings, plan_file: Path, *, beat: Callable[[], None], ready: Callable[[int, int, str], None]
-) -> None:
+async def run_worker(settings: Settings, plan_file: Path, *, beat: Callable[[bytes], None], ready: Ready) -> None:
     """Answer calls until SIGTERM or SIGINT.
 
     Args:
         settings: of the process.
         plan_file: the rollout plan.
-        beat: called every `HEARTBEAT_S` from the event loop; a stalled loop stops calling it.
+        beat: called every `HEARTBEAT_S` from the event loop with `ALIVE`, or with `LEAVING` when it takes no new
+            calls any more; a stalled loop stops calling it.
         ready: told the web port, the media port and the password of an administrator made now ("" when there was
             somebody already) when calls are accepted.
 
@@ -93,34 +101,49 @@ async def run_worker(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    seat = seat_here()
     # Outermost, so that the heart beats until everything is closed.
     async with asyncio.TaskGroup() as vital:
         heart: list[asyncio.Task[None]] = []
 
-        def begin(web_port: int, media_port: int, password: str) -> None:
-            heart.append(vital.create_task(_beat(beat), name="heartbeat"))
-            ready(web_port, media_port, password)
+        def begin() -> None:
+            heart.append(vital.create_task(_beat(beat, stop), name="heartbeat"))
 
         try:
             app.check_files(settings, plan_file)
             # Training and model loading take seconds each; they share the cores.
             training = vital.create_task(engines.open_nlu(settings), name="training")
-            await _answer_calls(settings, plan_file, training, stop, begin)
+            part = _own_part(settings, seat)
+            await _answer_calls(part, plan_file, training, _Life(stop, begin, ready), seat)
         finally:
             for task in heart:
                 task.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """How a worker is told to stop, and what it tells."""
+
+    stop: asyncio.Event
+    begin: Callable[[], None]
+    ready: Ready
+
+
+def _own_part(settings: Settings, seat: Seat | None) -> Settings:
+    """What is divided among workers: recognisers, each with a processor of its own."""
+    if seat is None:
+        return settings
+    asr = settings.asr.model_copy(update={"instances": seat.share(settings.asr.instances)})
+    return settings.model_copy(update={"asr": asr})
+
+
 async def _answer_calls(
-    settings: Settings,
-    plan_file: Path,
-    training: Awaitable[NluEngine],
-    stop: asyncio.Event,
-    ready: Callable[[int, int, str], None],
+    settings: Settings, plan_file: Path, training: Awaitable[NluEngine], life: _Life, seat: Seat | None
 ) -> None:
+    number = 1 if seat is None else seat.number
     async with (
         engines.open_speech(settings) as speech,
-        app.open_core(settings, plan_file=plan_file, nlu=await training) as core,
+        app.open_core(settings, plan_file=plan_file, nlu=await training, number=number) as core,
         app.open_recordings(settings) as recordings,
         upkeep.open_voices(settings, core.store) as voices,
         asyncio.TaskGroup() as group,
@@ -128,7 +151,7 @@ async def _answer_calls(
         _give_way_beside_calls()
         hearing = AsrWatch(speech.hearing, time.monotonic)
         load = LoadWatch(settings.capacity, speech.asr.pools, lambda: len(desk.live) + desk.expected)
-        desk = CallDesk(
+        desk = (CallDesk if seat is None else SharedDesk)(
             replace(core.parts, voices=voices),
             asr=hearing.hearing,
             voice=speech.voice,
@@ -183,26 +206,41 @@ async def _answer_calls(
             lambda: Standing(len(desk.live), desk.expected, desk.ready),
             clock=asyncio.get_running_loop().time,
         )
+        once: dict[str, Job] = {
+            "recordings": partial(upkeep.expire_recordings, recordings, settings),
+            "contacts": partial(upkeep.follow_contacts, core),
+            "rollout": _controller(core).run,
+            "reports": partial(upkeep.keep_reports, core, reports),
+            "retention": partial(upkeep.apply_retention, core, _holder()),
+        }
+        if dialler is not None:
+            once["call-backs"] = partial(upkeep.dial_callbacks, dialler)
+        member = None
+        if isinstance(desk, SharedDesk) and seat is not None:
+            places = CallPlaces(core.store, seat.node, seat.name, time.monotonic)
+            once["places"] = partial(forget_places, desk)
+            member = TeamMember(seat, desk, places, gateway, web, once, settings.call.max_calls)
         background = [
             group.create_task(vitals.run(), name="vitals"),
             group.create_task(load.run(), name="load"),
-            group.create_task(upkeep.expire_recordings(recordings, settings), name="recordings"),
-            group.create_task(upkeep.follow_contacts(core), name="contacts"),
-            group.create_task(_controller(core).run(), name="rollout"),
             group.create_task(core.following.run(), name="plan"),
-            group.create_task(upkeep.keep_reports(core, reports), name="reports"),
-            group.create_task(upkeep.apply_retention(core, _holder()), name="retention"),
         ]
-        if dialler is not None:
-            background.append(group.create_task(upkeep.dial_callbacks(dialler), name="call-backs"))
         if core.pbx is not None:
             background.append(group.create_task(core.pbx.run(), name="pbx"))
         try:
-            media_port = await gateway.start()
-            web_port = await web.start()
-            desk.open(group)
-            ready(web_port, media_port, await _first_admin(core))
-            await stop.wait()
+            if member is not None:
+                await member.join(group)
+                life.begin()
+                orders = member.follow_orders(group, partial(_greet, core, life))
+                background.append(group.create_task(orders, name="orders"))
+            else:
+                background += [group.create_task(job(), name=name) for name, job in once.items()]
+                media_port = await gateway.start()
+                web_port = await web.start()
+                desk.open(group)
+                life.begin()
+                await _greet(core, life, web_port, media_port)
+            await life.stop.wait()
             log.info("stopping: new calls go elsewhere, %d running", len(desk.live))
             if not await desk.drain(settings.call.drain_s):
                 log.warning("calls were still running at the end of the drain time")
@@ -227,6 +265,10 @@ def _give_way_beside_calls() -> None:
     """
     executor = ThreadPoolExecutor(BESIDE_THREADS, "beside", initializer=give_way, initargs=(BESIDE,))
     asyncio.get_running_loop().set_default_executor(executor)
+
+
+async def _greet(core: app.Core, life: _Life, web_port: int, media_port: int) -> None:
+    life.ready(web_port, media_port, await _first_admin(core))
 
 
 async def _first_admin(core: app.Core) -> str:
@@ -274,7 +316,7 @@ def _controller(core: app.Core) -> Controller:
     )
 
 
-async def _beat(beat: Callable[[], None]) -> None:
+async def _beat(beat: Callable[[bytes], None], stop: asyncio.Event) -> None:
     while True:
-        beat()
+        beat(LEAVING if stop.is_set() else ALIVE)
         await asyncio.sleep(HEARTBEAT_S)

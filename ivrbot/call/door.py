@@ -196,6 +196,10 @@ class CallDesk:
         if expected is not None:
             expected.decided, expected.to_bot, expected.topic = True, to_bot, topic
 
+    async def learn_decision(self, call_id: CallId, *, to_bot: bool, topic: str = "") -> None:
+        """As `decided`, kept wherever the leg may come to when this returns."""
+        self.decided(call_id, to_bot=to_bot, topic=topic)
+
     def admit(self, leg: Leg) -> MediaSink:
         """Take a leg (see `ports.CallDoor`)."""
         self._forget()

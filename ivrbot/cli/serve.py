@@ -32,7 +32,13 @@ def serve(demo: bool, worker: bool) -> None:
         _work(settings, demo)
         return
     command = [sys.executable, "-m", "ivrbot", "serve", "--worker", *(["--demo"] if demo else [])]
-    sys.exit(Supervisor(command).run())
+    count = len(os.sched_getaffinity(0)) if settings.workers == "auto" else settings.workers
+    if count == 1:
+        sys.exit(Supervisor(command).run())
+    from ivrbot.cli.team import Team
+
+    web, media = settings.web, settings.media
+    sys.exit(Team(command, count, web=(web.host, web.port), media=(media.host, media.port)).run())
 
 
 def _work(settings: Settings, demo: bool) -> None:
@@ -44,10 +50,10 @@ def _work(settings: Settings, demo: bool) -> None:
     plan_file = app.DEMO_PLAN if demo else settings.rollout.plan
     pipe = heartbeat_fd()
 
-    def beat() -> None:
+    def beat(sign: bytes) -> None:
         if pipe is not None:
             try:
-                os.write(pipe, b".")
+                os.write(pipe, sign)
             except BrokenPipeError:
                 # The supervisor is gone, so nobody would start another worker: finish the calls and end.
                 os.kill(os.getpid(), signal.SIGTERM)

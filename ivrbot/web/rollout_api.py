@@ -118,7 +118,7 @@ class RolloutApi:
             trunk=question.trunk,
             topic=question.topic,
         )
-        self._parts.calls.decided(
+        await self._parts.calls.learn_decision(
             call_id,
             to_bot=assignment.route is Route.BOT,
             topic=question.topic or router.key_topic(question.branch),
