@@ -49,6 +49,9 @@ class Heard:
     sound: Pcm
 
 
+_NOTHING_HEARD: Final = Heard((), _NOTHING)
+
+
 class Ear:
     """One caller's ear.
 
@@ -65,6 +68,8 @@ class Ear:
         """
         self.endpointer = endpointer
         self._pre_roll_frames = pre_roll_ms // FRAME_MS
+        # Room for the longest onset besides the pre-roll.
+        self._silent_frames = self._pre_roll_frames + endpointer.onset_ms // FRAME_MS
         self._recent: deque[Frame] = deque()
         self._holding = False
         self._silent = True
@@ -73,15 +78,24 @@ class Ear:
         """Take one frame of the caller's sound with its voice activity."""
         events = self.endpointer.feed(is_speech, FRAME_MS)
         self._recent.append(frame)
+        if not events:
+            return self._go_on()
         sound = _NOTHING
         for event in events:
             sound = Pcm(sound + self._apply(event))
         if not (self._silent or self._holding):
             sound = Pcm(sound + self._take(len(self._recent)))
         if self._silent:
-            # Room for the longest onset besides the pre-roll.
-            self._trim(self._pre_roll_frames + self.endpointer.onset_ms // FRAME_MS)
+            self._trim(self._silent_frames)
         return Heard(events, sound)
+
+    def _go_on(self) -> Heard:
+        """Nearly every frame: nothing happens, and at most there is sound to pass on."""
+        if self._silent:
+            self._trim(self._silent_frames)
+        elif not self._holding:
+            return Heard((), self._take(len(self._recent)))
+        return _NOTHING_HEARD
 
     def _apply(self, event: SpeechEvent) -> Pcm:
         match event:
@@ -112,4 +126,6 @@ class Ear:
             self._recent.popleft()
 
     def _take(self, frames: int) -> Pcm:
+        if frames == 1:
+            return self._recent.popleft()
         return Pcm(b"".join(self._recent.popleft() for _ in range(frames)))

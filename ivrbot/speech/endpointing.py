@@ -166,6 +166,8 @@ class _Onset:
         return self._window_ms
 
     def add(self, is_speech: bool, frame_ms: int) -> None:
+        if not (is_speech or self._frames):
+            return  # most of a call: silence before any speech needs no memory
         self._frames.append((is_speech, frame_ms))
         self._window_ms += frame_ms
         self._speech_ms += frame_ms if is_speech else 0
