@@ -153,7 +153,8 @@ def _candidates(name: str) -> tuple[str, ...]:
 
 def _as_one(chosen: dict[Language, TtsEngine]) -> TtsEngine | None:
     only = next(iter(chosen.values()), None)
-    if only is None or only.languages() == {language for language, one in chosen.items() if one is only}:
+    alone = all(engine is only for engine in chosen.values())
+    if only is None or (alone and only.languages() == set(chosen)):
         return only
     return VoicesByLanguage(chosen)
 

@@ -12,7 +12,7 @@ import click
 
 from ivrbot import app, engines
 from ivrbot.asr.choose import choose_engine
-from ivrbot.cli import doctor_host, doctor_voices
+from ivrbot.cli import doctor_host, doctor_speech, doctor_voices
 from ivrbot.cli.console import FAILED, json_option, print_json, quiet_settings, run_async
 from ivrbot.cli.doctor_checks import NotInUse
 from ivrbot.cli.prompts import spoken_texts
@@ -61,9 +61,12 @@ async def _recognition(settings: Settings) -> str:
 
 async def _understanding(settings: Settings) -> str:
     engine = await engines.train_nlu(settings)
-    await engine.close()
+    try:
+        told = await doctor_speech.topics(engine)
+    finally:
+        await engine.close()
     encoder = (settings.models_dir / ENCODER_FILE).is_file()
-    return f"{engine.name}, {'with' if encoder else 'WITHOUT'} sentence embeddings"
+    return f"{engine.name}, {'with' if encoder else 'WITHOUT'} sentence embeddings; {told}"
 
 
 async def _rasa(settings: Settings) -> str:
@@ -72,11 +75,12 @@ async def _rasa(settings: Settings) -> str:
     engine = engines.rasa_nlu(settings)
     try:
         model = await engine.model_name()
+        told = await doctor_speech.topics(engine)
     except EngineError as error:
         raise MissingError(str(error), "Run `make rasa`, or set nlu.rasa_url to where the server is.") from error
     finally:
         await engine.close()
-    return f"{settings.nlu.rasa_url}, model {model}"
+    return f"{settings.nlu.rasa_url}, model {model}; {told}"
 
 
 async def _voice(settings: Settings) -> str:
@@ -162,6 +166,8 @@ CHECKS: Final[dict[str, tuple[Check, str]]] = {
     "Rasa": (_rasa, 'Optional: run `make rasa` and set nlu.engine = "rasa".'),
     "live voice": (_voice, "Optional: install Debian's librhvoice5 with a voice."),
     "recorded prompts": (_prompts, "Run `ivrbot prompts render`."),
+    "voice activity": (doctor_speech.voice_activity, "Reinstall ivrbot's dependencies."),
+    "round trip": (doctor_speech.round_trips, "See docs/how-to/choose-speech-engines.md."),
     "database": (_database, "Check that the data folder can be written (IVRBOT_DATA_DIR)."),
     "disk space": (doctor_host.space, "Make room, or set IVRBOT_DATA_DIR to a larger disk."),
     "clock": (doctor_host.clock, "Set the clock and keep it set (systemd-timesyncd, chrony)."),

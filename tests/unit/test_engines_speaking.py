@@ -71,6 +71,20 @@ async def test_each_language_by_its_own_voice() -> None:
     await engine.close()
 
 
+def test_one_engine_stands_for_itself_where_it_speaks_all_that_it_can() -> None:
+    both, english = FakeTts(), FakeTts(name="piper", languages=frozenset({"en"}))
+    assert engines._as_one({}) is None
+    assert engines._as_one({"ru": both, "en": both}) is both
+    assert engines._as_one({"en": english}) is english
+    mixed = engines._as_one({"ru": both, "en": english})
+    assert mixed is not None
+    assert (mixed.name, mixed.languages()) == ("fake+piper", {"ru", "en"})
+    # An engine that could, but is not wanted for a language, does not speak it.
+    silent = engines._as_one({"ru": both})
+    assert silent is not None
+    assert silent.languages() == {"ru"}
+
+
 def test_a_piper_voice_is_known_by_its_folder_and_its_description(tmp_path: Path) -> None:
     for name, spoken in (("piper-en-b", "en-us"), ("piper-en-a", "de"), ("piper-ru-x", "ru")):
         (tmp_path / name).mkdir()
