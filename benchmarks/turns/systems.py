@@ -32,6 +32,7 @@ Dial = Callable[[int, Person], AbstractAsyncContextManager[tuple[Line, Guide]]]
 
 def _product(folder: Path) -> Product:
     settings: dict[str, Any] = {f"CALL__LANGUAGE_BY_CALLED__{CALLED['en']}": "en", "CALL__ASK_SCORE": "false"}
+    settings |= {"CAPACITY__EASE": "true", "CAPACITY__ADMIT": "measured"}  # as it is shipped
     return Product(folder / "data", **settings)
 
 

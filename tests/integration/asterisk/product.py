@@ -111,6 +111,12 @@ class Product:
         return process.returncode or 0, out.decode(), err.decode()
 
     @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The supervisor."""
+        assert self._process is not None
+        return self._process
+
+    @property
     def workers(self) -> list[int]:
         """Process ids of the supervisor's children."""
         assert self._process is not None
@@ -176,5 +182,8 @@ class Product:
             "IVRBOT_ASTERISK__AMI_PORT": str(self._ami),
             "IVRBOT_ASTERISK__AMI_SECRET_FILE": str(self._secret),
             "IVRBOT_MODELS__DIR": str(self._models),
+            # What is tested is the product, not what it leaves out and whom it sends away on a crowded machine.
+            "IVRBOT_CAPACITY__EASE": "false",
+            "IVRBOT_CAPACITY__ADMIT": "cap",
             **{f"IVRBOT_{name}": value for name, value in self._settings.items()},
         }
