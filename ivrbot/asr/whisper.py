@@ -177,8 +177,10 @@ class WhisperEngine:
             return Transcript((), NAME, audio_ms)
         until = time.monotonic() + self._deadline_s
         cpu_ms = reading.cpu_ms
+        # Of a secret also under load: misheard it costs another turn, and the recogniser another reading.
         both = expect in _BOTH_PASSES
-        if (both or _unsure(reading, audio_ms)) and self._second_pass_fits(audio_ms, until):
+        again = both or (_unsure(reading, audio_ms) and self._pool.allows(JobKind.SECOND))
+        if again and self._second_pass_fits(audio_ms, until):
             try:
                 second = await self._pool.run(
                     lambda model: model.transcribe(pcm, language, _SECOND),
@@ -237,13 +239,11 @@ class WhisperEngine:
         return reading
 
     def _first_pass(self, expect: Expect) -> DecodeOptions:
-        if expect in _N_BEST and self._pool.allows(JobKind.SECOND):
+        if expect in _BOTH_PASSES or (expect in _N_BEST and self._pool.allows(JobKind.SECOND)):
             return _FIRST_N_BEST
         return _FIRST_FIGURES if expect in _FIGURES | _N_BEST else _FIRST
 
     def _second_pass_fits(self, audio_ms: int, until: float) -> bool:
-        if not self._pool.allows(JobKind.SECOND):
-            return False
         # Beam 5 costs about a fifth more than the window alone would.
         expected_ms = 1.2 * self._ms_per_frame * (audio_ms // 10 + SECOND_PASS_TAIL_FRAMES)
         left_ms = (until - time.monotonic()) * 1000.0

@@ -285,6 +285,6 @@ class _Tally:
 
     def note_served(self, asked: Job) -> None:
         self.busy_s += asked.used_s
-        if asked.kind is JobKind.READ:
+        if asked.kind in (JobKind.READ, JobKind.DIP):
             self.served += 1
             self.served_s += asked.used_s

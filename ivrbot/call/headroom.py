@@ -84,7 +84,11 @@ class Queue:
 
 
 class Demand:
-    """What calls ask of a pool, remembered for some minutes; the usual figures stand in until enough was seen."""
+    """What calls ask of a pool, remembered for some minutes; the usual figures stand in until enough was seen.
+
+    Readings tried within speech run on idle recognisers only and are not counted as asked for, though they often
+    save the reading at the pause: so the rate is never taken to be lower than the usual one.
+    """
 
     def __init__(self) -> None:
         self._call_s = self._asked = self._served = self._served_s = self._waited_s = self._reads = 0.0
@@ -116,7 +120,7 @@ class Demand:
         prior_reads = PRIOR_CALL_S * PRIOR_READS_PER_CALL_S
         return Queue(
             self._servers,
-            reads / (self._call_s + PRIOR_CALL_S),
+            max(PRIOR_READS_PER_CALL_S, reads / (self._call_s + PRIOR_CALL_S)),
             (self._served_s + prior_reads * PRIOR_READ_S) / (self._served + prior_reads),
             self._waited_s / (self._reads + 1.0),
         )

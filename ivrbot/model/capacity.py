@@ -47,7 +47,7 @@ class RecogniserFigures:
         reads: those that were given to an instance.
         waited_s: seconds that they waited, together.
         longest_wait_s: the longest of these waits, or of a reading that still waits.
-        served: readings that ended.
+        served: readings that ended, those tried within speech among them.
         served_s: seconds that they took once begun, together.
         busy_s: seconds of instances taken by jobs of all kinds that ended.
         waiting: readings that wait now.
