@@ -15,13 +15,17 @@ from ivrbot.call.second_factors import CODE, DIGITS, VOICE, SecondFactors
 from ivrbot.identity import ladder
 from ivrbot.identity.one_time import purpose_of
 from ivrbot.identity.policy import SecondFactor
-from ivrbot.identity.state import Refusal
+from ivrbot.identity.state import Attempt, Refusal
 from ivrbot.model.bank import Fact
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.model.events import JsonValue
 from ivrbot.model.speech import Language
 
 __all__ = ["Authenticator", "CustomerLocks", "number_subject"]
+
+
+_SOMEBODY = "somebody"
+"""Stands for the customer of a calling number whom the bank has not been asked for."""
 
 
 class Authenticator(SecondFactors):
@@ -77,6 +81,25 @@ class Authenticator(SecondFactors):
             arguments: what it is to be done with: a code is good for what it was sent for and nothing else.
         """
         return ladder.allows(self.state, self._policy, operation, purpose_of(operation, arguments))
+
+    def likely(self, act: Authenticate) -> AuthReply | None:
+        """What would be asked next if all goes well: for sound made ahead. Asks nobody and changes nothing.
+
+        Returns:
+            None where the next question depends on more than the ladder knows by now.
+        """
+        known = self.state.customer_id or (_SOMEBODY if self._caller else None)
+        if act.begin:
+            purpose = purpose_of(act.operation, act.details)
+            _, reply = ladder.start(
+                self.state, self._policy, act.operation, known, self.state.counts, purpose=purpose
+            )
+        elif self.state.how and act.fact in tuple(Fact):
+            proven = Attempt(matched=frozenset({Fact(act.fact)}))
+            _, reply = ladder.answer(self.state, self._policy, act.operation, act.fact, proven)
+        else:
+            return None
+        return reply if reply.status == "ask" and reply.fact in tuple(Fact) else None
 
     def used(self, operation: str) -> None:
         """The bank was asked for the operation, whatever came of it: the code that opened it is used up."""

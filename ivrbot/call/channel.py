@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,8 @@ class Spoken:
         began_ms: call time of their first sound.
         ended_ms: call time of the last voiced sound.
         asr_ms: wall time of the decoding that gave them.
+        before_question: they began before the question was put, shortly after the turn before: they answer
+            nothing, and may belong to that turn.
     """
 
     hypotheses: tuple[Hypothesis, ...] = field(repr=False)
@@ -33,6 +35,7 @@ class Spoken:
     began_ms: int = 0
     ended_ms: int = 0
     asr_ms: int = 0
+    before_question: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,15 @@ class Channel(Protocol):
 
     def speak_in(self, language: Language) -> None:
         """Language of what will be heard from now on."""
+        ...
+
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
+        """Make sound ready that will probably be said next, in place of what was prepared before."""
+        ...
+
+    @property
+    def goes_on(self) -> bool:
+        """The caller is speaking again, right after the words that were heard last."""
         ...
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:

@@ -187,6 +187,8 @@ class CallEnding:
     async def _hear_choice(self, collect: Collect, completes: Completes) -> Heard:
         call = self._call
         heard = await call.channel.listen(collect, completes)
+        while isinstance(heard, Spoken) and heard.before_question:
+            heard = await call.channel.listen(collect, completes)
         match heard:
             case Silence():
                 call.transcript.silence()

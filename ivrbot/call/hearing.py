@@ -142,6 +142,7 @@ class Hearing:
         self._group: asyncio.TaskGroup | None = None
         self._call = ""
         self._delivering: set[asyncio.Task[None]] = set()
+        self._being_read: list[_Turn] = []
         self._language: Language = "ru"
         self._expect = Expect.OPEN
         self._digits = 0
@@ -152,6 +153,12 @@ class Hearing:
     def in_turn(self) -> bool:
         """The caller holds the floor."""
         return self._endpointer.in_turn
+
+    @property
+    def turn_began_ms(self) -> int | None:
+        """When the turn began that is running or being read, None while there is none."""
+        turn = self._turn or next(reversed(self._being_read), None)
+        return turn.began_ms if turn is not None else None
 
     @property
     def began_ms(self) -> int | None:
@@ -369,6 +376,7 @@ class Hearing:
         if self._group is not None:
             task = self._group.create_task(self._deliver(turn, ended_ms))
             self._delivering.add(task)
+            self._being_read.append(turn)
             task.add_done_callback(self._delivering.discard)
 
     async def _deliver(self, turn: _Turn, ended_ms: int) -> None:
@@ -380,6 +388,7 @@ class Hearing:
             else:
                 result = await self._read(turn, turn.stream.decode(), early=False)
         finally:
+            self._being_read.remove(turn)
             turn.stream.close()
         transcript = result if isinstance(result, Transcript) else None
         error = result if isinstance(result, EngineError) else None

@@ -6,12 +6,12 @@ those stand here, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from ivrbot import tracing
+from ivrbot import metrics, tracing
 from ivrbot.call.alarms import spraying_alarm
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.banking import BankDeadlines
@@ -27,6 +27,7 @@ from ivrbot.dialogue.engine import Dialogue
 from ivrbot.dialogue.responses import render
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.dialogue.state import DialogueState
+from ivrbot.errors import EngineError
 from ivrbot.identity.policy import Policy
 from ivrbot.model.attempts import Tally
 from ivrbot.model.call import CallRegistration
@@ -70,6 +71,24 @@ class CallParts:
     inside: NluEngine | None = None
     """Understands, within this process, words that were no secret although one was asked for."""
     refusals: RefusalLog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How a call stood when a turn began, to go back to when the turn turns out not to have been over.
+
+    Attributes:
+        lines: of the transcript.
+        heard_topic: see `RunningCall.settled`; so `told_topic`.
+    """
+
+    state: DialogueState
+    lines: int
+    confirmation: str
+    served: bool
+    asked_for_more: bool
+    told_topic: str
+    heard_topic: str
 
 
 class RunningCall:
@@ -148,6 +167,15 @@ class RunningCall:
         """Record an event of this moment of the call."""
         self._emit(kind, self.channel.now_ms(), data)
 
+    def engine_failed(self, engine: str, error: EngineError) -> None:
+        """Count and record an engine's failure."""
+        metrics.ENGINE_FAILURES.labels(engine, error.code).inc()
+        self.emit(EventType.ENGINE_FAILED, {"engine": engine, "code": error.code})
+
+    def prepare(self, said: Sequence[tuple[Say, Language]]) -> None:
+        """Have the sound of sentences ready that will probably be said; what was ready before is dropped."""
+        self.channel.prepare([render(self.parts.flow_set, act, language) for act, language in said])
+
     async def say(self, act: Say) -> None:
         """Speak a response, in the words and the language of the call.
 
@@ -175,6 +203,27 @@ class RunningCall:
             return
         yes = self.state.slots.get(act.slot) is True
         self.confirmation = f"{act.slot} {'by keys' if isinstance(input_, Keys) else 'in words'}" if yes else ""
+
+    # --- going back ---------------------------------------------------------------------------------
+
+    def remember(self) -> Memory:
+        """How everything stands that a turn may change without an effect."""
+        return Memory(
+            self.state,
+            self.transcript.length,
+            self.confirmation,
+            self.served,
+            self.asked_for_more,
+            self._told_topic,
+            self._heard_topic,
+        )
+
+    def go_back(self, to: Memory) -> None:
+        """The turn was not over: what was said and thought since is taken back, what was done stands."""
+        self.state = to.state
+        self.transcript.take_back(to.lines)
+        self.confirmation, self.served, self.asked_for_more = to.confirmation, to.served, to.asked_for_more
+        self._told_topic, self._heard_topic = to.told_topic, to.heard_topic
 
     # --- whether he has got what he rang for ----------------------------------------------------------
 

@@ -11,17 +11,15 @@ import logging
 
 from ivrbot import metrics
 from ivrbot.call.banking import NOT_ALLOWED, run_bank_act, within
-from ivrbot.call.channel import Channel, Heard, Keyed, Silence, Spoken, Unclear
+from ivrbot.call.channel import Channel
 from ivrbot.call.ending import CallEnding
 from ivrbot.call.handover import PLACE_KEPT, Meanwhile
+from ivrbot.call.listening import Escalate, Listening
 from ivrbot.call.running import CallParts, RunningCall
 from ivrbot.call.transcript import Emit
-from ivrbot.call.understanding import Understanding, not_understood
-from ivrbot.dialogue.reading import answers_question
 from ivrbot.errors import (
     BankError,
     EngineError,
-    IvrbotError,
     LegClosed,
     StorageError,
 )
@@ -38,17 +36,13 @@ from ivrbot.model.dialogue import (
     DialogueAct,
     DialogueInput,
     Hangup,
-    Keys,
-    NoInput,
-    NoMatch,
     Route,
     Routed,
     Say,
     Transfer,
-    UserTurn,
 )
 from ivrbot.model.events import EventType
-from ivrbot.model.speech import Hypothesis, Language, NluResult
+from ivrbot.model.speech import Language
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +77,8 @@ class CallSession:
         self._emit_at = emit
         self._call = RunningCall(parts, registration, language, channel, emit)
         self._ending = CallEnding(self._call)
-        self._asr_failures = 0
-        self._understanding = Understanding(parts.nlu)
         self._dialogue = parts.dialogue.of_recorded_call() if channel.tape.ready else parts.dialogue
+        self._listening = Listening(self._call, self._dialogue)
 
     async def run(self) -> CallEnd:
         """Hold the conversation. Never raises but for cancellation; the leg is closed at the end."""
@@ -109,7 +102,7 @@ class CallSession:
         except EngineError as error:
             metrics.ENGINE_FAILURES.labels("tts", error.code).inc()
             end = await ending.rescue(EscalationReason.TTS_FAILURE)
-        except _Escalate as escalate:
+        except Escalate as escalate:
             end = await ending.rescue(escalate.reason)
         except BankError:
             end = await ending.rescue(EscalationReason.BANK_UNAVAILABLE)
@@ -163,11 +156,13 @@ class CallSession:
             if isinstance(last, Hangup):
                 return await self._ending.goodbye(last)
             input_ = await self._input(last)
+            if input_ is None:
+                continue  # what was said is said again
             before = call.state.slots
-            with call.measure.step("dialogue"):
-                call.state, acts = self._dialogue.step(call.state, input_)
+            call.state, acts = self._listening.step(input_)
             call.sure.note(before, call.state.slots, input_)
-            call.answered(last, input_)
+            if isinstance(last, Collect):
+                call.answered(self._listening.answered or last, input_)
 
     async def _is_his_turn(self, last: DialogueAct) -> bool:
         """Whether, between two topics, an operator is free for a caller whose place in the queue is kept."""
@@ -185,8 +180,7 @@ class CallSession:
         collect = acts[-1]
         if wanted.heard is None or not isinstance(collect, Collect):
             return acts
-        hypotheses = wanted.heard.hypotheses
-        turn = UserTurn(hypotheses, await self._understand(hypotheses, collect), wanted.heard.over_prompt)
+        turn = await self._listening.understand(wanted.heard, collect)
         if self._parts.flow_set.branches.branch_of(turn.nlu.intent) is None:
             return acts
         call.state, acts = self._dialogue.step(call.state, turn)
@@ -200,10 +194,20 @@ class CallSession:
             front = await self._parts.router.front(self._call.registration)
         return "external" if front == "external_ivr" else front
 
-    async def _input(self, act: DialogueAct) -> DialogueInput:
+    async def _input(self, act: DialogueAct) -> DialogueInput | None:
+        """What comes of an act; None: nothing that can be used, all is to be said again."""
+        if isinstance(act, Collect):
+            return await self._listening.next_input(act)
+        reply = self._listening.known_reply(act)
+        if reply is None:
+            reply = await self._decided(act)
+            self._listening.has_done(act, reply)
+        elif isinstance(act, Route):
+            self._call.new_topic()
+        return reply
+
+    async def _decided(self, act: DialogueAct) -> DialogueInput:
         match act:
-            case Collect():
-                return await self._listen(act)
             case Route():
                 return await self._route(act)
             case Authenticate():
@@ -212,73 +216,6 @@ class CallSession:
                 return await self._ask_bank(act)
             case _:
                 raise TypeError(f"{act!r} ends no step")
-
-    async def _listen(self, collect: Collect) -> DialogueInput:
-        call = self._call
-
-        async def completes(text: str) -> bool:
-            nlu = await self._understanding.meaning(text, collect, call.state.language)
-            return answers_question(self._parts.flow_set, collect, text, nlu, call.state.language)
-
-        call.asks(collect)
-        call.measure.listens()
-        try:
-            heard = await self._channel.listen(collect, completes)
-        except EngineError as error:
-            return await self._without_ears(error)
-        call.measure.heard(heard)
-        if isinstance(heard, Spoken | Unclear):
-            self._asr_failures = 0
-        return await self._understood(heard, collect)
-
-    async def _without_ears(self, error: EngineError) -> DialogueInput:
-        """The recogniser failed: once more with keys, then an operator."""
-        call = self._call
-        self._engine_failed("asr", error)
-        self._asr_failures += 1
-        collect = call.state.collect
-        if self._asr_failures > 1 or collect is None:
-            raise _Escalate(EscalationReason.ASR_FAILURE)
-        # The menu's keys mean something else in the middle of a topic: there the question is asked again.
-        says = [Say("utter_no_match"), *call.state.asked]
-        self._channel.speak_in(call.state.language)
-        for say in [Say("utter_use_keys")] if collect.slot == "topic" else says:
-            await call.say(say)
-        return await self._listen(collect)
-
-    def _engine_failed(self, engine: str, error: EngineError) -> None:
-        metrics.ENGINE_FAILURES.labels(engine, error.code).inc()
-        self._call.emit(EventType.ENGINE_FAILED, {"engine": engine, "code": error.code})
-
-    async def _understood(self, heard: Heard, collect: Collect) -> DialogueInput:
-        transcript = self._call.transcript
-        match heard:
-            case Silence():
-                transcript.silence()
-                return NoInput()
-            case Unclear():
-                transcript.unclear()
-                return NoMatch()
-            case Keyed():
-                transcript.keys(heard.digits, collect)
-                return Keys(heard.digits)
-            case Spoken():
-                nlu = await self._understand(heard.hypotheses, collect)
-                turn = UserTurn(heard.hypotheses, nlu, heard.over_prompt)
-                transcript.caller(turn, heard, collect, self._call.state.language)
-                return turn
-
-    async def _understand(self, hypotheses: tuple[Hypothesis, ...], collect: Collect) -> NluResult:
-        """Meaning of a turn; the first time that it fails, words that need no understanding still count."""
-        call = self._call
-        try:
-            with call.measure.step("nlu", self._parts.nlu.name):
-                return await self._understanding.of_hypotheses(hypotheses, collect, call.state.language)
-        except EngineError as error:
-            self._engine_failed("nlu", error)
-            if self._understanding.failures > 1:
-                raise _Escalate(EscalationReason.NLU_FAILURE) from error
-            return not_understood(hypotheses[0].text)
 
     # --- what others decide -------------------------------------------------------------------------
 
@@ -337,7 +274,7 @@ class CallSession:
             if spec.optional:
                 return BankReply(act.action, "rejected")
             await self._refused(operation.value, NOT_ALLOWED)
-            raise _Escalate(EscalationReason.AUTHENTICATION_FAILED)
+            raise Escalate(EscalationReason.AUTHENTICATION_FAILED)
         call.asked_for_more = False
         call.emit(EventType.BANK_REQUESTED, {"action": act.action})
         try:
@@ -378,13 +315,3 @@ class CallSession:
             await self._call.say_afresh(Say("utter_checking"))  # whatever the caller has cut short is over
         except (LegClosed, EngineError):
             log.info("nobody hears that we are checking")
-
-
-class _Escalate(IvrbotError):
-    """Leaves the conversation towards an operator."""
-
-    code = "escalate"
-
-    def __init__(self, reason: EscalationReason) -> None:
-        self.reason = reason
-        super().__init__(reason.value)

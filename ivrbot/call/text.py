@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.call.tape import NOTHING, Tape
@@ -54,6 +54,14 @@ class TextChannel:
 
     def speak_in(self, language: Language) -> None:
         """Text has no language to be told."""
+
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
+        """Text needs no preparation."""
+
+    @property
+    def goes_on(self) -> bool:
+        """A line is a whole turn."""
+        return False
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Lines are shown by `show`."""

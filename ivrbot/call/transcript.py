@@ -82,6 +82,15 @@ class Transcriber:
         """Everything said so far, masked; the oldest lines of an endless call are dropped."""
         return tuple(self._lines[-MAX_LINES:])
 
+    @property
+    def length(self) -> int:
+        """Lines so far."""
+        return len(self._lines)
+
+    def take_back(self, length: int) -> None:
+        """Forget the lines after so many: they will be said as one. Events stay; they have happened."""
+        del self._lines[length:]
+
     def bot(self, utterance: Utterance, response: str) -> None:
         """The bot says something; the caller's own screen may show his own data."""
         self._channel.show("bot", utterance.text)

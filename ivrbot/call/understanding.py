@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 READINGS: Final = 3
 LEAST_TRUST: Final = 0.01
+MOST_EARLY: Final = 16
+"""Early readings kept for one question."""
 
 NLU_S: Final = 2.0
 """An engine has its own, shorter deadline; this one is for one that hangs."""
@@ -36,7 +38,25 @@ class Understanding:
 
     def __init__(self, nlu: NluEngine) -> None:
         self._nlu = nlu
+        self._early: dict[tuple[str, Language], NluResult] = {}
         self.failures = 0
+
+    def forget(self) -> None:
+        """Another question is on the table: nothing has been read early."""
+        self._early.clear()
+
+    async def early(self, text: str, collect: Collect, language: Language) -> NluResult:
+        """Meaning of a reading before the turn's end; kept until the next question, in case it was the last.
+
+        Raises:
+            EngineError: the engine failed, in whatever way; not counted.
+        """
+        nlu = self._early.get((text.strip(), language))
+        if nlu is None:
+            nlu = await self.meaning(text, collect, language)
+            if len(self._early) < MOST_EARLY:
+                self._early[text.strip(), language] = nlu
+        return nlu
 
     async def of_turn(self, text: str, collect: Collect, language: Language) -> NluResult:
         """Meaning of a turn that is over.
@@ -45,7 +65,7 @@ class Understanding:
             EngineError: the engine failed, in whatever way; counted.
         """
         try:
-            nlu = await self.meaning(text, collect, language)
+            nlu = self._early.get((text.strip(), language)) or await self.meaning(text, collect, language)
         except EngineError:
             self.failures += 1
             raise

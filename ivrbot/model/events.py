@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ class EventType(StrEnum):
     NO_MATCH = "no_match"
     BARGE_IN = "barge_in"
     FALSE_BARGE_IN = "false_barge_in"
+    TURN_RESUMED = "turn_resumed"
     RESPONSE_GAP = "response_gap"
     TOPIC_STATED = "topic_stated"
     ASSIGNED = "assigned"
@@ -49,6 +50,12 @@ class EventType(StrEnum):
     CALL_ENDED = "call_ended"
 
 
+TAKEN_UP = "taken_up"
+"""Result of a `turn_resumed` after which the turn before counts as not said."""
+
+_TAKEN_BACK = frozenset({EventType.CALLER_SAID, EventType.BOT_SAID, EventType.RESPONSE_GAP})
+
+
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """One fact of one call, secrets already masked.
@@ -66,3 +73,19 @@ class CallEvent:
     t_ms: int
     at: datetime
     data: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def as_talked(events: Iterable[CallEvent]) -> tuple[CallEvent, ...]:
+    """A call's events as its talk went: a turn that was taken up again is one turn, its first answer was none.
+
+    Args:
+        events: of one call, in order.
+    """
+    talked: list[CallEvent] = []
+    for event in events:
+        if event.type is EventType.TURN_RESUMED and event.data.get("result") == TAKEN_UP:
+            said = (at for at in range(len(talked) - 1, -1, -1) if talked[at].type is EventType.CALLER_SAID)
+            first = next(said, len(talked))
+            talked[first:] = [one for one in talked[first:] if one.type not in _TAKEN_BACK]
+        talked.append(event)
+    return tuple(talked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -114,6 +114,14 @@ class VirtualLine:
     def speak_in(self, language: Language) -> None:
         """See `Channel`."""
         self._language = language
+
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
+        """See `Channel`: there is no sound to make."""
+
+    @property
+    def goes_on(self) -> bool:
+        """See `Channel`: a move is a whole turn."""
+        return False
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """See `Channel`; the sound is under way, its time passes when somebody listens."""

@@ -22,7 +22,7 @@ from ivrbot.call.door import canonical_call_id
 from ivrbot.errors import StorageError
 from ivrbot.escalation.dossier import mask, one_line
 from ivrbot.model.call import CallId
-from ivrbot.model.events import CallEvent, EventType, JsonValue
+from ivrbot.model.events import CallEvent, EventType, JsonValue, as_talked
 from ivrbot.model.people import Person, Right
 from ivrbot.model.quality import QualityScore, Sampled
 from ivrbot.storage.quality import QualityBook
@@ -260,7 +260,7 @@ def rows_of(sample: Sequence[Sampled], scores: Sequence[QualityScore], who: str)
 
 def lines_of(events: Sequence[CallEvent]) -> list[tuple[str, str]]:
     """What was said: (who, masked text), in order."""
-    said = [(_who(event), str(event.data.get("text", ""))) for event in events if event.type in _SAID]
+    said = [(_who(event), str(event.data.get("text", ""))) for event in as_talked(events) if event.type in _SAID]
     return [(who, text) for who, text in said if text]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from ivrbot.model.events import CallEvent, EventType
+from ivrbot.model.events import CallEvent, EventType, as_talked
 from ivrbot.web.saying import Say
 
 Who = Literal["bot", "caller", "operator", "mark"]
@@ -90,7 +90,7 @@ def timeline(events: Sequence[CallEvent], words: Words) -> list[Line]:
         words: of the page.
     """
     lines: list[Line] = []
-    for event in events:
+    for event in as_talked(events):
         if event.type is EventType.RESPONSE_GAP:
             _put_gap(lines, event)
         elif event.type is EventType.BANK_REPLIED and _answered(lines, event, words):
@@ -367,6 +367,7 @@ _TELLERS: Final[Mapping[EventType, Callable[[CallEvent, Words], Line]]] = {
     EventType.NO_MATCH: _plain("warn"),
     EventType.BARGE_IN: _plain("info"),
     EventType.FALSE_BARGE_IN: _plain("warn"),
+    EventType.TURN_RESUMED: _plain("info"),
     EventType.TOPIC_STATED: _topic,
     EventType.ASSIGNED: _assigned,
     EventType.AUTHENTICATION: _authentication,

@@ -47,6 +47,8 @@ class ScriptedCaller:
         on_listen: called before each turn.
         on_say: called with each text that was said.
         voice: what each spoken turn sounds like to whoever shares the turns; "" for a caller who types.
+        prepared: texts that were to be made ready, request by request.
+        goes_on: he is speaking again.
     """
 
     def __init__(self, turns: Iterable[Turn]) -> None:
@@ -62,6 +64,8 @@ class ScriptedCaller:
         self.closed = 0
         self.finished = 0
         self.gone = False
+        self.prepared: list[list[str]] = []
+        self.goes_on = False
         self._now_ms = 0
         self.tape: Tape = NOTHING
         self.voice = Pcm(b"")
@@ -77,6 +81,9 @@ class ScriptedCaller:
 
     def speak_in(self, language: Language) -> None:
         self.cut_short = False
+
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
+        self.prepared.append([utterance.text for utterance in utterances])
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         if self.gone:

@@ -110,6 +110,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "event_no_match": both("Not understood", "Не понято"),
     "event_barge_in": both("The caller interrupts the bot", "Клиент перебивает робота"),
     "event_false_barge_in": both("Noise stopped the bot for a moment", "Робота на миг остановил шум"),
+    "event_turn_resumed": both("The caller goes on after a pause", "Клиент продолжает после паузы"),
     "event_topic_stated": both("Topic: {topic}", "Тема: {topic}"),
     "event_assigned": both("To {route}", "Дальше: {route}"),
     "event_authentication": both("Identity: {status}", "Личность: {status}"),
