@@ -13,6 +13,7 @@ from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
+from ivrbot.model.capacity import Ease
 from ivrbot.model.speech import Expect, Language, Partial, Transcript
 
 SOUND = Pcm(b"\x10\x27\xf0\xd8" * 8000)  # 2 s
@@ -209,3 +210,32 @@ async def test_a_damaged_model_is_an_error(tmp_path: Path) -> None:
     engine = WhisperEngine(tmp_path)
     with pytest.raises(EngineUnavailable, match="models pull"):
         await engine.start()
+
+
+async def test_under_load_doubt_is_not_read_again_but_secrets_are() -> None:
+    doubtful = [reading("заплакать", -0.9), reading("черёмуха", -0.3), reading("черёмуха", -0.4)]
+    model = ScriptedModel(*doubtful)
+    async with engine_on(model) as engine:
+        engine.pool.ease = Ease.NO_SECOND_PASSES
+        assert (await read(engine)).text == "заплакать"
+        assert (await read(engine, Expect.SECRET)).text == "черёмуха"
+    assert [options.hypotheses for options in model.options] == [1, 5, 5]
+
+
+@pytest.mark.parametrize(("ease", "hypotheses"), [(Ease.NO_PARTIALS, 5), (Ease.NO_SECOND_PASSES, 1)])
+async def test_under_load_a_yes_is_not_searched_widely(ease: Ease, hypotheses: int) -> None:
+    model = ScriptedModel(reading("да"))
+    async with engine_on(model) as engine:
+        engine.pool.ease = ease
+        await read(engine, Expect.YES_NO)
+    assert model.options[0].hypotheses == hypotheses
+
+
+async def test_under_load_nothing_is_guessed_within_speech() -> None:
+    async with engine_on(ScriptedModel()) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        assert stream.may_guess()
+        engine.pool.ease = Ease.NO_DIPS
+        assert not stream.may_guess()
+        stream.close()

@@ -26,6 +26,7 @@ from ivrbot.config import CapacitySettings
 from ivrbot.metrics import REGISTRY
 from ivrbot.model.capacity import Ease, RecogniserFigures
 from tests.fakes.waiting import until
+from tests.unit.web_fixture import open_site
 
 BARS = StrainBars(wait_s=0.15, processor=0.9, lag_s=0.1)
 IDLE = StrainLook(0.0, 0.1, 0.001)
@@ -325,3 +326,19 @@ def test_memory_and_processors_are_those_of_the_container(tmp_path: Path) -> Non
 
 def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "none", tmp_path) is None
+
+
+# --- the health page ---
+
+
+async def test_the_health_page_says_what_is_left_out_and_why_callers_go_to_operators(tmp_path: Path) -> None:
+    machine, pool = Machine(free=1024, late_s=1.0), Pool()
+    watched = watch(machine, pool)
+    looks(watched, machine, 4)
+    async with open_site(tmp_path) as site:
+        assert await site.get("/readyz") == (200, "ready\n")
+        object.__setattr__(site.parts, "load", watched)
+        assert await site.get("/readyz") == (
+            200,
+            "ready\nload: left out: partials, second_passes\nload: callers go to operators: memory\n",
+        )
