@@ -29,7 +29,7 @@ from ivrbot.call.router import DRAINING
 from ivrbot.call.shared_door import SharedDesk
 from ivrbot.config import SIMULATED_MARK, Settings, make_data_dir
 from ivrbot.errors import ConfigError, Problem
-from ivrbot.peers import Job, TeamMember, forget_places
+from ivrbot.peers.member import Job, TeamMember, forget_places
 from ivrbot.ports import NluEngine
 from ivrbot.priority import BESIDE, give_way
 from ivrbot.rollout.forecasting.workload import staffing_outlook
@@ -38,7 +38,6 @@ from ivrbot.seat import Seat, seat_here
 from ivrbot.secretfile import read_secret
 from ivrbot.storage.activity import ActivityLog
 from ivrbot.storage.audit_rows import AuditTrail
-from ivrbot.storage.call_places import CallPlaces
 from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.leases import Leadership
 from ivrbot.storage.people import PeopleBook
@@ -162,7 +161,7 @@ async def _answer_calls(
             headroom=load.refuses,
         )
         core.parts.router.watch(
-            lambda: {call.registration.call_id for call in desk.live},
+            lambda: desk.live_anywhere,
             lambda: what_ails(asr_down=hearing.down, storing=core.recorder.storing, ready=desk.ready),
         )
         pacer, dialler = Pacer(), upkeep.callback_dialler(core)
@@ -217,9 +216,8 @@ async def _answer_calls(
             once["call-backs"] = partial(upkeep.dial_callbacks, dialler)
         member = None
         if isinstance(desk, SharedDesk) and seat is not None:
-            places = CallPlaces(core.store, seat.node, seat.name, time.monotonic)
             once["places"] = partial(forget_places, desk)
-            member = TeamMember(seat, desk, places, gateway, web, once, settings.call.max_calls)
+            member = TeamMember(seat, desk, core, gateway, web, once)
         background = [
             group.create_task(vitals.run(), name="vitals"),
             group.create_task(load.run(), name="load"),
@@ -233,6 +231,7 @@ async def _answer_calls(
                 life.begin()
                 orders = member.follow_orders(group, partial(_greet, core, life))
                 background.append(group.create_task(orders, name="orders"))
+                background.append(group.create_task(member.keep_in_touch(), name="peers"))
             else:
                 background += [group.create_task(job(), name=name) for name, job in once.items()]
                 media_port = await gateway.start()

@@ -46,7 +46,7 @@ class EventJournal:
         try:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            block = (b"\n" if torn else b"") + b"".join(_line(event) for event in events)
+            block = (b"\n" if torn else b"") + b"".join(line_of(event) for event in events)
             try:
                 _write_all(descriptor, block)
                 os.fsync(descriptor)
@@ -70,7 +70,7 @@ class EventJournal:
             file.seek(offset)
             while len(events) < limit and (line := file.readline()):
                 offset += len(line)
-                event = _event(line)
+                event = event_of(line)
                 if event is not None:
                     events.append(event)
                 elif line.strip():
@@ -82,7 +82,8 @@ class EventJournal:
         self.path.unlink(missing_ok=True)
 
 
-def _line(event: CallEvent) -> bytes:
+def line_of(event: CallEvent) -> bytes:
+    """An event as a line of JSON, with its line break."""
     row = {
         "call_id": event.call_id,
         "seq": event.seq,
@@ -94,7 +95,7 @@ def _line(event: CallEvent) -> bytes:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _event(line: bytes) -> CallEvent | None:
+def event_of(line: bytes) -> CallEvent | None:
     """An event from a line, None when it is torn."""
     try:
         row: dict[str, Any] = json.loads(line)

@@ -66,6 +66,7 @@ class Recorder:
         self._queue: deque[CallEvent] = deque()
         self._next_seq: OrderedDict[CallId, int] = OrderedDict()
         self._subscriptions: list[Subscription] = []
+        self._tell: Callable[[CallEvent], None] = lambda _: None
         self._news = asyncio.Event()
         self._hurry = asyncio.Event()
         self._stop = asyncio.Event()
@@ -128,9 +129,18 @@ class Recorder:
             self._news.set()
             if len(self._queue) >= GROUP_EVENTS:
                 self._hurry.set()
+        self.show(event)
+        self._tell(event)
+        return event
+
+    def pass_on(self, tell: Callable[[CallEvent], None]) -> None:
+        """Tell other workers' views of every event from now on; `tell` returns at once and never raises."""
+        self._tell = tell
+
+    def show(self, event: CallEvent) -> None:
+        """Show live views here an event that is stored by whoever has emitted it."""
         for subscription in tuple(self._subscriptions):
             subscription.put(event)
-        return event
 
     async def resume(self, call_id: CallId) -> None:
         """Continue the numbering of a call that an earlier process began.

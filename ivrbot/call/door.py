@@ -127,6 +127,11 @@ class CallDesk:
         return tuple(self._live.values())
 
     @property
+    def live_anywhere(self) -> set[str]:
+        """Ids of calls under way, in whichever worker."""
+        return set(self._live)
+
+    @property
     def ready(self) -> bool:
         """New calls are taken."""
         return self._group is not None and not self._draining

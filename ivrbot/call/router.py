@@ -99,6 +99,16 @@ class Router:
             self._places.watch(live)
         self._healthy = healthy
 
+    def share(self, elsewhere: Callable[[], Collection[tuple[str, str]]]) -> None:
+        """Count places with the bot, by call and branch, that other workers hold as well."""
+        if self._places is not None:
+            self._places.share(elsewhere)
+
+    @property
+    def held(self) -> Collection[tuple[str, str]]:
+        """Places with the bot that this process holds, by call and branch."""
+        return self._places.held if self._places is not None else ()
+
     @property
     def plan(self) -> Plan:
         """The plan in force."""

@@ -53,28 +53,54 @@ class Places(Protocol):
         ...
 
 
+class Others(Protocol):
+    """The other workers; see `ivrbot.peers`."""
+
+    def live(self) -> Collection[str]:
+        """Ids of calls that they have."""
+        ...
+
+    def are_able(self) -> bool:
+        """One of them has the strength for one more call."""
+        ...
+
+    def room(self, most: int) -> int:
+        """Of so many calls at once, how many the workers that live can serve together, this one included."""
+        ...
+
+
 class SharedDesk(CallDesk):
     """Implements `ports.CallDoor`; one in each of several workers. Made like `CallDesk`, then `share`d."""
 
     _places: Places
-    _room: Callable[[], int]
-    _elsewhere: Callable[[], Collection[str]]
+    _others: Others
+    _changed: Callable[[], None]
 
-    def share(self, places: Places, room: Callable[[], int], elsewhere: Callable[[], Collection[str]]) -> None:
+    def share(self, places: Places, others: Others, changed: Callable[[], None]) -> None:
         """Before anybody comes.
 
         Args:
             places: of all workers.
-            room: for so many calls at once in all workers that live.
-            elsewhere: ids of calls in other workers.
+            others: the other workers.
+            changed: told whenever a call comes or goes.
         """
-        self._places, self._room, self._elsewhere = places, room, elsewhere
+        self._places, self._others, self._changed = places, others, changed
         self._announced: dict[CallId, float] = {}
+
+    @property
+    def able(self) -> bool:
+        """This worker takes new calls, and has the strength for one more."""
+        return self.ready and self._headroom() is None
+
+    @property
+    def live_anywhere(self) -> set[str]:
+        """Ids of calls under way, in whichever worker."""
+        return {*self._live, *self._others.live()}
 
     @property
     def expected(self) -> int:
         """Calls announced here whose leg has not come to any worker."""
-        arrived, now_s = {*self._live, *self._elsewhere()}, time.monotonic()
+        arrived, now_s = self.live_anywhere, time.monotonic()
         waiting = self._announced.items()
         self._announced = {
             name: at_s for name, at_s in waiting if name not in arrived and now_s - at_s < REGISTRATION_S
@@ -83,14 +109,12 @@ class SharedDesk(CallDesk):
 
     async def register(self, registration: CallRegistration) -> bool:
         """Expect a call, in whichever worker (see `CallDesk.register`)."""
-        # The leg may come to any worker, and calls spread evenly: what is measured here holds for the others.
         why = self._headroom() if self.ready else Refusal.NOT_READY
-        if why is not None:
+        if why is Refusal.NOT_READY or (why is not None and not self._others.are_able()):
             return send_away(why)
+        most = self._others.room(self._settings.max_calls)
         try:
-            room = await self._places.announce(
-                registration, self._parts.now(), most=self._room(), wait_s=REGISTRATION_S
-            )
+            room = await self._places.announce(registration, self._parts.now(), most=most, wait_s=REGISTRATION_S)
         except StorageConflict as error:
             raise LegRefused("this call id has been used") from error
         except StorageError as error:
@@ -124,6 +148,7 @@ class SharedDesk(CallDesk):
         unknown = CallRegistration(leg.call_id)
         self._live[leg.call_id] = LiveCall(unknown, self.language_of(unknown), time.time())
         self._empty.clear()
+        self._changed()
         metrics.CALLS_ACTIVE.set(len(self._live))
         self._group.create_task(self._let_in(leg.call_id, channel), name=f"call-{leg.call_id}")
         return channel
@@ -155,6 +180,7 @@ class SharedDesk(CallDesk):
             expected = _Expected(registration, 0.0, decided=claim.decided, topic=claim.topic)
             await self._hold(expected, language, channel)
         finally:
+            self._changed()
             try:
                 await self._places.leave(call_id)
             except StorageError as error:
@@ -178,6 +204,7 @@ class SharedDesk(CallDesk):
         metrics.CALLS_ACTIVE.set(len(self._live))
         if not self._live:
             self._empty.set()
+        self._changed()
 
     def _note_registered(self, registration: CallRegistration) -> None:
         data: dict[str, JsonValue] = {

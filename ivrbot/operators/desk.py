@@ -77,6 +77,7 @@ class OperatorDesk:
         self._now = now
         self._recent: deque[Dossier] = deque(maxlen=KEPT)
         self._watchers: list[Callable[[Dossier], None]] = []
+        self._tell: Callable[[Dossier, Sequence[str]], None] = lambda *_: None
         self._by_channel: dict[str, str] = {}
         self._phones: dict[str, dict[str, PhoneState]] = {}
         self._screens: int | None = None
@@ -109,6 +110,21 @@ class OperatorDesk:
         """Be told of every dossier; gives the function that ends it."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
+
+    def pass_on(self, tell: Callable[[Dossier, Sequence[str]], None]) -> None:
+        """Tell other workers' screens of every dossier, and of the channels of its caller; returns at once."""
+        self._tell = tell
+
+    def show(self, dossier: Dossier, channels: Sequence[str] = ()) -> None:
+        """Show a dossier, of this worker or of another, on every screen that is open here.
+
+        Args:
+            dossier: of a caller.
+            channels: by which a PBX knows him.
+        """
+        for channel in channels:
+            self._by_channel[channel] = dossier.dossier_id
+        self._show(dossier)
 
     # --- who is there ---------------------------------------------------------------------------------
 
@@ -151,7 +167,7 @@ class OperatorDesk:
 
     async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
         """Leave topic and queue with the PBX; a slow PBX does not hold the call up."""
-        await self._tell(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
+        await self._set_variables(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
 
     async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
         """Remember since when he waits; only where the PBX tells who came before him, and can put him there."""
@@ -173,10 +189,8 @@ class OperatorDesk:
     async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
         """Store the dossier and what the PBX is to do, then tell everybody."""
         outcome = CallOutcome("transfer", dossier.queue, dossier.topic, dossier.dossier_id, dossier.priority)
-        for channel in (registration.uniqueid, registration.linkedid):
-            if channel:
-                self._by_channel[channel] = dossier.dossier_id
-        self._show(dossier)
+        channels = [channel for channel in (registration.uniqueid, registration.linkedid) if channel]
+        self.show(dossier, channels)
         known = {
             "__BOT_DOSSIER": dossier.dossier_id,
             "__BOT_QUEUE": dossier.queue,
@@ -185,8 +199,9 @@ class OperatorDesk:
             "__BOT_LANGUAGE": dossier.language,
         } | ({"__BOT_RECORDED": "yes"} if self._recorded else {})
         known |= await self._place(registration, dossier.queue)
-        await self._tell(registration.channel, known)
+        await self._set_variables(registration.channel, known)
         await self._calls.save_dossier(dossier)
+        self._tell(dossier, channels)
         await self._calls.save_outcome(registration.call_id, outcome)
         return outcome
 
@@ -212,12 +227,14 @@ class OperatorDesk:
         outcome = CallOutcome("callback", "", dossier.topic, dossier.dossier_id)
         await self._calls.save_outcome(registration.call_id, outcome)
         self._show(dossier)
+        self._tell(dossier, ())
 
     async def alarm(self, dossier: Dossier) -> None:
         """Show it on every open desk of its queue, and keep it."""
         self._show(dossier)
         try:
             await self._calls.save_dossier(dossier)
+            self._tell(dossier, ())
         except StorageError as error:
             log.error("an alarm could not be stored: %s", error.code)
 
@@ -237,7 +254,7 @@ class OperatorDesk:
             except Exception:  # a screen that broke must not keep the caller from his operator
                 log.exception("a dossier's watcher failed")
 
-    async def _tell(self, channel: str, variables: dict[str, str]) -> None:
+    async def _set_variables(self, channel: str, variables: dict[str, str]) -> None:
         if not channel or not self._pbxs:
             return
         try:

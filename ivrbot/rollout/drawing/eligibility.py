@@ -22,7 +22,7 @@ class _Place:
 
 
 class Places:
-    """Room for calls with the bot, in one process. Taking is atomic: nothing is awaited between look and take.
+    """Room for calls with the bot, as one process sees it. Taking is atomic: nothing is awaited in it.
 
     A place is given back when the draw says operator (`give_back`), when its call is no longer live, or, when it
     never was, after `UNOPENED_S`.
@@ -36,6 +36,17 @@ class Places:
         self._clock_s = clock_s
         self._live = live
         self._held: dict[tuple[str, str], _Place] = {}
+        self._elsewhere: Callable[[], Collection[tuple[str, str]]] = tuple
+
+    @property
+    def held(self) -> Collection[tuple[str, str]]:
+        """Places taken here: call and branch."""
+        self._sweep()
+        return tuple(self._held)
+
+    def share(self, elsewhere: Callable[[], Collection[tuple[str, str]]]) -> None:
+        """Count what other workers hold as well; as they have told it, so two may take the last place at once."""
+        self._elsewhere = elsewhere
 
     def watch(self, live: Callable[[], Collection[str]]) -> None:
         """Learn of live calls from now on."""
@@ -57,8 +68,9 @@ class Places:
         self._sweep()
         if (call_id, branch) in self._held:
             return ""
-        calls = {held for held, _ in self._held}
-        here = sum(1 for _, name in self._held if name == branch)
+        taken = {*self._held, *self._elsewhere()}
+        calls = {held for held, _ in taken}
+        here = sum(1 for _, name in taken if name == branch)
         if here >= most_in_branch or (call_id not in calls and len(calls) >= most):
             return "cap"
         self._held[call_id, branch] = _Place(self._clock_s(), in_call)

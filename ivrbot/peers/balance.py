@@ -1,0 +1,54 @@
+"""Which worker takes the next connection: the one with the fewest calls that has the room and strength for more.
+
+Takes what workers say of themselves, gives yes or no. Pure: the clock is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+FRESH_S: Final = 1.5
+"""What a worker has not said again for so long is not counted on: it may be stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a worker says of its calls.
+
+    Attributes:
+        live: ids of calls that it has.
+        held: places with the bot, by call and branch (see `rollout.drawing.eligibility`).
+        able: it takes new calls, and has the strength for one more.
+        at_s: when this was said, monotonic.
+    """
+
+    live: tuple[str, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    able: bool = True
+    at_s: float = 0.0
+
+
+def fresh(loads: Iterable[Load], now_s: float) -> list[Load]:
+    """Loads that can be counted on."""
+    return [load for load in loads if now_s - load.at_s <= FRESH_S]
+
+
+def takes_next(own: Load, others: Collection[Load], most: int, now_s: float) -> bool:
+    """Whether this worker takes the next connection that comes.
+
+    Somebody always does: a connection that nobody takes is a caller who hears nothing, and is refused too late.
+
+    Args:
+        own: of this worker.
+        others: of the others, as last heard.
+        most: calls that are one worker's part.
+        now_s: monotonic.
+    """
+    ready = [load for load in fresh(others, now_s) if load.able and len(load.live) < most]
+    if not ready:
+        return True
+    if not own.able or len(own.live) >= most:
+        return False
+    return len(own.live) <= min(len(load.live) for load in ready)
