@@ -111,7 +111,7 @@ class _WatchedStream:
         number = self._asked
         try:
             transcript = await self._stream.decode()
-        except EngineError:
+        except Exception:
             # One that a newer decode or the end of the utterance has overtaken says nothing about the engine.
             if number == self._asked and not self._closed:
                 self._watch.note(self._language, failed=True)

@@ -4,18 +4,19 @@ Takes loaded instances and jobs, gives results on the event loop. Policy: as man
 at most `max_waiting` wait, in the order of `fairness` (who is waited for first, calls share alike); when one too
 many comes the least wanted is refused at once (a caller is better served by his keypad than by a queue); a job
 past its deadline raises EngineTimeout and its late result is dropped, its instance is free again only when the
-library has really let go of it. Optional jobs (partials) run on idle instances only and never wait. Under load
-some kinds of them are left out altogether (`ease`).
+library has really let go of it; where it does not let go, another instance is made in its place. Optional jobs
+(partials) run on idle instances only and never wait. Under load some kinds of them are left out (`ease`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from ivrbot.asr.fairness import FairQueue, Job, JobKind, allowed
 from ivrbot.errors import EngineTimeout, EngineUnavailable
@@ -25,8 +26,15 @@ from ivrbot.priority import MODELS, give_way
 InstanceT = TypeVar("InstanceT")
 ResultT = TypeVar("ResultT")
 
+log = logging.getLogger(__name__)
+
 EXPECTED_S: Final = 0.1
 """What a job is thought to take before one has ended."""
+STUCK_S: Final = 5.0
+"""A job that nobody waits for any more may go on for so long; then its instance counts as lost."""
+MOST_REPLACED: Final = 8
+"""Each takes a thread, and memory: a library that hangs so often needs its process replaced."""
+CLOSE_S: Final = 10.0
 LATEST_COUNTS: Final = 0.2
 """Weight of the latest job in the running figure of what jobs of its kind take."""
 
@@ -42,6 +50,7 @@ class Load:
         last_queue_ms: time the latest job waited for an instance.
         max_queue_ms: longest such time.
         dropped_ms: sound dropped because an utterance outgrew its limit.
+        replaced: instances that hung, and for which another one was made.
     """
 
     jobs: int = 0
@@ -50,6 +59,7 @@ class Load:
     last_queue_ms: float = 0.0
     max_queue_ms: float = 0.0
     dropped_ms: int = 0
+    replaced: int = 0
 
 
 class WorkerPool(Generic[InstanceT]):
@@ -73,6 +83,11 @@ class WorkerPool(Generic[InstanceT]):
         self._queue = FairQueue(max_waiting)
         self._waiters: dict[Job, asyncio.Future[InstanceT]] = {}
         self._executor: ThreadPoolExecutor | None = None
+        self._make: Callable[[], InstanceT] | None = None
+        self._count = 0
+        self._running: dict[asyncio.Future[Any], InstanceT] = {}
+        self._lost: set[asyncio.Future[Any]] = set()
+        self._spare: list[InstanceT] = []
         self._expected_s: dict[JobKind, float] = {}
         self._tally = _Tally()
         self.load = Load()
@@ -85,8 +100,10 @@ class WorkerPool(Generic[InstanceT]):
         Raises:
             EngineUnavailable: from `make`.
         """
-        executor = ThreadPoolExecutor(count, f"asr-{self._engine}", initializer=give_way, initargs=(MODELS,))
-        self._executor = executor
+        # Threads are made when they are needed: more than there are instances only in place of some that hang.
+        threads = count + MOST_REPLACED
+        executor = ThreadPoolExecutor(threads, f"asr-{self._engine}", initializer=give_way, initargs=(MODELS,))
+        self._executor, self._make, self._count = executor, make, count
         loop = asyncio.get_running_loop()
         try:
             for _ in range(count):
@@ -116,7 +133,7 @@ class WorkerPool(Generic[InstanceT]):
         """What happened since this was asked last; for one asker."""
         tally, self._tally = self._tally, _Tally()
         return RecogniserFigures(
-            instances=len(self._all),
+            instances=self._count,
             asked=tally.asked,
             reads=tally.reads,
             waited_s=tally.waited_s,
@@ -174,18 +191,23 @@ class WorkerPool(Generic[InstanceT]):
         return await self._run_on(self._idle.pop(), job, asked)
 
     async def close(self, free: Callable[[InstanceT], None]) -> None:
-        """Wait for running jobs, then free every instance. Idempotent."""
+        """Wait for running jobs, but not for ever, then free every instance that nothing uses. Idempotent."""
         executor, self._executor = self._executor, None
         for waiter in self._waiters.values():
             if not waiter.done():
                 waiter.set_exception(EngineUnavailable(f"{self._engine} is closed"))
         if executor is None:
             return
-        await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
+        running = [future for future in self._running if future not in self._lost]
+        if running:
+            await asyncio.wait(running, timeout=CLOSE_S)
+        in_use = {id(instance) for instance in self._running.values() if instance is not None}
+        await asyncio.to_thread(executor.shutdown, wait=not self._running, cancel_futures=True)
         for instance in self._all:
-            free(instance)
-        self._all.clear()
-        self._idle.clear()
+            if id(instance) not in in_use:
+                free(instance)
+        for instances in (self._all, self._idle, self._spare):
+            instances.clear()
 
     def _asked(self, kind: JobKind, wanted: Wanted | None, deadline_s: float) -> Job:
         wanted = wanted or wanted_var.get() or Wanted()
@@ -236,10 +258,40 @@ class WorkerPool(Generic[InstanceT]):
             raise EngineUnavailable(f"{self._engine} is closed")
         self.load.jobs += 1
         future = asyncio.get_running_loop().run_in_executor(self._executor, timed, instance)
+        self._running[future] = instance
         future.add_done_callback(lambda done: self._job_done(instance, done, asked))
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        finally:
+            if not future.done():
+                asyncio.get_running_loop().call_later(STUCK_S, self._replace, future)
+
+    def _replace(self, future: asyncio.Future[Any]) -> None:
+        """A job that nobody waits for has had its time: put another instance in the place of the one it holds."""
+        if future.done() or self._executor is None or self._make is None:
+            return
+        if len(self._lost) >= MOST_REPLACED:
+            log.error("%s hangs again and again; no more instances are made", self._engine)
+            return
+        log.error("%s hangs: another instance takes over", self._engine)
+        self._lost.add(future)
+        self.load.replaced += 1
+        if self._spare:
+            self._release(self._spare.pop())
+            return
+        asyncio.get_running_loop().run_in_executor(self._executor, self._make).add_done_callback(self._replaced)
+
+    def _replaced(self, made: asyncio.Future[InstanceT]) -> None:
+        if made.cancelled():
+            return
+        if (error := made.exception()) is not None:
+            log.error("%s could not be loaded again: %s", self._engine, error)
+        elif self._executor is not None:
+            self._all.append(made.result())
+            self._release(made.result())
 
     def _job_done(self, instance: InstanceT, done: asyncio.Future[ResultT], asked: Job) -> None:
+        del self._running[done]
         if not done.cancelled():
             # Marks the error of a dropped late result as seen.
             done.exception()
@@ -247,6 +299,11 @@ class WorkerPool(Generic[InstanceT]):
         before_s = self._expected_s.get(asked.kind, asked.used_s)
         self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
         self._queue.finish(asked)
+        if done in self._lost:
+            # Its place is taken: it waits until another one hangs.
+            self._lost.discard(done)
+            self._spare.append(instance)
+            return
         self._release(instance)
 
     def _release(self, instance: InstanceT) -> None:

@@ -17,6 +17,10 @@ MAX_CHARACTERS: Final = 5000
 _MS_PER_LETTER: Final = 18
 """Quick speech has 20 letters a second (50 ms each); less than 18 ms a letter means that some were left out."""
 
+_MOST_MS_PER_LETTER: Final = 700
+"""A figure may be a long word."""
+_MOST_MS_BESIDE: Final = 3000
+
 _PHRASE_PAUSE_MS: Final = {".": 320, "!": 320, "?": 320, "…": 320, ":": 220, ";": 220, "—": 180, ",": 160}
 _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
@@ -46,6 +50,11 @@ def is_pronounceable(text: str) -> bool:
 def least_ms(text: str) -> int:
     """Shortest credible sound of a text, in milliseconds; below it the engine has left words out."""
     return _MS_PER_LETTER * sum(c.isalnum() for c in text)
+
+
+def most_ms(text: str) -> int:
+    """Longest credible sound of a text, in milliseconds; beyond it the engine does not stop."""
+    return _MOST_MS_BESIDE + _MOST_MS_PER_LETTER * len(text)
 
 
 def pause_between_ms(left: str, right: str, within_ms: int) -> int:

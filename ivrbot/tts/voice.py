@@ -1,24 +1,28 @@
 """The bot's mouth: every piece of an utterance from a recording, else from a live engine fit for it.
 
 Takes utterances, gives 8 kHz PCM16 phrase by phrase with natural pauses between pieces. Pieces that need a live
-engine are spoken before the first sound leaves, so that an engine's failure never cuts a sentence in half.
+engine are spoken before the first sound leaves, so that an engine's failure never cuts a sentence in half. An
+engine that hangs or has died is left alone for a while: nobody else waits for it, and what it would say goes to an
+operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Final
 
-from ivrbot.errors import EngineUnavailable
+from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
 from ivrbot.language.verbalise import say_digits
-from ivrbot.model.audio import Pcm, silence
+from ivrbot.model.audio import Pcm, duration_ms, silence
 from ivrbot.model.dialogue import Piece, Utterance
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.ports import TtsEngine
 from ivrbot.tts.choose import name_for
 from ivrbot.tts.loudness import trim
 from ivrbot.tts.prompts import PromptStore
-from ivrbot.tts.text import is_pronounceable, pause_between_ms
+from ivrbot.tts.text import is_pronounceable, most_ms, pause_between_ms
 
 WITHIN_NUMBER_MS: Final = 30
 """Between the words of a number, on top of the recordings' own margins; with more, a number falls apart."""
@@ -30,6 +34,11 @@ AFTER_VALUE_MS: Final = 160
 """Between a value and running text: the pause of a comma, so that the value stands by itself."""
 BETWEEN_PHRASES_MS: Final = 120
 """Between two pieces of running text."""
+
+PATIENCE_S: Final = 4.0
+"""For the next stretch of live sound; a caller meanwhile hears that something is being done."""
+REST_S: Final = 20.0
+"""How long after a failure nobody's sentence is given to the live engine."""
 
 _NOT_FOR_FIGURES: Final = frozenset({("pyttsx3", "ru")})
 """Engines whose figures are not understood on the telephone: amounts and digits go to an operator instead."""
@@ -45,11 +54,19 @@ class BankVoice:
     Args:
         stores: recordings by language; a language may lack.
         engine: started live engine, or None.
+        clock_s: monotonic seconds.
     """
 
-    def __init__(self, stores: Mapping[Language, PromptStore], engine: TtsEngine | None = None) -> None:
+    def __init__(
+        self,
+        stores: Mapping[Language, PromptStore],
+        engine: TtsEngine | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stores = dict(stores)
         self._engine = engine
+        self._clock_s = clock_s
+        self._rests_until_s: dict[Language, float] = {}
 
     def can_speak(self, utterance: Utterance) -> bool:
         """Whether every piece has a recording or an engine fit to speak it."""
@@ -88,6 +105,8 @@ class BankVoice:
     def _live(self, piece: Piece, language: Language) -> bool:
         if self._engine is None or language not in self._engine.languages():
             return False
+        if self._clock_s() < self._rests_until_s.get(language, 0.0):
+            return False
         figures = piece.kind == "fragment" or any(c.isdigit() for c in piece.text)
         return not (figures and (name_for(self._engine, language), language) in _NOT_FOR_FIGURES)
 
@@ -98,9 +117,33 @@ class BankVoice:
             return recorded
         return trim(Pcm(b"".join([pcm async for pcm in self._engine_stream(piece.text, language)])))
 
-    def _engine_stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+    async def _engine_stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+        """Live sound, as long as it comes and ends."""
         assert self._engine is not None
-        return self._engine.stream(text, language)
+        stream = aiter(self._engine.stream(text, language))
+        made_ms = 0
+        try:
+            while True:
+                async with asyncio.timeout(PATIENCE_S):
+                    pcm = await anext(stream, None)
+                if pcm is None:
+                    return
+                made_ms += duration_ms(pcm)
+                if made_ms > most_ms(text):
+                    raise EngineBadOutput(f"the live voice does not stop: {made_ms} ms for {len(text)} characters")
+                yield pcm
+        except EngineBadOutput:
+            raise  # that was this text; the next may well be spoken
+        except Exception as error:
+            self._rests_until_s[language] = self._clock_s() + REST_S
+            if isinstance(error, EngineError):
+                raise
+            if isinstance(error, TimeoutError):
+                raise EngineTimeout(f"no live sound for {PATIENCE_S:g} s") from error
+            raise EngineBadOutput(f"the live voice broke ({type(error).__name__})") from error
+        finally:
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
 
 
 def _pause_ms(left: Piece, right: Piece, language: Language) -> int:

@@ -19,9 +19,12 @@ from typing import cast
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
+from ivrbot.model.audio import SAMPLE_BYTES
 from ivrbot.tts.worker_process import DONE, ERROR, FRAME_HEAD, READY, REQUEST_HEAD, SOUND
 
 _TRIES = 3
+_MOST_FRAME_BYTES = 4 << 20
+"""More is no sound of a sentence, and no message."""
 
 
 class _NothingSaidError(Exception):
@@ -105,11 +108,18 @@ class _Process(asyncio.SubprocessProtocol):
         while len(self._buffer) >= FRAME_HEAD.size:
             kind, length = FRAME_HEAD.unpack_from(self._buffer)
             end = FRAME_HEAD.size + length
+            if kind not in {SOUND, READY, DONE, ERROR} or length > _MOST_FRAME_BYTES:
+                self._talks_nonsense()
+                return
             if len(self._buffer) < end:
                 return
             payload = bytes(self._buffer[FRAME_HEAD.size : end])
             del self._buffer[:end]
-            self._on_frame(kind, payload)
+            try:
+                self._on_frame(kind, payload)
+            except (ValueError, KeyError, TypeError, asyncio.InvalidStateError):
+                self._talks_nonsense()
+                return
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -128,7 +138,18 @@ class _Process(asyncio.SubprocessProtocol):
 
     # --- inside ---
 
+    def _talks_nonsense(self) -> None:
+        """What comes is not what was agreed upon: the process is replaced."""
+        self._buffer.clear()
+        job, self._current = self._current, None
+        if job is not None:
+            job.over = True
+            job.out.put_nowait(EngineBadOutput(f"{self._name}: the speech process talks nonsense"))
+        self.kill()
+
     def _on_frame(self, kind: bytes, payload: bytes) -> None:
+        if kind == SOUND and len(payload) % SAMPLE_BYTES:
+            raise ValueError("half a sample")
         if kind == SOUND:
             if self._current is not None and not self._current.over:
                 self._current.begun = True

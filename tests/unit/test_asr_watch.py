@@ -129,3 +129,14 @@ async def test_what_was_overtaken_is_no_failure(clock: Clock, how: str) -> None:
         with pytest.raises(EngineError):
             await first
     assert not down(watch)
+
+
+async def test_a_surprise_of_the_library_is_a_failure_too(watch: AsrWatch, engine: FakeAsr) -> None:
+    for _ in range(FAILURES):
+        stream = watch.hearing("ru").open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(Pcm(bytes(320)))
+        engine.failures.append(TypeError("garbage"))
+        with pytest.raises(TypeError):
+            await stream.decode()
+        stream.close()
+    assert down(watch)

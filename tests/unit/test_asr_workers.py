@@ -221,3 +221,66 @@ async def test_figures_tell_what_happened_since_they_were_taken(pool: WorkerPool
     assert after.busy_s >= after.served_s > 0
     assert after.longest_wait_s == after.waited_s > 0
     assert pool.take_figures().busy_s == 0
+
+
+async def test_an_instance_that_hangs_is_replaced(
+    pool: WorkerPool[int], monkeypatch: pytest.MonkeyPatch, freed: list[int]
+) -> None:
+    monkeypatch.setattr("ivrbot.asr.workers.STUCK_S", 0.01)
+    gate = Gate()
+    for _ in range(2):
+        with pytest.raises(EngineTimeout):
+            await pool.run(gate, 0.02)
+    await until(lambda: pool.idle == 2)
+    assert pool.load.replaced == 2
+    assert {await pool.run(lambda instance: instance, LONG_S) for _ in range(2)} <= {2, 3}
+    assert pool.take_figures().instances == 2
+    gate.open()
+    # What comes back late takes the place of the next that hangs; nothing is loaded for that.
+    await until(lambda: len(pool._spare) == 2)
+    again = Gate()
+    with pytest.raises(EngineTimeout):
+        await pool.run(again, 0.02)
+    await until(lambda: pool.idle == 2)
+    assert len(pool._all) == 4
+    again.open()
+    await until(lambda: not pool._running)
+    await pool.close(freed.append)
+    assert sorted(freed) == [0, 1, 2, 3]
+
+
+async def test_a_slow_job_within_its_time_is_left_alone(
+    pool: WorkerPool[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ivrbot.asr.workers.STUCK_S", LONG_S)
+    gate = Gate()
+    with pytest.raises(EngineTimeout):
+        await pool.run(gate, 0.01)
+    gate.open()
+    await until(lambda: pool.idle == 2)
+    assert pool.load.replaced == 0
+
+
+async def test_a_pool_with_a_hanging_instance_closes(
+    pool: WorkerPool[int], monkeypatch: pytest.MonkeyPatch, freed: list[int]
+) -> None:
+    monkeypatch.setattr("ivrbot.asr.workers.CLOSE_S", 0.02)
+    gate = Gate()
+    with pytest.raises(EngineTimeout):
+        await pool.run(gate, 0.01)
+    await pool.close(freed.append)
+    assert len(freed) == 1, "what a thread still uses is not freed under it"
+    gate.open()
+    await until(lambda: not pool._running)
+
+
+async def test_instances_are_not_replaced_for_ever(pool: WorkerPool[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ivrbot.asr.workers.STUCK_S", 0.0)
+    monkeypatch.setattr("ivrbot.asr.workers.MOST_REPLACED", 1)
+    gate = Gate()
+    for _ in range(3):
+        with pytest.raises(EngineTimeout):
+            await pool.run(gate, 0.02)
+    assert pool.load.replaced == 1
+    gate.open()
+    await until(lambda: not pool._running)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from ivrbot.errors import EngineTimeout, EngineUnavailable
+from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
 from ivrbot.language.verbalise import say_digits, say_money
 from ivrbot.model.audio import Pcm, duration_ms
 from ivrbot.model.dialogue import Piece, Utterance
@@ -14,7 +16,7 @@ from ivrbot.model.speech import Language
 from ivrbot.tts.loudness import longest_silence_ms
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.render import render
-from ivrbot.tts.voice import BETWEEN_DIGITS_MS, WITHIN_NUMBER_MS, BankVoice
+from ivrbot.tts.voice import BETWEEN_DIGITS_MS, REST_S, WITHIN_NUMBER_MS, BankVoice
 from tests.fakes.tts import FakeTts
 
 DIGITS = say_digits("4271", "ru")
@@ -96,6 +98,64 @@ async def test_failing_engine_never_cuts_a_sentence_in_half(store: PromptStore) 
         async for pcm in BankVoice({"ru": store}, engine).speak(said):
             heard.append(pcm)
     assert heard == []
+
+
+async def test_an_engine_that_died_is_left_alone_for_a_while(store: PromptStore) -> None:
+    now_s = [0.0]
+    engine = FakeTts()
+    engine.failure = EngineUnavailable("died")
+    said = utterance(Piece("улица Ленина", "free"))
+    voice = BankVoice({"ru": store}, engine, clock_s=lambda: now_s[0])
+    with pytest.raises(EngineUnavailable, match="died"):
+        await chunks(voice, said)
+    engine.failure = None
+    assert not voice.can_speak(said), "the next caller would wait as long"
+    assert voice.can_speak(utterance(Piece("Lenin street", "free"), language="en"))
+    assert voice.can_speak(utterance(Piece("Проверяю.", "static")))
+    now_s[0] = REST_S
+    assert await chunks(voice, said)
+
+
+async def test_a_text_that_cannot_be_spoken_says_nothing_about_the_next(store: PromptStore) -> None:
+    engine = FakeTts()
+    engine.failure = EngineBadOutput("0 ms")
+    said = utterance(Piece("улица Ленина", "free"))
+    voice = BankVoice({"ru": store}, engine)
+    with pytest.raises(EngineBadOutput):
+        await chunks(voice, said)
+    assert voice.can_speak(said)
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"), [(TypeError("garbage"), EngineBadOutput), (EngineTimeout("slow"), EngineTimeout)]
+)
+async def test_whatever_an_engine_raises_is_an_error_that_calls_know(
+    store: PromptStore, failure: Exception, error: type[Exception]
+) -> None:
+    engine = FakeTts()
+    engine.failure = failure
+    with pytest.raises(error):
+        await chunks(BankVoice({"ru": store}, engine), utterance(Piece("улица Ленина", "free")))
+
+
+async def test_an_engine_that_hangs_and_one_that_never_stops(
+    store: PromptStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging(FakeTts):
+        async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+            await asyncio.Event().wait()
+            yield Pcm(b"")
+
+    class Endless(FakeTts):
+        async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+            while True:
+                yield Pcm(bytes(16_000))
+
+    monkeypatch.setattr("ivrbot.tts.voice.PATIENCE_S", 0.01)
+    with pytest.raises(EngineTimeout):
+        await chunks(BankVoice({"ru": store}, Hanging()), utterance(Piece("улица Ленина", "free")))
+    with pytest.raises(EngineBadOutput, match="does not stop"):
+        await chunks(BankVoice({"ru": store}, Endless()), utterance(Piece("улица Ленина", "free")))
 
 
 async def test_language_of_the_engine_counts(store: PromptStore) -> None:
