@@ -29,7 +29,17 @@ from benchmarks.turns import sound
 
 COLUMNS: Final = (
     *("callers", "mode", "calls at once", "turns", "gap p50", "p95", "cut off", "unanswered", "asked again"),
-    *("refused", "why", "left out, share of the time", "server's processors", "memory", "callers' own", "load"),
+    *(
+        "refused",
+        "why",
+        "left out, share of the time",
+        "wait for a recogniser",
+        "loop late by",
+        "server's processors",
+        "memory",
+        "callers' own",
+        "load",
+    ),
 )
 BAR_MS: Final = 1000.0
 
@@ -74,13 +84,26 @@ async def measure(mode: str, lanes: int, options: argparse.Namespace) -> Figures
         for (name, reason), value in counted.items()
         if name == "ivrbot_calls_refused_total" and value
     }
-    return figures(mode, lanes, row, seen, used, why)
+    waits = mean_ms(counted, "ivrbot_asr_queue_seconds"), mean_ms(counted, "ivrbot_loop_lag_seconds")
+    return figures(mode, lanes, row, seen, (used, waits), why)
+
+
+def mean_ms(counted: dict[tuple[str, str], float], histogram: str) -> float | None:
+    """Mean of a histogram of seconds."""
+    count = counted.get((f"{histogram}_count", ""), 0.0)
+    return 1000 * counted[f"{histogram}_sum", ""] / count if count else None
 
 
 def figures(
-    mode: str, lanes: int, row: Row, seen: Seen, used: tuple[float, float], why: dict[str, int]
+    mode: str,
+    lanes: int,
+    row: Row,
+    seen: Seen,
+    process: tuple[tuple[float, float], tuple[float | None, float | None]],
+    why: dict[str, int],
 ) -> Figures:
-    """What is printed of a row."""
+    """What is printed of a row; `process`: processors of server and callers, mean waits of the server in ms."""
+    used, waits = process
     gaps, turns = list(gaps_ms(row)), len(row.turns)
     p50, p95 = (float(np.percentile(gaps, share)) if gaps else None for share in (50, 95))
     looks = max(1, len(seen.calls))
@@ -92,6 +115,7 @@ def figures(
         *(_share(sum(turn.heard.cut_off for turn in row.turns), turns),),
         *(_share(sum(not turn.heard.answered for turn in row.turns), turns), _share(row.asked_again, turns)),
         *(str(row.refused), f"{reasons}{f' (broken: {broken})' if broken else ''}", left_out or "-"),
+        *(_ms(wait) for wait in waits),
         *(f"{used[0]:.2f}", f"{seen.rss_mb:.0f} MB", f"{used[1]:.2f}", f"{os.getloadavg()[0]:.1f}"),
     ]
     return Figures(cells, p95)
