@@ -345,6 +345,94 @@ async def test_a_flood_of_messages_ends_the_leg(line: SocketLine) -> None:
     assert sink.causes == ["protocol_error"]
 
 
+async def open_by_hand(line: SocketLine) -> tuple[asyncio.StreamWriter, Callable[[str], None]]:
+    """A socket whose reading can be held up and that answers no ping; and a way to send text on it."""
+    port = int(line.url.split(":")[2].removesuffix("/ws"))
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    writer.write(
+        b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: media\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+
+    def tell(text: str) -> None:
+        content = text.encode()
+        # Text, masked (RFC 6455, section 5.2) with zeros, its length in two bytes.
+        writer.write(bytes([0x81, 0x80 | 126]) + len(content).to_bytes(2, "big") + bytes(4) + content)
+
+    return writer, tell
+
+
+def first_words(kind: type[AnyPeer], call_id: CallId) -> list[str]:
+    """What a peer of this kind says first."""
+    said: list[str] = []
+    peer = kind.__new__(kind)
+    peer.send = said.append  # type: ignore[assignment, method-assign]
+    peer.begin(call_id)
+    return said
+
+
+@pytest.mark.parametrize("kind", [Asterisk, Provider])
+async def test_a_half_open_socket_is_closed(kind: type[AnyPeer]) -> None:
+    line = SocketLine(kind, MediaSettings(silent_peer_s=0.3))
+    await line.start()
+    writer, tell = await open_by_hand(line)
+    for text in first_words(kind, new_call_id()):
+        tell(text)
+    await until(lambda: line.door.sinks)
+    await until(lambda: line.open_legs == 0)
+    assert line.door.sinks[0].causes == ["connection_lost"]
+    writer.close()
+    await line.stop()
+
+
+@pytest.mark.parametrize("kind", [Asterisk, Provider])
+async def test_a_peer_that_does_not_read_loses_sound_and_nothing_grows(kind: type[AnyPeer]) -> None:
+    line = SocketLine(kind)
+    await line.start()
+    before = dropped("outbound")
+    writer, tell = await open_by_hand(line)
+    for text in first_words(kind, new_call_id()):
+        tell(text)
+    await until(lambda: line.door.sinks)
+    transport: Any = writer.transport
+    transport.pause_reading()
+    leg: Any = line.door.sinks[0].leg
+    for _ in range(20_000):
+        leg._outbox.play(bytes(FRAME_BYTES))
+        if dropped("outbound") > before:
+            break
+        await asyncio.sleep(0)
+    assert dropped("outbound") > before
+    assert leg.dropped["outbound"] > 0
+    assert leg._outbox._transport.get_write_buffer_size() < 40 * FRAME_BYTES
+    transport.abort()
+    await until(lambda: line.open_legs == 0)
+    await line.stop()
+
+
+async def test_sound_in_bursts_is_heard_in_full_and_keys_in_its_middle(line: SocketLine) -> None:
+    peer, sink = await in_a_call(line)
+    said = [Frame(Pcm(ulaw_to_pcm(pcm_to_ulaw(frame)))) for frame in contract.marked_frames(40)]
+    for frame in said[:20]:
+        peer.send(peer.encoded(frame))
+    peer.press("4")
+    peer.press("2")
+    for frame in said[20:]:
+        peer.send(peer.encoded(frame))
+    peer.press("#")
+    await until(lambda: len(sink.keys) == 3)
+    assert sink.happened == [*said[:20], "4", "2", *said[20:], "#"]
+
+
+async def test_a_call_that_names_itself_twice_loses_its_leg(line: SocketLine) -> None:
+    peer, sink = await in_a_call(line)
+    peer.begin(new_call_id())
+    await until(lambda: sink.causes)
+    assert sink.causes == ["protocol_error"]
+    assert len(line.door.asked) == 1
+
+
 async def test_a_lost_connection_is_noticed(line: SocketLine) -> None:
     peer, sink = await in_a_call(line)
     response: Any = peer._ws._response
