@@ -90,6 +90,8 @@ class CallSettings(Section):
     front: Literal["auto", "speech", "keys", "external_ivr"] = "auto"
     recorded: bool = False
     ask_score: bool = True
+    comfort_noise: bool = True
+    thinking_sound: bool = True
     bank_slow_ms: int = Field(2000, ge=100)
     bank_deadline_ms: int = Field(6000, ge=500)
     drain_s: int = Field(600, ge=0)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ivrbot import metrics
+from ivrbot.call.backdrop import Backdrop
 from ivrbot.call.headroom import Refusal
 from ivrbot.call.running import CallParts
 from ivrbot.call.session import CallSession
@@ -224,7 +225,12 @@ class CallDesk:
             raise LegRefused("no room")
         self._used[leg.call_id] = time.monotonic()
         channel = SoundChannel(
-            leg, self._asr, self._voice, self.emit_for(leg.call_id), recordings=self._recordings
+            leg,
+            self._asr,
+            self._voice,
+            self.emit_for(leg.call_id),
+            recordings=self._recordings,
+            backdrop=Backdrop(noise=self._settings.comfort_noise, thinking=self._settings.thinking_sound),
         )
         language = self.language_of(registration)
         self._live[leg.call_id] = LiveCall(registration, language, time.time())

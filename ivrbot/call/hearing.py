@@ -20,7 +20,7 @@ from ivrbot.language.standing import Standing, standing
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.capacity import Wanted, wanted_var
-from ivrbot.model.speech import Expect, Language, Partial, Transcript
+from ivrbot.model.speech import Expect, Language, Partial, Transcript, unheard
 from ivrbot.ports import AsrEngine, AsrStream, Guessing
 from ivrbot.speech.ear import Ear
 from ivrbot.speech.endpointing import (
@@ -46,6 +46,9 @@ DECODE_S: Final = 15.0
 ENDPOINTING = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
 """Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
 180 ms are nearly always between words."""
+
+_COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
+"""Of these it is known when all is there, whatever it means."""
 
 _COMPLETENESS: Final = {
     Standing.OPEN: Completeness.UNFINISHED,
@@ -161,11 +164,6 @@ class Hearing:
         return turn.began_ms if turn is not None else None
 
     @property
-    def began_ms(self) -> int | None:
-        """Call time at which the running turn began; None between turns."""
-        return self._turn.began_ms if self._turn is not None else None
-
-    @property
     def ended_ms(self) -> int:
         """Call time at which the last turn's last voiced sound ended."""
         return self._ended_ms
@@ -245,7 +243,9 @@ class Hearing:
         wanted = Wanted(self._call, waits=False)
         before = wanted_var.set(wanted)
         try:
-            stream = self._asr(self._language).open(self._language, self._expect, self._heard_partial)
+            # Partials tell words over a prompt from noise; else they would only slow the reading at the pause.
+            heard = self._heard_partial if over_prompt else unheard
+            stream = self._asr(self._language).open(self._language, self._expect, heard)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             self._failed(error, began_ms, over_prompt)
             return
@@ -363,6 +363,8 @@ class Hearing:
     def _completeness(self, text: str, *, answered: bool) -> Completeness:
         """What understanding and the end of the sentence make of a reading together."""
         stands = standing(text, self._language, self._expect, self._digits)
+        if stands is Standing.WHOLE and self._expect in _COUNTED:
+            return Completeness.ANSWERED
         if answered:
             # "my card is gone and": what is known does not end a sentence that goes on.
             return Completeness.UNKNOWN if stands is Standing.OPEN else Completeness.ANSWERED
@@ -395,6 +397,7 @@ class Hearing:
         if self._share is not None and turn.sound and transcript is not None and transcript.text.strip():
             self._share(Pcm(bytes(turn.sound)))
         asr_ms = self._now_ms() - asked_ms
+        self._delivering.discard(asyncio.current_task())
         self._on_reading(Reading(transcript, turn.began_ms, ended_ms, asr_ms, turn.over_prompt, error))
 
     def _drop(self, turn: _Turn) -> None:

@@ -1,7 +1,8 @@
 """What the bot is saying: phrases cut into frames, one frame per tick of the gateway's clock.
 
-Pausing is immediate; going on starts the interrupted phrase again, so that no half word is heard. The queue holds
-what was decided to be said and nothing more; flushing empties it but for what the caller must hear.
+Pausing is immediate. Going on starts the interrupted phrase again, or, after no more than a moment, goes back to
+where a word began, so that no half word is heard. The queue holds what was decided to be said and nothing more;
+flushing empties it but for what the caller must hear.
 """
 
 from __future__ import annotations
@@ -9,8 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
+from ivrbot.media.level import rms_dbfs
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm
+
+STEP_BACK_MS: Final = 800
+"""The last gap between two words is seldom further back."""
+GAP_DBFS: Final = -45.0
+
+
+@dataclass(slots=True)
+class _Phrase:
+    pcm: bytes
+    interruptible: bool
 
 
 class Playout:
@@ -24,7 +38,7 @@ class Playout:
     def __init__(self, on_first_frame: Callable[[], None], on_drained: Callable[[], None]) -> None:
         self._on_first_frame = on_first_frame
         self._on_drained = on_drained
-        self._phrases: deque[tuple[bytes, bool]] = deque()
+        self._phrases: deque[_Phrase] = deque()
         self._offset = 0
         self._paused = False
         self._held = 0
@@ -45,7 +59,7 @@ class Playout:
     @property
     def interruptible(self) -> bool:
         """What is being said now may be interrupted."""
-        return not self._phrases or self._phrases[0][1]
+        return not self._phrases or self._phrases[0].interruptible
 
     def hold(self) -> None:
         """More is coming; running dry now is not the end. Each `hold` needs a `release`."""
@@ -57,12 +71,21 @@ class Playout:
         self._held -= 1
         self._maybe_drained()
 
-    def add(self, phrase: Pcm, *, interruptible: bool = True) -> None:
-        """Queue a phrase (any length of 8 kHz PCM16; the last frame is filled up with silence)."""
-        if phrase:
-            padding = -len(phrase) % FRAME_BYTES
-            self._phrases.append((bytes(phrase) + bytes(padding), interruptible))
-            self._idle.clear()
+    def add(self, phrase: Pcm, *, interruptible: bool = True, continues: bool = False) -> None:
+        """Queue a phrase (8 kHz PCM16, any length; the last frame is filled up with silence).
+
+        Args:
+            phrase: the sound.
+            interruptible: False for what the caller must hear.
+            continues: it goes on where the one before ends: both are one phrase, unless that has been played.
+        """
+        if not phrase:
+            return
+        if continues and self._phrases and self._phrases[-1].interruptible == interruptible:
+            self._phrases[-1].pcm += phrase
+        else:
+            self._phrases.append(_Phrase(bytes(phrase), interruptible))
+        self._idle.clear()
 
     def pause(self) -> None:
         """Stop at once, keep the rest; what must be heard goes on."""
@@ -73,18 +96,30 @@ class Playout:
         self._paused = False
         self._offset = 0
 
+    def carry_on(self) -> None:
+        """Go on from the last gap between words; from where it was interrupted if there is none near."""
+        self._paused = False
+        if not self._phrases:
+            return
+        pcm = self._phrases[0].pcm
+        furthest = max(-1, self._offset - STEP_BACK_MS // FRAME_MS * FRAME_BYTES)
+        for offset in range(self._offset, furthest, -FRAME_BYTES):
+            if offset == 0 or rms_dbfs(pcm[offset - FRAME_BYTES : offset]) < GAP_DBFS:
+                self._offset = offset
+                return
+
     def flush(self) -> None:
         """Drop what has not been played, but for what must be heard."""
         if self.interruptible:
             self._offset = 0
-        self._keep([phrase for phrase in self._phrases if not phrase[1]])
+        self._keep([phrase for phrase in self._phrases if not phrase.interruptible])
 
     def stop(self) -> None:
         """Drop everything: nobody listens any more."""
         self._offset = 0
         self._keep([])
 
-    def _keep(self, phrases: list[tuple[bytes, bool]]) -> None:
+    def _keep(self, phrases: list[_Phrase]) -> None:
         self._phrases = deque(phrases)
         self._paused = False
         self._maybe_drained()
@@ -95,15 +130,15 @@ class Playout:
             return None
         if self.played_ms == 0:
             self._on_first_frame()
-        phrase = self._phrases[0][0]
-        frame = phrase[self._offset : self._offset + FRAME_BYTES]
+        pcm = self._phrases[0].pcm
+        frame = pcm[self._offset : self._offset + FRAME_BYTES]
         self._offset += FRAME_BYTES
         self.played_ms += FRAME_MS
-        if self._offset >= len(phrase):
+        if self._offset >= len(pcm):
             self._phrases.popleft()
             self._offset = 0
             self._maybe_drained()
-        return Frame(Pcm(frame))
+        return Frame(Pcm(frame if len(frame) == FRAME_BYTES else frame.ljust(FRAME_BYTES, b"\0")))
 
     async def drained(self) -> None:
         """Wait until everything was played or dropped."""

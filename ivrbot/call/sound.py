@@ -1,4 +1,4 @@
-"""A call in sound: one leg, heard and spoken to. Turn taking lives here: barge-in, keys, time-outs, response gaps.
+"""A call in sound: one leg, heard and spoken to. Turn taking meets here: barge-in, keys, time-outs, response gaps.
 
 Implements `ports.MediaSink` towards the gateway and `Channel` towards the session.
 """
@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import copy_context
 from typing import Final
 
 from ivrbot import metrics
+from ivrbot.call.backdrop import Backdrop
+from ivrbot.call.barge_in import BargeIn
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.hearing import Hearing, Reading
+from ivrbot.call.late_words import LATE_MS
 from ivrbot.call.playout import Playout
+from ivrbot.call.rehearsal import Rehearsal
 from ivrbot.call.tape import NOTHING, CallTape, Tape
 from ivrbot.call.transcript import Emit
 from ivrbot.errors import LegClosed
+from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.backchannels import is_back_channel
 from ivrbot.language.commands import Universal, universal
-from ivrbot.model.audio import Frame, Pcm
+from ivrbot.model.audio import Frame, Pcm, duration_ms
 from ivrbot.model.dialogue import Collect, Utterance
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Expect, Language
 from ivrbot.ports import AsrEngine, Leg, Recordings, Voice
+from ivrbot.speech.echo import EchoGuard
 
-BARGE_IN_CONFIRM_S: Final = 1.2
 KEY_PAUSE_S: Final = 3.0
 """A pause that completes keys whose number is open."""
 ZERO_PAUSE_S: Final = 1.5
@@ -33,8 +39,12 @@ ZERO_PAUSE_S: Final = 1.5
 MAX_KEYS: Final = 40
 INBOX: Final = 16
 FINISH_S: Final = 30.0
-MAX_FALSE_BARGE_INS: Final = 2
-"""After so many noises in one question a prompt goes on until words are sure (a television, a street)."""
+CHUNK_MS: Final = 300
+"""An engine that streams gives shorter pieces than this; they are one phrase."""
+FACT: Final = "fact"
+"""The slot of all questions of the ladder: one is not the other."""
+CLEARLY_SPOKE_MS: Final = 800
+"""Whoever spoke for so long over a prompt and was not understood is not told that nothing was heard."""
 
 
 class SoundChannel:
@@ -47,6 +57,7 @@ class SoundChannel:
         emit: the recorder's entrance for this call.
         clock: seconds, monotonic.
         recordings: where the call's sound may be kept; None: nowhere.
+        backdrop: what is heard while nothing is said; None: silence.
     """
 
     def __init__(
@@ -57,25 +68,31 @@ class SoundChannel:
         emit: Emit,
         clock: Callable[[], float] = time.monotonic,
         recordings: Recordings | None = None,
+        backdrop: Backdrop | None = None,
     ) -> None:
         self._leg = leg
+        self._backdrop = backdrop
         self._clock = clock
-        self._voice = voice
+        self._voice = Rehearsal(voice)
         self._emit = emit
         self._started_s = self._clock()
         self._tape = NOTHING if recordings is None else CallTape(recordings, leg.call_id, self.now_ms)
         self._playout = Playout(self._first_frame, self._drained)
+        self._echo = EchoGuard()
         self._hearing = Hearing(
             asr,
             now_ms=self.now_ms,
             is_speaking=lambda: self._playout.speaking,
-            on_speech=self._speech_began,
+            on_speech=lambda: self._barge_in.begins(self.now_ms()),
             on_words=self._words_are_sure,
             on_nothing=self._only_noise,
             on_reading=self._turn_read,
             on_no_input=self._no_input,
+            on_perhaps=lambda: self._barge_in.may_begin(self.now_ms()),
+            is_own=self._echo.is_own,
         )
-        self._inbox: asyncio.Queue[Reading | None] = asyncio.Queue(INBOX)
+        self._barge_in = BargeIn(self._playout, self._tell, self._hearing.read_now)
+        self._inbox: asyncio.Queue[Reading] = asyncio.Queue(INBOX)
         self._news = asyncio.Event()
         self._keys = ""
         self._keys_complete_at_s = 0.0
@@ -88,18 +105,20 @@ class SoundChannel:
         self._language: Language = "ru"
         self._collect: Collect | None = None
         self._cut_short = False
-        self._barging = False
-        self._false_barge_ins = 0
+        self._not_understood = False
         self._asked_ms = 0
+        self._last_slot = ""
+        self._last_sound_ms = 0
         self._caller_ended_ms: int | None = None
+        self._turn_ended_ms: int | None = None
         self._engine = ""
-        self._barge_timer: asyncio.TimerHandle | None = None
 
     # --- MediaSink ----------------------------------------------------------------------------------
 
     def on_frame(self, frame: Frame) -> None:
         """20 ms of the caller."""
         self._tape.hear(frame)
+        self._echo.heard(frame)
         self._context.run(self._hearing.feed, frame)
 
     def on_key(self, key: str) -> None:
@@ -109,6 +128,7 @@ class SoundChannel:
         self._hash_is_spare = False
         if len(self._keys) < MAX_KEYS:
             self._keys += key
+        self._last_sound_ms = self.now_ms()
         self._cut()
         self._hearing.stop_waiting()
         self._keys_complete_at_s = self._clock() + (ZERO_PAUSE_S if self._keys == "0" else KEY_PAUSE_S)
@@ -123,9 +143,23 @@ class SoundChannel:
 
     def next_frame(self) -> Frame | None:
         """20 ms to play."""
+        now_ms = self.now_ms()
+        self._barge_in.tick(now_ms)
         frame = self._playout.next_frame()
         self._tape.tick(frame)
+        self._echo.said(frame)
+        if frame is not None:
+            self._last_sound_ms = now_ms
+        elif self._backdrop is not None and not self._closed:
+            return self._backdrop.next_frame(self._waited_ms(now_ms))
         return frame
+
+    def _waited_ms(self, now_ms: int) -> int:
+        """How long the caller has been waiting for the bot, 0 while it is not the bot's turn."""
+        is_ours = self._collect is None or self._hearing.is_reading
+        if not is_ours or self._hearing.in_turn or self._playout.paused:
+            return 0
+        return now_ms - max(self._last_sound_ms, self._hearing.ended_ms)
 
     # --- Channel ------------------------------------------------------------------------------------
 
@@ -143,6 +177,7 @@ class SoundChannel:
         """Begin; background work runs in the call's task group."""
         self._started_s = self._clock()
         self._context = copy_context()
+        self._voice.start(group)
         self._hearing.start(group)
 
     def now_ms(self) -> int:
@@ -154,8 +189,20 @@ class SoundChannel:
         self._language = language
         self._hearing.prepare(language, Expect.OPEN, None)
         self._asked_ms = self.now_ms()
-        self._cut_short = False
-        self._false_barge_ins = 0
+        if self._barge_in.is_held_back:
+            self._barge_in.cut()  # it was no answer to all that he has said
+        self._barge_in.asks()
+        self._cut_short = self._not_understood = False
+
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
+        """Make the sound of what will probably be said, while the caller still pauses."""
+        self._voice.prepare(utterances)
+
+    @property
+    def goes_on(self) -> bool:
+        """The caller is speaking again, right after the words that were heard last."""
+        began_ms = self._hearing.turn_began_ms
+        return began_ms is not None and self._is_late(began_ms)
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Queue an utterance phrase by phrase while it is being made; what the caller cut short is not begun."""
@@ -165,12 +212,16 @@ class SoundChannel:
             return
         self._playout.hold()
         phrases = self._voice.speak(utterance)
+        continues = False
         try:
             async for phrase in phrases:
                 if self._closed:
                     raise LegClosed(self._closed)
                 if not (self._cut_short and interruptible):
-                    self._playout.add(phrase, interruptible=interruptible)
+                    self._playout.add(phrase, interruptible=interruptible, continues=continues)
+                    if self._hearing.in_turn or self.goes_on:  # or what he has added is being read
+                        self._barge_in.hold_back(self.now_ms())
+                continues = len(utterance.pieces) == 1 and duration_ms(phrase) < CHUNK_MS
         finally:
             self._playout.release()
             if isinstance(phrases, AsyncGenerator):
@@ -186,18 +237,17 @@ class SoundChannel:
             while True:
                 if self._closed:
                     raise LegClosed(self._closed)
-                heard = self._next_heard(collect)
+                heard = await self._next_heard(collect, completes)
                 if heard is not None:
                     return heard
                 await self._wait_for_news()
         finally:
-            self._collect = None
+            self._collect, self._last_slot = None, collect.slot
             self._hearing.stop_waiting()
 
     async def finish(self) -> None:
         """Let everything said be heard."""
-        if self._playout.paused:
-            self._playout.resume()
+        self._barge_in.goes_on()
         try:
             async with asyncio.timeout(FINISH_S):
                 await self._playout.drained()
@@ -211,7 +261,7 @@ class SoundChannel:
     def close(self) -> None:
         """Hang up on our side; what was lost and what was recorded is told once."""
         self._hearing.stop()
-        self._stop_barge_timer()
+        self._voice.stop()
         self._leg.close()
         if self._is_over:
             return
@@ -236,18 +286,20 @@ class SoundChannel:
         except TimeoutError:
             pass
 
-    def _next_heard(self, collect: Collect) -> Heard | None:
+    async def _next_heard(self, collect: Collect, completes: Completes) -> Heard | None:
         if self._keys and (digits := self._complete_keys(collect)):
             self._playout.flush()  # keyed ahead: the question needs not be heard
             return Keyed(digits)
         while not self._inbox.empty():
             reading = self._inbox.get_nowait()
-            if reading is not None and (heard := self._heard(reading)) is not None:
+            if (heard := await self._heard(reading, collect, completes)) is not None:
                 return heard
-            self._arm()  # the speech that was not meant for this question has stopped its clock
+            if not self._hearing.in_turn:
+                self._barge_in.goes_on()  # it paused for words that were not meant for this question
+            self._arm()  # and they have stopped its clock
         if self._silent:
             self._silent = False
-            return Silence()
+            return Unclear() if self._not_understood else Silence()
         return None
 
     def _complete_keys(self, collect: Collect) -> str:
@@ -266,19 +318,22 @@ class SoundChannel:
             self._keys, self._hash_is_spare = self._keys[1:], False
         return digits
 
-    def _heard(self, reading: Reading) -> Heard | None:
-        """What a reading is worth now; None when it was said before the question was asked."""
+    async def _heard(self, reading: Reading, collect: Collect, completes: Completes) -> Heard | None:
+        """What a reading is worth now; None when it is no answer to this question."""
         if reading.error is not None:
             raise reading.error
         assert reading.transcript is not None
         text = reading.transcript.text.strip()
-        if reading.began_ms < self._asked_ms and universal(text, self._language) is not Universal.OPERATOR:
-            return None
-        if not text:
-            if reading.over_prompt:
+        before = False
+        if reading.began_ms < self._asked_ms and not await self._answers_already(text, collect, completes):
+            before = bool(text) and self._is_late(reading.began_ms)
+            if not before:
                 return None
-            return Unclear()
-        self._caller_ended_ms = reading.ended_ms
+        if not text:
+            return self._without_words(reading)
+        if reading.over_prompt and self._is_back_channel(text, collect):
+            return None
+        self._caller_ended_ms = self._turn_ended_ms = reading.ended_ms
         self._engine = reading.transcript.engine
         return Spoken(
             reading.transcript.hypotheses,
@@ -287,61 +342,87 @@ class SoundChannel:
             reading.began_ms,
             reading.ended_ms,
             reading.asr_ms,
+            before,
         )
+
+    async def _answers_already(self, text: str, collect: Collect, completes: Completes) -> bool:
+        """Whether words that began before this question was put are an answer to it all the same.
+
+        A yes to what was not asked yet is none: it may stand for what nobody wants.
+        """
+        command = universal(text, self._language) if text else None
+        if not text or command is Universal.OPERATOR:
+            return bool(text)
+        if collect.slot == self._last_slot != FACT:
+            return True  # the question is put again: he has heard it
+        if collect.expect is Expect.YES_NO:
+            return command is Universal.CANCEL
+        return await completes(text)
+
+    def _without_words(self, reading: Reading) -> Unclear | None:
+        """Speech in which nothing could be made out; over a prompt that goes on it may have been a noise."""
+        if not reading.over_prompt:
+            return Unclear()
+        clearly = reading.ended_ms - reading.began_ms >= CLEARLY_SPOKE_MS
+        if clearly and not self._playout.speaking:
+            return Unclear()
+        self._not_understood |= clearly  # what he hears again he may answer again
+        return None
+
+    def _is_back_channel(self, text: str, collect: Collect | None) -> bool:
+        """Whether he only says that he is listening, and does not answer yes or no."""
+        if not is_back_channel(text, self._language):
+            return False
+        asked_yes_no = collect is not None and collect.expect is Expect.YES_NO
+        return not (asked_yes_no and parse_yes_no(text, self._language) is not None)
+
+    def _is_late(self, began_ms: int) -> bool:
+        """Whether words that began then may still belong to the turn that was heard last."""
+        return self._turn_ended_ms is not None and 0 < began_ms - self._turn_ended_ms <= LATE_MS
 
     # --- what happens meanwhile ---------------------------------------------------------------------
 
     def _arm(self) -> None:
         """Let the question's clock run, unless it is still being asked or answered."""
-        if self._collect is not None and not self._playout.speaking and not self._keys:
+        busy = self._playout.speaking or self._keys or self._hearing.is_reading
+        if self._collect is not None and not busy:
             self._hearing.wait_for_speech(self._collect.timeout_ms)
 
     def _cut(self) -> None:
         """The caller answers: what is being said, and the rest that belongs to it, is dropped."""
         self._cut_short = True
-        self._playout.flush()
+        self._barge_in.cut()
 
-    def _speech_began(self) -> None:
-        self._barging = self._playout.speaking
-        if not self._barging or self._false_barge_ins >= MAX_FALSE_BARGE_INS:
-            return
-        self._playout.pause()
-        if not self._playout.paused:
-            return
-        self._emit(EventType.BARGE_IN, self.now_ms(), {})
-        self._stop_barge_timer()
-        loop = asyncio.get_running_loop()
-        self._barge_timer = loop.call_later(BARGE_IN_CONFIRM_S, self._hearing.read_now)
-
-    def _words_are_sure(self, _text: str) -> None:
-        """The caller really speaks: what was being said is dropped."""
-        if self._barging:
-            self._cut()
+    def _tell(self, type_: EventType) -> None:
+        self._emit(type_, self.now_ms(), {})
 
     def _only_noise(self) -> None:
         """No word so far: what was being said goes on."""
-        if self._playout.paused:
-            self._false_barge_ins += 1
-            self._emit(EventType.FALSE_BARGE_IN, self.now_ms(), {})
-            self._playout.resume()
+        self._barge_in.was_noise()
+
+    def _words_are_sure(self, text: str) -> None:
+        """The caller really speaks: what was being said is dropped, if he can mean it."""
+        if not self._barge_in.is_over:
+            return
+        if self._is_back_channel(text, self._collect):
+            self._barge_in.was_no_turn()
+        elif (self._hearing.turn_began_ms or 0) >= self._asked_ms:
+            self._cut()
 
     def _turn_read(self, reading: Reading) -> None:
-        self._stop_barge_timer()
-        empty = reading.transcript is not None and not reading.transcript.text.strip()
-        if empty:
-            self._only_noise()
-        elif self._barging:
+        text = reading.transcript.text.strip() if reading.transcript is not None else None
+        goes_on = self._hearing.in_turn  # he speaks again: if these words do not decide, those will
+        if text == "" or (text and reading.over_prompt and self._is_back_channel(text, self._collect)):
+            if not goes_on:
+                self._only_noise() if not text else self._barge_in.was_no_turn()
+        elif reading.over_prompt and reading.began_ms >= self._asked_ms:
             self._cut()
-        self._barging = False
+        if not goes_on:
+            self._barge_in.turn_is_over()
         if self._inbox.full():
             self._inbox.get_nowait()
         self._inbox.put_nowait(reading)
         self._news.set()
-
-    def _stop_barge_timer(self) -> None:
-        if self._barge_timer is not None:
-            self._barge_timer.cancel()
-            self._barge_timer = None
 
     def _no_input(self) -> None:
         if self._collect is not None:

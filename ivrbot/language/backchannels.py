@@ -3,10 +3,10 @@
 Takes recogniser text, gives whether it is nothing but such signals. They claim no turn (Yngve 1970, "On getting a
 word in edgewise"), so they stop no prompt. The English ones are continuers of telephone talk as the tags `b` and
 `bk` of the Switchboard corpus have them (Jurafsky, Shriberg and Biasca 1997, "Switchboard SWBD-DAMSL Shallow-
-Discourse-Function Annotation Coders Manual"), but for those that are first of all answers ("yes", "right", "sure");
-the Russian ones are their counterparts, chosen by the same rule ("да" and "хорошо" are answers). Hesitations ("э",
-"um") are none: who hesitates wants to speak. Whether a signal answers the question on the table ("угу" to "верно?")
-is for the caller of this module to ask: see `answers.parse_yes_no`.
+Discourse-Function Annotation Coders Manual"), but for those that are first of all answers ("yes", "right",
+"sure"); the Russian ones are their counterparts, chosen by the same rule ("да" and "хорошо" are answers).
+Hesitations ("э", "um") are none: who hesitates wants to speak. Whether a signal answers the question on the table
+("угу" to "верно?") is for the caller of this module to ask: see `answers.parse_yes_no`.
 """
 
 from __future__ import annotations

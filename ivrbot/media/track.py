@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ivrbot.media.comfort import is_quiet
 from ivrbot.model.audio import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm
 
 BRIDGED_MS: Final = 60
@@ -49,7 +50,7 @@ class Track:
             pcm: whole samples.
             at_s: when it arrived, on the line's clock.
         """
-        is_sound = any(pcm)
+        is_sound = not is_quiet(pcm)
         hole = round(at_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES - len(self._sound)
         if -hole >= len(pcm) and not is_sound:
             return

@@ -1,17 +1,16 @@
 """Is what comes in the bot's own voice coming back? A guard before barge-in, not a canceller.
 
-Takes the 20 ms frames that go out and come in, says of what came last whether it is an echo and nothing else. Pure.
+Takes the 20 ms frames that go out and come in, says of what came last whether it is an echo and nothing else.
+Pure.
 
 Two steps. First the test of Geigel (Duttweiler 1978, "A twelve-channel digital echo canceler"): an echo is weaker
 than what caused it, so whatever is louder is the caller. Then the stretch that came in is looked for in what went
 out before, by the normalised cross-correlation over all delays (Benesty, Morgan and Cho 2000, "A new class of
-doubletalk detectors based on cross-correlation"): the square of it is the share of the energy that one delayed copy
-explains. Lines and handsets delay and colour an echo always in the same way: once the delay has been found several
-times, only its neighbourhood is looked at, a smaller share is believed, and what is far louder than the echo was so
-far is the caller who speaks into it. Nothing is computed but for frames of which the voice activity says that they
-are speech, and while the bot has not spoken within half a second nothing is computed at all.
-
-Costs per judged frame about 0.15 ms while the delay is unknown, 0.06 ms once it is known.
+doubletalk detectors based on cross-correlation"): the square of it is the share of the energy that one delayed
+copy explains. Lines and handsets delay and colour an echo always in the same way: once the delay has been found
+several times, only its neighbourhood is looked at, a smaller share is believed, and what is far louder than the
+echo was so far is the caller who speaks into it. Nothing is computed but for frames of which the voice activity
+says that they are speech, and while the bot has not spoken for most of a second nothing is computed at all.
 """
 
 from __future__ import annotations
@@ -156,7 +155,8 @@ class EchoGuard:
 
 def _samples(frames: deque[Frame]) -> Samples:
     """Frames as one stretch at half the rate."""
-    return np.frombuffer(b"".join(frames), "<i2").astype(np.float32).reshape(-1, 2).sum(axis=1)
+    samples = np.frombuffer(b"".join(frames), "<i2").astype(np.float32)
+    return np.asarray(samples[::2] + samples[1::2])
 
 
 def _best(came: Samples, went: Samples, energy: float) -> tuple[float, int]:

@@ -19,8 +19,9 @@ from aiohttp import WSMsgType, web
 
 from ivrbot.errors import LegRefused, ProtocolError
 from ivrbot.logs import call_id_var
+from ivrbot.media.comfort import is_backdrop
 from ivrbot.metrics import FRAMES_DROPPED, LEGS_REFUSED
-from ivrbot.model.audio import SILENCE, Frame
+from ivrbot.model.audio import Frame
 from ivrbot.model.call import CallId
 from ivrbot.ports import CallDoor
 from ivrbot.telephony.pacer import Pacer
@@ -146,7 +147,7 @@ class SocketLeg(SoundSocket):
     # --- to the peer ---
 
     def _play(self, frame: Frame) -> None:
-        if self._lag.must_clear(frame == SILENCE):
+        if self._lag.must_clear(is_backdrop(frame)):
             self._outbox.tell(self._dialect.clear())
         if self._outbox.play(self._dialect.sound(frame)) and (mark := self._lag.sent()):
             self._outbox.tell(self._dialect.mark(mark))

@@ -387,5 +387,5 @@ async def test_figures_that_are_not_all_there_are_waited_for(room: Room) -> None
     assert room.readings == []
     room.engine.text = "четыре два семь один"
     await room.loud(400)
-    await room.silence(ENDPOINTING.complete_ms + FRAME_MS)
+    await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
     assert len(room.readings) == 1
