@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +25,12 @@ from benchmarks.turns import sound
 from benchmarks.turns.callers import person
 from benchmarks.turns.report import by_kind, table
 from benchmarks.turns.sentences import KINDS
-from benchmarks.turns.systems import Dial, ivrbot_by_asterisk, ivrbot_by_audiosocket
+from benchmarks.turns.systems import PEER_KINDS, PEERS, Dial, ivrbot_by_asterisk, ivrbot_by_audiosocket, peer
 from benchmarks.turns.talk import Budget, Turn, converse
 from ivrbot.errors import IvrbotError
 
-LANES_OF_ONE: Final = 2
-"""One caller at a time still takes two telephones: while one hears a prompt out, the other speaks."""
+LANES_OF_ONE: Final = 3
+"""One caller at a time still takes three telephones: while two hear a prompt out, the third one speaks."""
 CALL_S: Final = 120.0
 
 
@@ -51,6 +52,12 @@ def systems(names: list[str], door: str) -> dict[str, System]:
     for name in names:
         if name == "ivrbot":
             found[f"ivrbot, {door}"] = ivrbot_by_asterisk if door == "asterisk" else ivrbot_by_audiosocket
+        elif name in PEERS:
+            module, title = PEERS[name]
+            for kind in PEER_KINDS:
+                found[f"{title}, {kind}, audiosocket"] = partial(peer, module, kind)
+        else:
+            raise SystemExit(f"no such system: {name}; there are ivrbot, {', '.join(PEERS)}")
     return found
 
 
@@ -111,7 +118,8 @@ async def run(options: argparse.Namespace) -> int:
     before = machine()
     rows: dict[str, list[dict[str, Any]]] = {}
     notes = []
-    for name, system in systems(options.systems.split(","), options.door).items():
+    wanted = systems(options.systems.split(","), options.door)
+    for name, system in wanted.items():
         print(f"{name} ...", file=sys.stderr)
         try:
             outcome = await measure(system, options)
@@ -131,7 +139,7 @@ async def run(options: argparse.Namespace) -> int:
     for name, turns in rows.items():
         print(table(f"{name}: turns", by_kind(turns, KINDS)), end="\n\n")
     print("\n".join(f"- {note}" for note in notes))
-    return int(len(rows) < len(options.systems.split(",")))
+    return int(len(rows) < len(wanted))
 
 
 if __name__ == "__main__":

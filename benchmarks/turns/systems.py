@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -12,13 +13,16 @@ from typing import Any, Final
 
 import aiohttp
 
-from benchmarks.turns.callers import Guide, Person, ProductGuide
+from benchmarks.turns.callers import Guide, Person, ProductGuide, ScriptGuide
 from benchmarks.turns.lines import Line, RtpLine, by_audiosocket
+from benchmarks.turns.peers.build import build
+from ivrbot.config import PROJECT_ROOT, load_settings
 from ivrbot.model.call import CallId
 from ivrbot.model.speech import Language
 from ivrbot.telephony.pacer import Pacer
 from tests.integration.asterisk.install import install
 from tests.integration.asterisk.product import Product
+from tests.integration.asterisk.server import clean_environment
 from tests.integration.asterisk.sip import PATIENCE_S, Caller
 from tests.integration.asterisk.stage import Story, running
 from tests.integration.asterisk.wait import until
@@ -118,3 +122,61 @@ async def _followed(web: aiohttp.ClientSession, call_id: str) -> AsyncIterator[S
     finally:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
+
+
+PEERS: Final = {
+    "pipecat": ("pipecat_bot", "Pipecat"),
+    "livekit": ("livekit_bot", "LiveKit Agents"),
+}
+"""Module below `benchmarks.turns.peers` and name of each peer."""
+PEER_KINDS: Final = ("recommended", "fastest")
+PEER_READY_S: Final = 300.0
+
+
+@asynccontextmanager
+async def peer(module: str, kind: str, folder: Path) -> AsyncIterator[Dial]:
+    """A peer's bot in its own environment; callers come over AudioSocket."""
+    python = await asyncio.to_thread(build)
+    pacer = Pacer()
+    models = load_settings(PROJECT_ROOT).models_dir
+    command = [str(python), "-m", f"benchmarks.turns.peers.{module}", kind, str(models)]
+    environment = clean_environment() | {"PYTHONPATH": str(PROJECT_ROOT), "HF_HUB_OFFLINE": "1"}
+    with (folder / "peer.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            cwd=PROJECT_ROOT,
+        )
+    try:
+        port = await _port(process)
+
+        @asynccontextmanager
+        async def dial(call: int, person: Person) -> AsyncIterator[tuple[Line, Guide]]:
+            del call
+            last_bit = int(person.language == "en")
+            call_id = CallId(str(uuid.UUID(int=uuid.uuid4().int >> 1 << 1 | last_bit)))
+            async with by_audiosocket(port, call_id, pacer) as line:
+                yield line, ScriptGuide(person)
+
+        yield dial
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        told = (folder / "peer.log").read_text(errors="replace").strip().splitlines()
+        print("\n".join(f"  {line}" for line in told[-8:]), file=sys.stderr)
+
+
+async def _port(process: asyncio.subprocess.Process) -> int:
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PEER_READY_S):
+            while line := await process.stdout.readline():
+                if line.startswith(b"port "):
+                    return int(line.split()[1])
+    except TimeoutError:
+        raise RuntimeError(f"not ready within {PEER_READY_S:.0f} s") from None
+    raise RuntimeError(f"ended with {await process.wait()}; its last words are on standard error")
