@@ -23,8 +23,9 @@ from ivrbot.analytics.export import Export, keep_exporting
 from ivrbot.analytics.export_columns import Habits
 from ivrbot.analytics.export_evidence import ExportEvidence
 from ivrbot.analytics.figures import Rates
+from ivrbot.analytics.journal_owner import JournalOwner, keep_adopting
 from ivrbot.analytics.report_queries import ReportReader
-from ivrbot.app import Core, contact_writer, fact_key, journal_of, queue_intake, utc_now
+from ivrbot.app import Core, contact_writer, fact_key, journal_of, journals_of, queue_intake, utc_now
 from ivrbot.call.authentication import number_subject
 from ivrbot.call.voice import Voices
 from ivrbot.config import Settings, make_data_dir
@@ -40,6 +41,7 @@ from ivrbot.reports.summary import Summaries, SummaryRules
 from ivrbot.rollout.drawing.assignment import normalise_caller, unit_of
 from ivrbot.rollout.drawing.caller_key import load_caller_key
 from ivrbot.rollout.planning.plan import Plan
+from ivrbot.seat import Seat
 from ivrbot.secretfile import read_secret
 from ivrbot.storage import retention
 from ivrbot.storage.activity import ActivityLog
@@ -257,6 +259,38 @@ def caller_of(settings: Settings, number: str) -> Caller:
     return Caller(is_his, unit, partial(number_subject, key), secrets.token_hex(32))
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # written to the store just now
+        return 0
+
+
+@asynccontextmanager
+async def own_journal(settings: Settings, seat: Seat | None) -> AsyncIterator[None]:
+    """Be the one who writes this worker's journal, so that no other worker takes its events to the store."""
+    number = 1 if seat is None else seat.number
+    make_data_dir(settings.data_dir)
+    owner = JournalOwner(journal_of(settings, number=number))
+    try:
+        if seat is None:
+            await asyncio.to_thread(owner.take)
+        else:
+            await owner.wait()
+    except OSError as error:
+        raise ConfigError([Problem("", None, "data_dir", str(settings.data_dir), str(error.strerror))]) from error
+    try:
+        yield
+    finally:
+        owner.give_back()
+
+
+async def keep_journals(core: Core, number: int) -> None:
+    """Write to the store what workers have left in their journals that are gone for good; until cancelled."""
+    own = journal_of(core.settings, number=number)
+    await keep_adopting(core.store, lambda: (path for path in journals_of(core.settings) if path != own))
+
+
 class Eraser:
     """Erases callers: database, recordings; refuses while events wait in the journal.
 
@@ -282,8 +316,7 @@ class Eraser:
         """
         caller = caller_of(self._settings, number)
         caller = replace(caller, customer_id=await self._customer_of(number))
-        journal = journal_of(self._settings)
-        if await asyncio.to_thread(lambda: journal.exists() and journal.stat().st_size > 0):
+        if await asyncio.to_thread(lambda: any(_size(journal) for journal in journals_of(self._settings))):
             raise StorageUnavailable("events wait in the journal for the database; ask again later")
         done = await erase(self._store, caller)
         erased = 0

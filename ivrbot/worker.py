@@ -142,6 +142,7 @@ async def _answer_calls(
     number = 1 if seat is None else seat.number
     async with (
         engines.open_speech(settings) as speech,
+        upkeep.own_journal(settings, seat),
         app.open_core(settings, plan_file=plan_file, nlu=await training, number=number) as core,
         app.open_recordings(settings) as recordings,
         upkeep.open_voices(settings, core.store) as voices,
@@ -211,6 +212,7 @@ async def _answer_calls(
             "rollout": _controller(core).run,
             "reports": partial(upkeep.keep_reports, core, reports),
             "retention": partial(upkeep.apply_retention, core, _holder()),
+            "journals": partial(upkeep.keep_journals, core, number),
         }
         if dialler is not None:
             once["call-backs"] = partial(upkeep.dial_callbacks, dialler)

@@ -109,8 +109,8 @@ def _target(settings: Settings, into: str) -> Opening:
 def _journalled(settings: Settings) -> int:
     """Bytes of events that are not in the database yet."""
     try:
-        return app.journal_of(settings).stat().st_size
-    except FileNotFoundError:
+        return sum(journal.stat().st_size for journal in app.journals_of(settings))
+    except FileNotFoundError:  # written to the database just now
         return 0
     except OSError as error:
         raise StorageUnavailable(f"the journal cannot be read: {error.strerror}") from error

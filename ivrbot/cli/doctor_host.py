@@ -78,7 +78,7 @@ async def secrets(settings: Settings) -> str:
 
 async def journal(settings: Settings) -> str:
     """Events that wait for the database, of all processes on this folder."""
-    waiting = [path for path in settings.data_dir.glob("*.journal.jsonl") if path.stat().st_size]
+    waiting = [path for path in settings.data_dir.glob("*.journal*.jsonl") if path.stat().st_size]
     old = [path for path in waiting if time.time() - path.stat().st_mtime > JOURNAL_OLD_S]
     if old:
         sizes = ", ".join(f"{path.name} ({_size(path.stat().st_size)})" for path in old)

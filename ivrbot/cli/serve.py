@@ -32,13 +32,18 @@ def serve(demo: bool, worker: bool) -> None:
         _work(settings, demo)
         return
     command = [sys.executable, "-m", "ivrbot", "serve", "--worker", *(["--demo"] if demo else [])]
-    count = len(os.sched_getaffinity(0)) if settings.workers == "auto" else settings.workers
+    count = _processors() if settings.workers == "auto" else settings.workers
     if count == 1:
         sys.exit(Supervisor(command).run())
     from ivrbot.cli.team import Team
 
     web, media = settings.web, settings.media
     sys.exit(Team(command, count, web=(web.host, web.port), media=(media.host, media.port)).run())
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _work(settings: Settings, demo: bool) -> None:

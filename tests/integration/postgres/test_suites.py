@@ -23,6 +23,7 @@ SUITES = {
     ),
     "operators": (
         "tests/unit/test_callbacks.py",
+        "tests/unit/test_call_places.py",
         "tests/unit/test_shadow.py",
         "tests/unit/test_nlu_labels.py",
         "tests/unit/test_people_book.py",
