@@ -150,7 +150,12 @@ async def _answer_calls(
     ):
         _give_way_beside_calls()
         hearing = AsrWatch(speech.hearing, time.monotonic)
-        load = LoadWatch(settings.capacity, speech.asr.pools, lambda: len(desk.live) + desk.expected)
+        load = LoadWatch(
+            settings.capacity,
+            speech.asr.pools,
+            lambda: len(desk.live) + desk.expected,
+            workers=1 if seat is None else seat.of,
+        )
         desk = (CallDesk if seat is None else SharedDesk)(
             replace(core.parts, voices=voices),
             asr=hearing.hearing,

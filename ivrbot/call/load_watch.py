@@ -67,6 +67,7 @@ class LoadWatch:
         pools: of recognisers.
         calls: how many calls are under way or announced.
         probes: where measures come from.
+        workers: processes like this one that share the machine; each has its part of the processors.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class LoadWatch:
         pools: Iterable[Pool],
         calls: Callable[[], int],
         probes: Probes | None = None,
+        workers: int = 1,
     ) -> None:
         self._settings = settings
+        self._workers = workers
         self._pools = [(pool, Demand()) for pool in pools]
         self._calls = calls
         self._probes = probes or Probes()
@@ -141,7 +144,7 @@ class LoadWatch:
             wait_s = max(wait_s, _wait_s(figures))
         metrics.PROCESSOR_SHARE.set(used)
         if self._settings.ease:
-            self._ease(StrainLook(wait_s, used, lag_s), now_s)
+            self._ease(StrainLook(wait_s, used * self._workers, lag_s), now_s)
         self._refuse(calls, now_s)
 
     def refuses(self) -> Refusal | None:

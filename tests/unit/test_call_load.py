@@ -255,6 +255,13 @@ def test_the_processor_counts_by_those_that_may_be_used() -> None:
     assert pool.ease is Ease.NO_SECOND_PASSES
 
 
+def test_of_several_workers_each_has_its_part_of_the_processors() -> None:
+    machine, pool = Machine(), Pool()
+    watched = LoadWatch(CapacitySettings(), [pool], lambda: 5, machine.probes(), workers=2)
+    looks(watched, machine, 2, cpu_s=0.48)  # one of two, for one of two workers
+    assert pool.ease is Ease.NO_PARTIALS
+
+
 def test_easing_can_be_switched_off() -> None:
     machine, pool = Machine(), Pool(RecogniserFigures(2, asked=1, reads=1, waited_s=9.0))
     looks(watch(machine, pool, ease=False), machine, 9)
