@@ -47,6 +47,9 @@ ENDPOINTING = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
 """Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
 180 ms are nearly always between words."""
 
+SURE: Final = 0.5
+"""Confidence from which figures, names and a yes are believed in a guess; below it Whisper reads a second time."""
+
 _COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
 """Of these it is known when all is there, whatever it means."""
 
@@ -356,9 +359,13 @@ class Hearing:
         if turn is not self._turn:
             return
         completeness = self._completeness(text, answered=answered)
-        if completeness is Completeness.ANSWERED:
+        if completeness is Completeness.ANSWERED and self._may_stand(transcript):
             turn.answer = transcript
         self._endpointer.expect(self._expect, completeness)
+
+    def _may_stand(self, guess: Transcript) -> bool:
+        """Whether a guess needs no better reading: a topic survives a misheard word, a figure does not."""
+        return self._expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE
 
     def _completeness(self, text: str, *, answered: bool) -> Completeness:
         """What understanding and the end of the sentence make of a reading together."""
@@ -367,7 +374,7 @@ class Hearing:
             return Completeness.ANSWERED
         if answered:
             # "my card is gone and": what is known does not end a sentence that goes on.
-            return Completeness.UNKNOWN if stands is Standing.OPEN else Completeness.ANSWERED
+            return Completeness.UNFINISHED if stands is Standing.OPEN else Completeness.ANSWERED
         return _COMPLETENESS[stands]
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:

@@ -36,6 +36,9 @@ class Standing(Enum):
 _LEAST_WORDS: Final = 3
 """Fewer words, without a greeting, may be the beginning of anything."""
 
+_FULL_NAME: Final = 2
+"""Names are asked for in full: a first name and a surname at least."""
+
 _ANY_DAY: Final = date(2026, 1, 1)
 """Stands for today where it only matters whether a date was said."""
 
@@ -170,9 +173,9 @@ def _wants_a_word(said: Sequence[str], tokens: Sequence[Token], language: Langua
 
 def _of_name(said: Sequence[str], language: Language) -> Standing:
     names = [word for word in said if word not in _NAMING[language]]
-    if not names:
+    if len(names) < _FULL_NAME:
         return Standing.OPEN
-    return Standing.WHOLE if len(names) > 2 else Standing.UNKNOWN
+    return Standing.WHOLE if len(names) > _FULL_NAME else Standing.UNKNOWN
 
 
 def _of_sentence(said: Sequence[str], tokens: Sequence[Token], language: Language) -> Standing:

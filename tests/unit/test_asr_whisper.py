@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.asr.whisper import WhisperEngine
+from ivrbot.asr.whisper import GUESS_SHARE, WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
@@ -238,4 +238,61 @@ async def test_under_load_nothing_is_guessed_within_speech() -> None:
         assert stream.may_guess()
         engine.pool.ease = Ease.NO_DIPS
         assert not stream.may_guess()
+        stream.close()
+
+
+async def test_a_guess_is_the_first_pass_of_the_reading_that_follows() -> None:
+    model = ScriptedModel(reading("заплакать", -0.9), reading("заблокировать", -0.4))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        assert stream.may_guess()
+        assert (await stream.guess()).text == "заплакать"
+        assert len(model.options) == 1, "no second pass for what may go on"
+        assert (await stream.decode()).text == "заблокировать"
+        assert len(model.options) == 2, "the first pass is remembered"
+        stream.close()
+        assert not stream.may_guess()
+
+
+async def test_more_sound_makes_a_guess_worthless() -> None:
+    model = ScriptedModel(reading("заблокируйте"), reading("заблокируйте карту"))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        await stream.guess()
+        stream.feed(SOUND)
+        assert (await stream.decode()).text == "заблокируйте карту"
+        stream.close()
+
+
+async def test_guesses_cost_no_more_than_a_share_of_the_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ScriptedModel(*[reading("а")] * 20)
+    async with engine_on(model) as engine:
+        monkeypatch.setattr(engine, "expected_ms", lambda _audio_ms: 300.0)
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        made = 0
+        for _ in range(20):  # a dip every 0.2 s
+            stream.feed(Pcm(SOUND[: len(SOUND) // 10]))
+            if stream.may_guess():
+                await stream.guess()
+                made += 1
+        stream.close()
+    assert made == 1 + 4000 * GUESS_SHARE // 300
+
+
+async def test_a_closed_utterance_is_not_guessed() -> None:
+    async with engine_on(ScriptedModel()) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.close()
+        with pytest.raises(EngineUnavailable):
+            await stream.guess()
+
+
+async def test_sound_too_short_is_guessed_as_nothing() -> None:
+    async with engine_on(ScriptedModel()) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(Pcm(SOUND[:160]))
+        assert (await stream.guess()).hypotheses == ()
+        assert (await stream.decode()).hypotheses == ()
         stream.close()

@@ -58,7 +58,8 @@ class Stream:
             await asyncio.Event().wait()
         if self._engine.decode_failure is not None:
             raise self._engine.decode_failure
-        return Transcript((Hypothesis(self._engine.text or f"{len(self.sound)} bytes"),), "told")
+        text = self._engine.text or f"{len(self.sound)} bytes"
+        return Transcript((Hypothesis(text, self._engine.confidence),), "told")
 
     def close(self) -> None:
         self.closed = True
@@ -73,6 +74,7 @@ class Engine:
         self.hangs = False
         self.guesses = False
         self.text = ""
+        self.confidence = 1.0
 
     @property
     def name(self) -> str:
@@ -389,3 +391,17 @@ async def test_figures_that_are_not_all_there_are_waited_for(room: Room) -> None
     await room.loud(400)
     await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
     assert len(room.readings) == 1
+
+
+@pytest.mark.parametrize(("expect", "decodes"), [(Expect.OPEN, 0), (Expect.DIGITS, 1), (Expect.YES_NO, 1)])
+def test_a_doubtful_guess_of_anything_but_a_topic_is_read_again(expect: Expect, decodes: int) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses, room.engine.confidence = True, 0.4
+        room.hearing.prepare("ru", expect, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        assert len(room.readings) == 1
+        assert room.engine.streams[0].decodes == decodes
+
+    scenario()

@@ -107,7 +107,8 @@ def test_a_day_of_birth_has_a_year(language: Language, text: str, expected: Stan
     ("language", "text", "expected"),
     [
         ("ru", "меня зовут", Standing.OPEN),
-        ("ru", "Соколова", Standing.UNKNOWN),
+        ("ru", "Соколова", Standing.OPEN),
+        ("ru", "Соколова Анна", Standing.UNKNOWN),
         ("ru", "Соколова Анна Петровна", Standing.WHOLE),
         ("en", "my name is", Standing.OPEN),
         ("en", "Anna Maria Sokolova", Standing.WHOLE),
