@@ -10,17 +10,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from ivrbot.config import MediaSettings
 from ivrbot.errors import LegRefused
-from ivrbot.model.audio import Frame
+from ivrbot.model.audio import FRAME_BYTES, Frame
 from ivrbot.ports import Leg, MediaSink
 from ivrbot.telephony.audiosocket import AudioSocketGateway
 from ivrbot.telephony.pacer import Pacer
 from ivrbot.telephony.socket_gateway import chan_websocket_gateway
+from ivrbot.telephony.socket_leg import MARK_EVERY_FRAMES, TOO_LATE_FRAMES
+from ivrbot.telephony.wire.chan_websocket import ChanWebsocket
 from tests.integration.asterisk import g711
 from tests.integration.asterisk.bot import Registrar
 from tests.integration.asterisk.install import Installation
@@ -169,6 +172,40 @@ async def test_a_caller_who_hangs_up_ends_the_leg(
         await until(lambda: echo.cause != "", 3)
         assert echo.cause == "hangup"
         await until(lambda: stage.legs() == 0, 3)
+
+
+async def test_asterisk_drops_what_it_is_late_with(
+    asterisk_installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than a second lies in chan_websocket's queue: the marks tell, and FLUSH_MEDIA empties it."""
+    cleared: list[str] = []
+    clear = ChanWebsocket.clear
+
+    def counted(dialect: ChanWebsocket) -> str:
+        cleared.append(clear(dialect))
+        return cleared[-1]
+
+    monkeypatch.setattr(ChanWebsocket, "clear", counted)
+    async with (
+        running(asterisk_installation, tmp_path, "websocket") as stage,
+        Caller(asterisk_installation, stage.server.site.sip_port) as caller,
+    ):
+        await caller.answered()
+        await until(lambda: bool(stage.door.calls), 5)
+        (echo,) = stage.door.calls.values()
+        leg: Any = echo.leg
+        await until(lambda: leg._lag._promptest is not None, 10)
+        before = len(cleared)  # a machine that is busy may have been late already
+        for _ in range(75):  # past the clock and its count, as after a stall of the network
+            leg._outbox.play(TONE[:FRAME_BYTES])
+            await asyncio.sleep(0.005)
+        await until(lambda: len(cleared) > before, 15)
+        # Flushed, Asterisk plays what comes: the marks behind it come back in time.
+        flushed_at = leg._lag._sent
+        await until(lambda: leg._lag._sent > flushed_at + 3 * MARK_EVERY_FRAMES, 15)
+        assert leg._lag._late < TOO_LATE_FRAMES
+        assert len(cleared) <= before + 2, "what was flushed was played all the same"
+        assert not echo.cause
 
 
 async def test_a_bot_that_refuses_the_leg_leads_to_an_operator(
