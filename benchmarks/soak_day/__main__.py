@@ -2,7 +2,7 @@
 
 The product's own gateway, calls, flows, understanding, bank and storage in one process, over real sockets, with
 the callers beside them. Stand-ins: the recogniser, which gives one of some sentences for whatever is said (the
-real ones are in `benchmarks.soak`), and no live voice, recorded prompts only.
+real ones are in `benchmarks.soak`); no sentence encoder and no live voice, recorded prompts only.
 
 A branch with five lines, each busy half of the time with calls of a minute and a half on average: 100 calls an
 hour. Callers listen, speak, speak over prompts, press keys and hang up at random moments; some ask for an operator
@@ -224,9 +224,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)
-    own = load_settings(Path.cwd())
     with tempfile.TemporaryDirectory(prefix="soak-day-") as folder:
-        changes = {"IVRBOT_DATA_DIR": folder, "IVRBOT_MODELS__DIR": str(own.models_dir), "IVRBOT_MEDIA__PORT": "0"}
+        changes = {"IVRBOT_DATA_DIR": folder, "IVRBOT_MODELS__DIR": folder, "IVRBOT_MEDIA__PORT": "0"}
         settings = load_settings(Path.cwd(), {**os.environ, **changes})
         loop = SimulatedLoop()
         try:
