@@ -217,6 +217,10 @@ class DetectorAlone:
     def __init__(self) -> None:
         self._inner = VoiceActivity()
 
+    @property
+    def perhaps(self) -> bool:
+        return self._inner.perhaps
+
     def hear(self, frame: Frame, then: Callable[[bool], None]) -> None:
         self._inner.hear(frame, lambda _voiced: then(self._inner._speech))
 
