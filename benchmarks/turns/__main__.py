@@ -11,10 +11,11 @@ import itertools
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -40,36 +41,40 @@ class Outcome:
 
     turns: list[Turn]
     failures: list[str]
-    seconds: float
+    seconds: float = 0.0
 
 
 System = Callable[[Path], AbstractAsyncContextManager[Dial]]
 
 
-def systems(names: list[str], door: str) -> dict[str, System]:
-    """Systems by the name of their row."""
-    found: dict[str, System] = {}
-    for name in names:
+def systems(options: argparse.Namespace) -> dict[str, tuple[System, int]]:
+    """Systems and how many turns are wanted of each, by the name of their row."""
+    found: dict[str, tuple[System, int]] = {}
+    for name in options.systems.split(","):
         if name == "ivrbot":
-            found[f"ivrbot, {door}"] = ivrbot_by_asterisk if door == "asterisk" else ivrbot_by_audiosocket
+            system = ivrbot_by_asterisk if options.door == "asterisk" else ivrbot_by_audiosocket
+            found[f"ivrbot, {options.door}"] = (system, options.turns)
         elif name in PEERS:
             module, title = PEERS[name]
             for kind in PEER_KINDS:
-                found[f"{title}, {kind}, audiosocket"] = partial(peer, module, kind)
+                log_path = options.json.with_suffix(f".{name}-{kind}.log")
+                found[f"{title}, {kind}, audiosocket"] = (
+                    partial(peer, module, kind, log_path),
+                    options.peer_turns,
+                )
         else:
             raise SystemExit(f"no such system: {name}; there are ivrbot, {', '.join(PEERS)}")
     return found
 
 
-async def measure(system: System, options: argparse.Namespace) -> Outcome:
+async def measure(system: System, turns: int, options: argparse.Namespace, numbers: Iterator[int]) -> Outcome:
     """Place calls until there are enough turns, or the time is over."""
     began_s = time.monotonic()
-    outcome = Outcome([], [], 0.0)
+    outcome = Outcome([], [])
     with tempfile.TemporaryDirectory(prefix="turns-") as folder:
         async with system(Path(folder)) as dial:
-            budget, numbers = Budget(options.turns), itertools.count()
-            floor = asyncio.Semaphore(options.callers)
-            until_s = time.monotonic() + 60 * options.minutes
+            budget, floor = Budget(turns), asyncio.Semaphore(options.callers)
+            until_s = time.monotonic() + 60 * options.minutes / options.rounds
 
             async def lane() -> None:
                 while budget.left > 0 and time.monotonic() < until_s:
@@ -101,11 +106,13 @@ def machine() -> str:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description=__doc__)
-    parser.add_argument("--turns", type=int, default=200, help="for each system")
+    parser.add_argument("--turns", type=int, default=200, help="of ivrbot")
+    parser.add_argument("--peer-turns", type=int, default=60, help="of each peer, with each of its settings")
     parser.add_argument("--callers", type=int, default=1, help="who speak at the same time")
     parser.add_argument("--systems", default="ivrbot", help="of ivrbot, pipecat, livekit; with commas")
-    parser.add_argument("--door", choices=("asterisk", "audiosocket"), default="audiosocket")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--door", choices=("asterisk", "audiosocket"), default="audiosocket", help="to ivrbot")
+    parser.add_argument("--seed", type=int, default=1, help="chooses callers, sentences and hesitations")
+    parser.add_argument("--rounds", type=int, default=1, help="systems are measured in turn so many times")
     parser.add_argument("--minutes", type=float, default=14, help="longest time for each system")
     parser.add_argument("--json", type=Path, default=Path("turns.json"), help="file that gets every turn")
     return parser.parse_args()
@@ -113,34 +120,62 @@ def arguments() -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> int:
     """All systems one after the other; exit code 1 when one of them could not be measured."""
-    made = await sound.render()
-    print(f"{made} recordings rendered", file=sys.stderr)
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # processes are ended on the way out
+    print(f"{await sound.render()} recordings rendered", file=sys.stderr)
     before = machine()
-    rows: dict[str, list[dict[str, Any]]] = {}
-    notes = []
-    wanted = systems(options.systems.split(","), options.door)
-    for name, system in wanted.items():
-        print(f"{name} ...", file=sys.stderr)
+    wanted = systems(options)
+    outcomes = {name: Outcome([], []) for name in wanted}
+    numbers = {name: itertools.count() for name in wanted}  # every system gets the same callers
+    missing: dict[str, str] = {}
+    for number, name in itertools.product(range(options.rounds), wanted):
+        system, turns = wanted[name]
+        print(f"round {number + 1}: {name} ...", file=sys.stderr)
         try:
-            outcome = await measure(system, options)
+            outcome = await measure(system, turns // options.rounds, options, numbers[name])
         except (TimeoutError, OSError, RuntimeError, IvrbotError) as error:
-            notes.append(f"{name}: could not be measured: {error}")
+            missing[name] = f"could not be measured: {error}"
             continue
-        rows[name] = [{"system": name, **turn.as_json()} for turn in outcome.turns]
-        options.json.write_text(
-            json.dumps([row for of in rows.values() for row in of], ensure_ascii=False, indent=1)
-        )
-        notes.append(
-            f"{name}: {len(outcome.turns)} turns in {outcome.seconds:.0f} s, {len(outcome.failures)} calls failed"
-        )
-        notes += outcome.failures[:5]
+        outcomes[name].turns += outcome.turns
+        outcomes[name].failures += outcome.failures
+        outcomes[name].seconds += outcome.seconds
+        save(options, outcomes, before)
+    tell(options, outcomes, missing, before)
+    return int(bool(missing))
+
+
+def rows_of(outcomes: dict[str, Outcome]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of turns by system, without systems that have none."""
+    rows = {
+        name: [{"system": name, **turn.as_json()} for turn in outcome.turns] for name, outcome in outcomes.items()
+    }
+    return {name: turns for name, turns in rows.items() if turns}
+
+
+def save(options: argparse.Namespace, outcomes: dict[str, Outcome], before: str) -> None:
+    """Write every turn so far."""
+    command = {name: str(value) for name, value in vars(options).items()}
+    turns = [row for rows in rows_of(outcomes).values() for row in rows]
+    found = {"options": command, "before": before, "after": machine(), "turns": turns}
+    options.json.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+
+
+def tell(options: argparse.Namespace, outcomes: dict[str, Outcome], missing: dict[str, str], before: str) -> None:
+    """Print the tables."""
     print(f"Callers at once: {options.callers}; seed {options.seed}; before: {before}; after: {machine()}.\n")
+    rows = rows_of(outcomes)
     print(table("system", rows), end="\n\n")
     for name, turns in rows.items():
         print(table(f"{name}: turns", by_kind(turns, KINDS)), end="\n\n")
-    print("\n".join(f"- {note}" for note in notes))
-    return int(len(rows) < len(wanted))
+    for name, outcome in outcomes.items():
+        failed = f"; calls that failed: {'; '.join(outcome.failures[:5])}" if outcome.failures else ""
+        told = f"{len(outcome.turns)} turns in {outcome.seconds:.0f} s{failed}"
+        print(f"- {name}: {missing.get(name, told)}")
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(arguments())))
+    try:
+        sys.exit(asyncio.run(run(arguments())))
+    except asyncio.CancelledError:
+        sys.exit(143)

@@ -30,7 +30,8 @@ _FACTS: Final = {
     "utter_ask_fact_name_and_birth": "name",
     "utter_ask_fact_code_word": "code word",
 }
-_KEYS_ONLY: Final = frozenset(("utter_ask_fact_phone", "utter_ask_fact_one_time_code"))
+_NO_ANSWER: Final = frozenset(("utter_ask_fact_phone", "utter_ask_fact_one_time_code", "utter_goodbye"))
+"""Answered by keys, or not at all."""
 _NEXT_WISH: Final = frozenset(("utter_ask_topic", "utter_ask_topic_keys", "utter_ask_more"))
 
 Event = Mapping[str, Any]
@@ -47,6 +48,7 @@ class Saying:
         sentence: with the bar where a hesitation may be.
         question: what it answers, as the system calls it.
         pause_ms: hesitation inside the sentence, 0 for none.
+        whole_clause: what he said before it could have been all.
         interrupts: it is said over the question.
     """
 
@@ -54,6 +56,7 @@ class Saying:
     sentence: str
     question: str
     pause_ms: int
+    whole_clause: bool
     interrupts: bool
 
 
@@ -87,7 +90,8 @@ class Person:
         if len(halves(sentence)) == 1:
             hesitates = False
         name = {"city": "name", "yes": "yes/no", "no": "yes/no"}.get(kind, kind)
-        return Saying(name, sentence, question, pause_ms if hesitates else 0, interrupts)
+        pause_ms *= hesitates
+        return Saying(name, sentence, question, pause_ms, bool(pause_ms) and "/" in sentence, interrupts)
 
     def wish(self, question: str) -> Saying:
         """The next of his wishes; he thanks and declines when there is none."""
@@ -147,14 +151,16 @@ class ProductGuide:
         seen = self._seen
 
         def asks_or_ends(event: Event) -> bool:
-            asks: bool = event["type"] == "bot_said" and event["response"].startswith("utter_ask_")
-            return event["seq"] > seen and (asks or event["type"] == "call_ended")
+            said = str(event.get("response", "")) if event["type"] == "bot_said" else ""
+            ends = event["type"] == "call_ended" or said == "utter_goodbye"
+            return bool(event["seq"] > seen) and (ends or said.startswith("utter_ask_"))
 
         try:
-            event = await self._until(asks_or_ends, ASKED_S)
+            await self._until(asks_or_ends, ASKED_S)
         except TimeoutError:
             return None
-        if event["type"] == "call_ended" or event["response"] in _KEYS_ONLY:
+        event = [event for event in self._events if asks_or_ends(event)][-1]
+        if event["type"] == "call_ended" or event["response"] in _NO_ANSWER:
             return None
         return self._answer(event["response"])
 

@@ -47,7 +47,10 @@ def by_kind(turns: Sequence[Row], kinds: Sequence[str]) -> dict[str, list[Row]]:
     found |= {
         "Russian": [turn for turn in turns if turn["language"] == "ru"],
         "English": [turn for turn in turns if turn["language"] == "en"],
-        "with a hesitation": [turn for turn in turns if turn["hesitation_ms"]],
+        "hesitating within a clause": [
+            row for row in turns if row["hesitation_ms"] and not row["after_whole_clause"]
+        ],
+        "hesitating after a whole clause": [row for row in turns if row["after_whole_clause"]],
         "over a prompt": [turn for turn in turns if turn["over_prompt"]],
     }
     return {name: rows for name, rows in found.items() if rows}

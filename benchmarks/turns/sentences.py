@@ -1,6 +1,7 @@
 """What callers of a bank's line say, by kind of turn and language; never training data.
 
-A bar marks where a person hesitates when he hesitates: both halves are then spoken with a pause between.
+A bar marks where a person hesitates when he hesitates: both halves are then spoken with a pause between. A slash
+marks such a place where what was said could have been all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TOPICS: Final[Mapping[Language, Mapping[str, tuple[str, ...]]]] = {
     "ru": {
         "block_card": (
             "здравствуйте | у меня вчера украли карту",
-            "я где-то потеряла карточку | нужно её заблокировать",
+            "я где-то потеряла карточку / нужно её заблокировать",
             "заблокируйте пожалуйста | мою карту",
         ),
         "check_balance": (
@@ -45,7 +46,7 @@ TOPICS: Final[Mapping[Language, Mapping[str, tuple[str, ...]]]] = {
     "en": {
         "block_card": (
             "hello | my card was stolen yesterday",
-            "i have lost my card | and i want it blocked",
+            "i have lost my card / and i want it blocked",
             "please block | my card",
         ),
         "check_balance": (
@@ -55,10 +56,10 @@ TOPICS: Final[Mapping[Language, Mapping[str, tuple[str, ...]]]] = {
         ),
         "find_office": (
             "where is | your nearest branch",
-            "i need the address | of an office",
+            "i need the address / of an office",
         ),
         "online_bank": (
-            "i can not log in | to the internet bank",
+            "i can not log in / to the internet bank",
             "how do i get | into online banking",
         ),
         "salary": (
@@ -74,17 +75,17 @@ TOPICS: Final[Mapping[Language, Mapping[str, tuple[str, ...]]]] = {
 
 PLAIN: Final[Mapping[Language, Mapping[str, tuple[str, ...]]]] = {
     "ru": {
-        "no": ("нет", "нет | не надо", "нет спасибо", "ну | нет наверное", "не нужно"),
+        "no": ("нет", "нет / не надо", "нет спасибо", "ну | нет наверное", "не нужно"),
         "yes": ("да", "да верно", "ну | да", "да пожалуйста", "конечно"),
         "operator": ("оператор", "соедините | с оператором пожалуйста", "позовите живого человека"),
-        "unclear": ("ну вот это самое | понимаете", "какая-то такая | штука", "алло | вы меня слышите"),
+        "unclear": ("ну вот это самое / понимаете", "какая-то такая | штука", "алло / вы меня слышите"),
         "city": ("в москве", "в | казани", "в городе | екатеринбурге"),
     },
     "en": {
-        "no": ("no", "no | thank you", "no thanks", "well | no", "not now"),
+        "no": ("no", "no / thank you", "no thanks", "well | no", "not now"),
         "yes": ("yes", "yes that is right", "well | yes", "yes please", "of course"),
         "operator": ("operator", "let me speak | to an operator", "i want to talk to a person"),
-        "unclear": ("well it is this | thing you know", "it is sort of | like that", "hello | can you hear me"),
+        "unclear": ("well it is this | thing you know", "it is sort of / like that", "hello / can you hear me"),
         "city": ("in moscow", "in | kazan", "in the city | of moscow"),
     },
 }  # fmt: skip

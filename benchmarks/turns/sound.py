@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ _FOLDER: Final = PROJECT_ROOT / ".cache" / "turns" / "voices"
 
 def halves(sentence: str) -> tuple[str, ...]:
     """What is said before and after the place of hesitation; one part where there is none."""
-    return tuple(part.strip() for part in sentence.split("|"))
+    return tuple(part.strip() for part in re.split(r"[|/]", sentence))
 
 
 def spoken(sentence: str, voice: str, pause_ms: int) -> Pcm:

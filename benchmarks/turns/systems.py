@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -134,14 +133,22 @@ PEER_READY_S: Final = 300.0
 
 
 @asynccontextmanager
-async def peer(module: str, kind: str, folder: Path) -> AsyncIterator[Dial]:
-    """A peer's bot in its own environment; callers come over AudioSocket."""
+async def peer(module: str, kind: str, log_path: Path, folder: Path) -> AsyncIterator[Dial]:
+    """A peer's bot in its own environment; callers come over AudioSocket.
+
+    Args:
+        module: its program.
+        kind: its settings, "recommended" or "fastest".
+        log_path: file that gets what it says, and what it understood.
+        folder: not needed, for peers keep nothing.
+    """
+    del folder
     python = await asyncio.to_thread(build)
     pacer = Pacer()
     models = load_settings(PROJECT_ROOT).models_dir
     command = [str(python), "-m", f"benchmarks.turns.peers.{module}", kind, str(models)]
     environment = clean_environment() | {"PYTHONPATH": str(PROJECT_ROOT), "HF_HUB_OFFLINE": "1"}
-    with (folder / "peer.log").open("wb") as log:
+    with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -151,7 +158,7 @@ async def peer(module: str, kind: str, folder: Path) -> AsyncIterator[Dial]:
             cwd=PROJECT_ROOT,
         )
     try:
-        port = await _port(process)
+        port = await _port(process, log_path)
 
         @asynccontextmanager
         async def dial(call: int, person: Person) -> AsyncIterator[tuple[Line, Guide]]:
@@ -166,11 +173,9 @@ async def peer(module: str, kind: str, folder: Path) -> AsyncIterator[Dial]:
         if process.returncode is None:
             process.kill()
         await process.wait()
-        told = (folder / "peer.log").read_text(errors="replace").strip().splitlines()
-        print("\n".join(f"  {line}" for line in told[-8:]), file=sys.stderr)
 
 
-async def _port(process: asyncio.subprocess.Process) -> int:
+async def _port(process: asyncio.subprocess.Process, log_path: Path) -> int:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(PEER_READY_S):
@@ -179,4 +184,4 @@ async def _port(process: asyncio.subprocess.Process) -> int:
                     return int(line.split()[1])
     except TimeoutError:
         raise RuntimeError(f"not ready within {PEER_READY_S:.0f} s") from None
-    raise RuntimeError(f"ended with {await process.wait()}; its last words are on standard error")
+    raise RuntimeError(f"ended with {await process.wait()}, see {log_path}")

@@ -16,7 +16,9 @@ from ivrbot.errors import LegClosed
 QUIET_MS: Final = 600
 """The bot has finished when it was quiet for so long."""
 INTERRUPT_MS: Final = 800
-"""So long after the prompt's first sound a caller who interrupts begins."""
+"""So long after the prompt's first sound, at the earliest, a caller who interrupts begins."""
+IN_SOUND_MS: Final = 60
+"""He begins while the bot sounds, not in a pause of its prompt: it was heard within so long before."""
 GREETING_S: Final = 30.0
 ASK_S: Final = 20.0
 TURNS: Final = 8
@@ -32,6 +34,13 @@ class Turn:
     answer: str
     heard: Heard
 
+    @property
+    def handed_over(self) -> bool:
+        """The system left the caller to an operator without a word: his answer, though not in sound."""
+        told = self.answer.split()
+        without_words = "escalated" in told and not any(name.startswith("utter_") for name in told)
+        return without_words and not self.heard.answered
+
     def as_json(self) -> dict[str, Any]:
         """A row of the file of turns."""
         saying, heard = self.saying, self.heard
@@ -44,11 +53,13 @@ class Turn:
             "question": saying.question,
             "answer": self.answer,
             "hesitation_ms": saying.pause_ms,
+            "after_whole_clause": saying.whole_clause,
             "meant_to_interrupt": saying.interrupts,
             "over_prompt": heard.over_prompt,
             "began_ms": round(heard.began_ms),
             "ended_ms": round(heard.ended_ms),
-            "answered": heard.answered,
+            "answered": heard.answered or self.handed_over,
+            "handed_over": self.handed_over,
             "cut_off": heard.cut_off,
             "gap_ms": None if heard.gap_ms is None else round(heard.gap_ms),
             "stop_ms": None if heard.stop_ms is None else round(heard.stop_ms),
@@ -117,11 +128,15 @@ async def _say(
     if not await line.wait_answered(since_ms, quiet_ms=0, deadline_s=patience_s):
         return None
     if saying.interrupts:
-        await asyncio.sleep(INTERRUPT_MS / 1000)
+        heard_from_ms = line.elapsed_ms
         await floor.acquire()
+        await asyncio.sleep(max(0, heard_from_ms + INTERRUPT_MS - line.elapsed_ms) / 1000)
+        await line.wait_answered(line.elapsed_ms - IN_SOUND_MS, quiet_ms=0, deadline_s=QUIET_MS / 1000)
     elif not await _floor_in_silence(line, floor, since_ms, patience_s):
         return None
     try:
+        if line.over:
+            return None
         guide.spoke()
         from_ms = line.elapsed_ms
         line.send(pcm)

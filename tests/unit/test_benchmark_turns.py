@@ -112,7 +112,14 @@ def test_silence_is_no_turn() -> None:
 
 
 def row(**values: object) -> dict[str, object]:
-    base = {"kind": "topic", "language": "ru", "hesitation_ms": 0, "over_prompt": False, "answered": True}
+    base = {
+        "kind": "topic",
+        "language": "ru",
+        "hesitation_ms": 0,
+        "after_whole_clause": False,
+        "over_prompt": False,
+        "answered": True,
+    }
     return {**base, "cut_off": False, "gap_ms": 400.0, "stop_ms": None, **values}
 
 
@@ -120,7 +127,7 @@ def test_figures_count_each_thing_once() -> None:
     rows = [row(gap_ms=gap) for gap in (200, 300, 400)]
     rows += [
         row(gap_ms=None, cut_off=True, hesitation_ms=500),
-        row(hesitation_ms=600),
+        row(hesitation_ms=600, after_whole_clause=True),
         row(gap_ms=None, answered=False),
     ]
     rows += [row(over_prompt=True, stop_ms=150.0), row(over_prompt=True, gap_ms=None)]
@@ -129,7 +136,8 @@ def test_figures_count_each_thing_once() -> None:
     assert {name: len(found) for name, found in by_kind(rows, KINDS).items()} == {
         "topic": 8,
         "Russian": 8,
-        "with a hesitation": 2,
+        "hesitating within a clause": 1,
+        "hesitating after a whole clause": 1,
         "over a prompt": 2,
     }
     assert len({line.count("|") for line in table("system", {"one": rows}).splitlines()}) == 1
@@ -167,11 +175,13 @@ def test_the_products_own_questions_are_answered_and_keys_are_not() -> None:
     async def until(wanted: object, timeout_s: float) -> dict[str, object]:
         return next(event for event in events if wanted(event))  # type: ignore[operator]
 
-    guide = ProductGuide(person(1, 0), until, events[:2])
+    so_far = events[:2]
+    guide = ProductGuide(person(1, 0), until, so_far)
     saying = asyncio.run(guide.next())
     assert saying is not None
     assert saying.kind == "digits"
     guide.spoke()
+    so_far.append(events[2])
     assert asyncio.run(guide.next()) is None
 
 

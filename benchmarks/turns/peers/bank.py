@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ import yaml
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.config import PROJECT_ROOT, MediaSettings
 from ivrbot.media.wav import read_wav
-from ivrbot.model.audio import FRAME_BYTES, Frame, Pcm
+from ivrbot.model.audio import FRAME_BYTES, Frame, Pcm, duration_ms
 from ivrbot.model.speech import Expect, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.ports import Leg, MediaSink
@@ -56,7 +57,11 @@ class Bank:
 
     async def read(self, pcm: Pcm, language: Language) -> str:
         """What the caller said, as the product reads an answer to an open question."""
-        return (await self._whisper.read(pcm, language, Expect.OPEN)).text
+        began_s = time.monotonic()
+        text = (await self._whisper.read(pcm, language, Expect.OPEN)).text
+        took_ms, sound_ms = round(1000 * (time.monotonic() - began_s)), duration_ms(pcm)
+        print(f"read {sound_ms} ms of sound in {took_ms} ms: {text}", file=sys.stderr, flush=True)
+        return text
 
     async def answer(self, text: str, language: Language, turn: int) -> str:
         """Name of the prompt that answers a text."""
