@@ -15,6 +15,7 @@ packet switching networks" (SIGCOMM 1996), section 2, definition of start and fi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -83,10 +84,12 @@ class FairQueue:
 
     Args:
         max_waiting: jobs that may wait, at least 1.
+        max_ahead_s: expected cost of all that may wait before the last one, seconds of instances.
     """
 
-    def __init__(self, max_waiting: int) -> None:
+    def __init__(self, max_waiting: int, max_ahead_s: float = math.inf) -> None:
         self._max_waiting = max_waiting
+        self.max_ahead_s = max_ahead_s
         self._waiting: list[Job] = []
         self._serving: set[Job] = set()
         self._finish: dict[str, float] = {}
@@ -118,11 +121,12 @@ class FairQueue:
         """
         job.since_s, job.virtual = now_s, self._virtual
         self._waiting.append(job)
-        if len(self._waiting) <= self._max_waiting:
-            return None
         starts = self._starts()
         # Of equals the newcomer goes: it has lost nothing yet.
         last = max(enumerate(self._waiting), key=lambda at: (at[1].rank(now_s), starts[at[1]], at[0]))[1]
+        ahead_s = sum(one.expected_s for one in self._waiting if one is not last)
+        if len(self._waiting) <= self._max_waiting and ahead_s <= self.max_ahead_s:
+            return None
         self._waiting.remove(last)
         return last
 

@@ -37,7 +37,7 @@ NAME: Final = "whisper"
 UNSURE_LOG_PROB: Final = -0.7
 PARTIAL_EVERY_MS: Final = 500
 PARTIAL_MIN_FRAMES: Final = 600
-MAX_WAITING_PER_INSTANCE: Final = 4
+MAX_WAITING_PER_INSTANCE: Final = 12
 WARM_UP_MS: Final = 300
 _BYTES_PER_MS: Final = SAMPLE_RATE_HZ * SAMPLE_BYTES // 1000
 
@@ -247,7 +247,8 @@ class WhisperEngine:
         # Beam 5 costs about a fifth more than the window alone would.
         expected_ms = 1.2 * self._ms_per_frame * (audio_ms // 10 + SECOND_PASS_TAIL_FRAMES)
         left_ms = (until - time.monotonic()) * 1000.0
-        return not self._pool.waiting and expected_ms <= min(self._second_pass_ms, left_ms)
+        # Only at once: whoever waits for this reading would not understand waiting for its betterment, too.
+        return self._pool.idle > 0 and expected_ms <= min(self._second_pass_ms, left_ms)
 
 
 class WhisperStream:

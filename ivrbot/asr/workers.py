@@ -1,11 +1,12 @@
 """Bounded pool of blocking recognisers, one worker thread each.
 
 Takes loaded instances and jobs, gives results on the event loop. Policy: as many jobs run as there are instances;
-at most `max_waiting` wait, in the order of `fairness` (who is waited for first, calls share alike); when one too
-many comes the least wanted is refused at once (a caller is better served by his keypad than by a queue); a job
-past its deadline raises EngineTimeout and its late result is dropped, its instance is free again only when the
-library has really let go of it; where it does not let go, another instance is made in its place. Optional jobs
-(partials) run on idle instances only and never wait. Under load some kinds of them are left out (`ease`).
+at most `max_waiting` wait, and none that would probably wait longer than `MAX_WAIT_S`, in the order of `fairness`
+(who is waited for first, calls share alike); when one too many comes the least wanted is refused at once (a
+caller is better served by his keypad than by a queue); a job past its deadline raises EngineTimeout and its late
+result is dropped, its instance is free again only when the library has really let go of it; where it does not let
+go, another instance is made in its place. Optional jobs (partials) run on idle instances only and never wait.
+Under load some kinds of them are left out (`ease`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ResultT = TypeVar("ResultT")
 
 log = logging.getLogger(__name__)
 
+MAX_WAIT_S: Final = 2.5
+"""A caller who would wait longer for his reading is asked for keys at once."""
 EXPECTED_S: Final = 0.1
 """What a job is thought to take before one has ended."""
 STUCK_S: Final = 5.0
@@ -114,6 +117,7 @@ class WorkerPool(Generic[InstanceT]):
             self._executor = None
             raise
         self._idle = list(self._all)
+        self._queue.max_ahead_s = MAX_WAIT_S * count
 
     @property
     def idle(self) -> int:
@@ -295,15 +299,18 @@ class WorkerPool(Generic[InstanceT]):
         if not done.cancelled():
             # Marks the error of a dropped late result as seen.
             done.exception()
-        self._tally.note_served(asked)
-        before_s = self._expected_s.get(asked.kind, asked.used_s)
-        self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
-        self._queue.finish(asked)
         if done in self._lost:
+            # How long the library hung is no measure of readings, and nobody's share.
+            asked.used_s = asked.expected_s
+            self._queue.finish(asked)
             # Its place is taken: it waits until another one hangs.
             self._lost.discard(done)
             self._spare.append(instance)
             return
+        self._tally.note_served(asked)
+        before_s = self._expected_s.get(asked.kind, asked.used_s)
+        self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
+        self._queue.finish(asked)
         self._release(instance)
 
     def _release(self, instance: InstanceT) -> None:

@@ -15,7 +15,8 @@ from functools import partial
 from typing import Final
 
 from ivrbot.call.channel import Completes
-from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
+from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
+from ivrbot.language.commands import universal
 from ivrbot.language.standing import Standing, standing
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
@@ -372,9 +373,10 @@ class Hearing:
         stands = standing(text, self._language, self._expect, self._digits)
         if stands is Standing.WHOLE and self._expect in _COUNTED:
             return Completeness.ANSWERED
-        if answered:
-            # "my card is gone and": what is known does not end a sentence that goes on.
-            return Completeness.UNFINISHED if stands is Standing.OPEN else Completeness.ANSWERED
+        if answered and stands is not Standing.OPEN:
+            # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
+            bare = stands is Standing.BARE and self._expect is Expect.OPEN and not universal(text, self._language)
+            return Completeness.UNKNOWN if bare else Completeness.ANSWERED
         return _COMPLETENESS[stands]
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
@@ -392,9 +394,9 @@ class Hearing:
         asked_ms = self._now_ms()
         try:
             decoding = turn.decoding
-            if decoding is not None:
-                result = await decoding
-            else:
+            result = None if decoding is None else await decoding
+            if result is None or isinstance(result, EngineUnavailable):
+                # None was begun, or it was sent away while nobody waited for it: now somebody does.
                 result = await self._read(turn, turn.stream.decode(), early=False)
         finally:
             self._being_read.remove(turn)

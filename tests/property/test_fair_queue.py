@@ -134,6 +134,19 @@ def test_what_is_past_its_deadline_is_not_begun() -> None:
     assert len(queue) == 0
 
 
+def test_nobody_waits_behind_more_than_he_may() -> None:
+    queue = FairQueue(100, max_ahead_s=2.0)
+    long = job("long", 5.0)
+    assert queue.add(long, 0.0) is None, "whoever waits alone may be as long as he is"
+    assert queue.add(job("early", 0.1, waits=False), 0.0) is not None, "he would wait behind five seconds"
+    queue = FairQueue(100, max_ahead_s=2.0)
+    waiting = [job(f"call {number}", 0.5) for number in range(6)]
+    refused = [one for one in waiting if queue.add(one, 0.0) is not None]
+    assert refused == waiting[5:]
+    early = job("early", 0.1, waits=False)
+    assert queue.add(early, 0.0) is early
+
+
 def test_of_one_too_many_the_hoarder_goes() -> None:
     queue = FairQueue(3)
     hoarded = [job("chatty") for _ in range(3)]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 
+from ivrbot.errors import EngineUnavailable
 from ivrbot.logs import call_id_var
 from ivrbot.model.capacity import Wanted, wanted_var
 from ivrbot.model.speech import Expect, Language, Partial
@@ -43,6 +44,19 @@ async def test_a_reading_is_waited_for_when_the_turn_has_ended(room: Room) -> No
     assert found[1] is not found[0]
     assert not found[1].waits
     assert wanted_var.get() is None, "nobody else is taken for this caller"
+
+
+@in_a_room()
+async def test_an_early_reading_that_was_sent_away_is_asked_for_again_when_it_is_waited_for(room: Room) -> None:
+    room.engine.decode_failure = EngineUnavailable("too many readings wait already")
+    await room.loud(400)
+    await room.silence(200)
+    assert room.engine.streams[0].decodes == 1
+    room.engine.decode_failure = None
+    await room.silence(1500)
+    (reading,) = room.readings
+    assert reading.error is None
+    assert room.engine.streams[0].decodes == 2
 
 
 def test_the_call_is_the_one_whose_context_began_to_hear() -> None:
