@@ -38,6 +38,7 @@ class Together:
         self.network = network
         self.speakers: WeakSet[object] = WeakSet()
         self._asked: list[_Asked] = []
+        self._answering = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -54,19 +55,23 @@ class Together:
             then: told the probability, in the context of whoever asks now.
         """
         self._asked.append((window, state, then, copy_context()))
-        if len(self._asked) == MAX_BATCH:
-            self.answer()
-        elif self._timer is None:
+        if self._timer is None and not self._answering:
             self._timer = asyncio.get_running_loop().call_later(WAIT_S, self.answer)
 
     def answer(self) -> None:
-        """Judge what waits, now."""
+        """Judge what waits, and what is asked meanwhile: where sound came in bursts, many windows of each."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        asked, self._asked = self._asked, []
-        if not asked:
-            return
+        self._answering = True
+        try:
+            while self._asked:
+                asked, self._asked = self._asked[:MAX_BATCH], self._asked[MAX_BATCH:]
+                self._answer(asked)
+        finally:
+            self._answering = False
+
+    def _answer(self, asked: list[_Asked]) -> None:
         found = self.network.probabilities([window for window, *_ in asked], [state for _, state, *_ in asked])
         for probability, (_, _, then, context) in zip(found, asked, strict=True):
             try:

@@ -90,6 +90,7 @@ class VoiceActivity:
         self._state = new_state()
         self._pending = _CONTEXT
         self._waits = False
+        self._later: deque[tuple[Frame, Callable[[bool], None]]] = deque()
 
     def feed(self, frame: Frame) -> bool:
         """Take 20 ms.
@@ -110,7 +111,8 @@ class VoiceActivity:
             then: told the answer; in order, and as a rule at once.
         """
         if self._waits:
-            self._silero.answer()  # sound came in a burst: first what came first
+            self._later.append((frame, then))  # sound came in a burst: first what came first
+            return
         if not self._passes(frame):
             then(False)
             return
@@ -127,6 +129,8 @@ class VoiceActivity:
         self._waits = False
         self._decide(probability)
         then(self._level.feed(frame, self._speech))
+        while self._later and not self._waits:
+            self.hear(*self._later.popleft())
 
     def _passes(self, frame: Frame) -> bool:
         """Whether the gate is open for a frame; what it keeps out may be the beginning of what it lets in."""
