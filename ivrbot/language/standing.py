@@ -28,13 +28,53 @@ class Standing(Enum):
     OPEN = "open"
     """Something is missing at its end."""
     BARE = "bare"
-    """Nothing that it could be about has been said yet: a greeting, a wish without its object."""
+    """What it is about is missing: a greeting, a wish or a question without its noun."""
     WHOLE = "whole"
     UNKNOWN = "unknown"
 
 
 _LEAST_WORDS: Final = 3
 """Fewer words, without a greeting, may be the beginning of anything."""
+
+_FUNCTION: Final[dict[Language, frozenset[str]]] = {
+    "ru": frozenset(
+        listed(
+            "я ты он она оно мы вы они меня мне мной тебя тебе его ему ее ей нас нам вас вам их им мой моя мое "
+            "мои свой свое свои наш наша ваш ваша ваше ваши это этот эта эти тот та те такой такая такое такие "
+            "какой какая какое какие кто что где куда откуда когда как почему зачем сколько чей который которая "
+            "никак уже еще сейчас теперь там тут здесь тоже также очень просто только вообще бы ли же ведь вот "
+            "вчера сегодня завтра был была было были есть нет будет можно нельзя надо нужно нужен нужна нужны "
+            "следующий следующая следующее следующего ближайший ближайшая ближайшее ближайшего себе себя"
+        )
+    ),
+    "en": frozenset(
+        listed(
+            "i you he she it we they me him her us them my your his our their mine yours this that these those a "
+            "an the some any what which who whose when where why how is are was were am be been do does did has "
+            "have had can could will would shall should may might must still just now already yet also only "
+            "really very much many there here next nearest not don't can't i'd i'm i've it's that's what's "
+            "where's let to get know tell find out ask see say speak talk need want like in on at of for with "
+            "from about up"
+        )
+    ),
+}
+"""Words that carry no matter of their own; of English verbs those that only lead to what is wanted."""
+_VERB_ENDINGS: Final = (
+    "ть",
+    "ти",
+    "чь",
+    "ться",
+    "ите",
+    "йте",
+    "ьте",
+    "ется",
+    "ится",
+    "лся",
+    "лась",
+    "лось",
+    "шла",
+)
+"""Of Russian infinitives, imperatives and reflexives: without a noun they want an object or a subject."""
 
 _FULL_NAME: Final = 2
 """Names are asked for in full: a first name and a surname at least."""
@@ -82,7 +122,7 @@ _WISHES: Final[dict[Language, frozenset[str]]] = {
     "ru": frozenset(
         listed("хочу хочется хотел хотела хотелось хотим бы могу можно надо нужно нужен нужна нужны пытаюсь")
     ),
-    "en": frozenset(listed("want need wanna gotta gonna can't cannot trying tried please")),
+    "en": frozenset(listed("want need wanna gotta gonna can't cannot trying tried")),
 }
 """To an open question these only begin a wish; to another they may be the answer."""
 _ASKING: Final[dict[Language, frozenset[str]]] = {
@@ -179,9 +219,15 @@ def _of_name(said: Sequence[str], language: Language) -> Standing:
 
 
 def _of_sentence(said: Sequence[str], tokens: Sequence[Token], language: Language) -> Standing:
-    if tokens[-1].text == "?":
-        return Standing.WHOLE
-    matter = [word for word in said if word not in _GREETINGS[language]]
-    if not matter or said[-1] in _WISHES[language]:
+    rest = [word for word in said if word not in _GREETINGS[language]]
+    if not any(_has_matter(word, language) for word in rest) or said[-1] in _WISHES[language]:
         return Standing.BARE
-    return Standing.WHOLE if len(matter) >= _LEAST_WORDS else Standing.UNKNOWN
+    asked = tokens[-1].text == "?"
+    return Standing.WHOLE if asked or len(rest) >= _LEAST_WORDS else Standing.UNKNOWN
+
+
+def _has_matter(word: str, language: Language) -> bool:
+    """Whether a sentence can be about this word."""
+    if word in _FUNCTION[language] or word in _NEEDS_MORE[language] or word in _WISHES[language]:
+        return False
+    return language != "ru" or not word.endswith(_VERB_ENDINGS)

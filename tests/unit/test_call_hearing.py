@@ -405,3 +405,14 @@ def test_a_doubtful_guess_of_anything_but_a_topic_is_read_again(expect: Expect, 
         assert room.engine.streams[0].decodes == decodes
 
     scenario()
+
+
+@in_a_room()
+async def test_a_topic_guessed_from_a_verb_alone_leaves_time_for_its_noun(room: Room) -> None:
+    room.hearing.prepare("ru", Expect.OPEN, says_all)
+    room.engine.text = "можно перевыпустить"
+    await room.loud(400)
+    await room.silence(500)
+    assert room.readings == []
+    await room.silence(140)
+    assert len(room.readings) == 1

@@ -495,7 +495,7 @@ async def test_the_response_gap_is_from_the_last_voiced_sound_to_the_first_sound
     assert len(line.of(EventType.RESPONSE_GAP)) == 1
 
 
-@on_a_line(["yes"])
+@on_a_line(["my balance"])
 async def test_an_answer_that_is_complete_ends_the_turn_sooner(line: Line) -> None:
     line.channel.speak_in("en")
     await line.silence(200)

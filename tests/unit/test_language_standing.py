@@ -37,8 +37,13 @@ def test_something_is_missing(language: Language, text: str) -> None:
         ("ru", "Здравствуйте."),
         ("ru", "алло девушка"),
         ("ru", "Я хотел бы"),
+        ("ru", "мне надо перевыпустить"),
+        ("ru", "а где у вас находится"),
+        ("ru", "сколько с меня"),
         ("en", "Hello, good morning."),
         ("en", "I want"),
+        ("en", "Can you tell me?"),
+        ("en", "I need to find out"),
     ],
 )
 def test_nothing_is_said_yet(language: Language, text: str) -> None:
@@ -50,13 +55,13 @@ def test_nothing_is_said_yet(language: Language, text: str) -> None:
     [
         ("ru", "У меня украли карту."),
         ("ru", "карту банкомат не отдаёт"),
-        ("ru", "и что мне теперь делать?"),
+        ("ru", "и куда мне теперь с этим паспортом?"),
         ("ru", "мне соседка про вас рассказывала"),
         ("en", "I lost my card."),
         ("en", "what is this charge for"),
         ("en", "tell me what my balance is"),
         ("en", "the weather is lovely today"),
-        ("en", "What about?"),
+        ("en", "Can you tell me my limit?"),
     ],
 )
 def test_nothing_is_missing(language: Language, text: str) -> None:
