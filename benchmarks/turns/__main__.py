@@ -26,13 +26,24 @@ from benchmarks.turns import sound
 from benchmarks.turns.callers import person
 from benchmarks.turns.report import by_kind, table
 from benchmarks.turns.sentences import KINDS
-from benchmarks.turns.systems import PEER_KINDS, PEERS, Dial, ivrbot_by_asterisk, ivrbot_by_audiosocket, peer
+from benchmarks.turns.systems import (
+    PEER_KINDS,
+    PEERS,
+    CallRefusedError,
+    Dial,
+    ivrbot_by_asterisk,
+    ivrbot_by_audiosocket,
+    peer,
+)
 from benchmarks.turns.talk import Budget, Turn, converse
+from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import IvrbotError
 
 LANES_OF_ONE: Final = 3
 """One caller at a time still takes three telephones: while two hear a prompt out, the third one speaks."""
 CALL_S: Final = 120.0
+RING_AGAIN_S: Final = 3.0
+TURNS_JSON: Final = PROJECT_ROOT / ".cache" / "turns" / "turns.json"
 
 
 @dataclass(slots=True)
@@ -42,6 +53,7 @@ class Outcome:
     turns: list[Turn]
     failures: list[str]
     seconds: float = 0.0
+    refused: int = 0
 
 
 System = Callable[[Path], AbstractAsyncContextManager[Dial]]
@@ -82,12 +94,18 @@ async def measure(system: System, turns: int, options: argparse.Namespace, numbe
 
             async def place(number: int) -> None:
                 try:
-                    caller = person(options.seed, number)
-                    async with asyncio.timeout(CALL_S), dial(number, caller) as (line, guide):
-                        outcome.turns += await converse(line, number, caller, guide, floor, budget)
+                    while time.monotonic() < until_s:
+                        try:
+                            caller = person(options.seed, number)
+                            async with asyncio.timeout(CALL_S), dial(number, caller) as (line, guide):
+                                outcome.turns += await converse(line, number, caller, guide, floor, budget)
+                            return
+                        except CallRefusedError:
+                            outcome.refused += 1
+                            await asyncio.sleep(RING_AGAIN_S)
                 except (TimeoutError, OSError, RuntimeError, IvrbotError) as error:
                     outcome.failures.append(f"call {number}: {error!r}"[:300])
-                    await asyncio.sleep(1.0)
+                    await asyncio.sleep(RING_AGAIN_S)
 
             lanes = options.callers if options.callers > 1 else LANES_OF_ONE
             await asyncio.gather(*(lane() for _ in range(lanes)))
@@ -114,7 +132,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="chooses callers, sentences and hesitations")
     parser.add_argument("--rounds", type=int, default=1, help="systems are measured in turn so many times")
     parser.add_argument("--minutes", type=float, default=14, help="longest time for each system")
-    parser.add_argument("--json", type=Path, default=Path("turns.json"), help="file that gets every turn")
+    parser.add_argument("--json", type=Path, default=TURNS_JSON, help="file that gets every turn")
     return parser.parse_args()
 
 
@@ -124,6 +142,7 @@ async def run(options: argparse.Namespace) -> int:
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)  # processes are ended on the way out
     print(f"{await sound.render()} recordings rendered", file=sys.stderr)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
     before = machine()
     wanted = systems(options)
     outcomes = {name: Outcome([], []) for name in wanted}
@@ -140,6 +159,7 @@ async def run(options: argparse.Namespace) -> int:
         outcomes[name].turns += outcome.turns
         outcomes[name].failures += outcome.failures
         outcomes[name].seconds += outcome.seconds
+        outcomes[name].refused += outcome.refused
         save(options, outcomes, before)
     tell(options, outcomes, missing, before)
     return int(bool(missing))
@@ -170,7 +190,8 @@ def tell(options: argparse.Namespace, outcomes: dict[str, Outcome], missing: dic
         print(table(f"{name}: turns", by_kind(turns, KINDS)), end="\n\n")
     for name, outcome in outcomes.items():
         failed = f"; calls that failed: {'; '.join(outcome.failures[:5])}" if outcome.failures else ""
-        told = f"{len(outcome.turns)} turns in {outcome.seconds:.0f} s{failed}"
+        refused = f"; sent to an operator at once, for lack of room: {outcome.refused}" if outcome.refused else ""
+        told = f"{len(outcome.turns)} turns in {outcome.seconds:.0f} s{refused}{failed}"
         print(f"- {name}: {missing.get(name, told)}")
 
 

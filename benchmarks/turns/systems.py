@@ -39,6 +39,10 @@ def _product(folder: Path) -> Product:
     return Product(folder / "data", **settings)
 
 
+class CallRefusedError(RuntimeError):
+    """The product sends this caller to an operator at once, for lack of room: he may ring again."""
+
+
 @asynccontextmanager
 async def ivrbot_by_asterisk(folder: Path) -> AsyncIterator[Dial]:
     """The product behind a real Asterisk; callers come over SIP and RTP."""
@@ -93,7 +97,7 @@ async def ivrbot_by_audiosocket(folder: Path) -> AsyncIterator[Dial]:
                 async with web.post("/api/v1/calls", json=form) as response:
                     answer = await response.json()
                     if answer.get("status") != "ok":
-                        raise RuntimeError(f"the call was not taken: {answer}")
+                        raise CallRefusedError(f"not taken: {answer}")
                 async with (
                     by_audiosocket(product.media_port, call_id, pacer) as line,
                     _followed(web, call_id) as story,

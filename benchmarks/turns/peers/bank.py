@@ -22,7 +22,7 @@ import yaml
 from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.config import PROJECT_ROOT, MediaSettings
 from ivrbot.media.wav import read_wav
-from ivrbot.model.audio import FRAME_BYTES, Frame, Pcm, duration_ms
+from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm, duration_ms
 from ivrbot.model.speech import Expect, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
 from ivrbot.ports import Leg, MediaSink
@@ -104,6 +104,7 @@ class CallerLine:
         self._room = asyncio.Event()
         self.on_played: Callable[[], None] = lambda: None
         self.held = False
+        self._closed = False
 
     # --- ivrbot.ports.MediaSink ---
 
@@ -120,6 +121,7 @@ class CallerLine:
         if self.frames.full():
             self.frames.get_nowait()
         self.frames.put_nowait(None)
+        self._closed = True
         self._out.clear()
         self._room.set()
 
@@ -155,9 +157,12 @@ class CallerLine:
 
     async def wait_played(self, left_frames: int = 0) -> None:
         """Wait until at most so many frames are left to be played, or were cleared away."""
-        while len(self._out) > left_frames:
+        while len(self._out) > left_frames and not self._closed:
             self._room.clear()
             await self._room.wait()
+        if self._closed:  # nobody listens any more, but time goes on for who writes
+            self._out.clear()
+            await asyncio.sleep(FRAME_MS / 1000)
 
 
 class _Door:
