@@ -58,6 +58,11 @@ PROCESSOR_SHARE = Gauge(
     multiprocess_mode="livesum",
 )
 LEGS_CLOSED = Counter("ivrbot_legs_closed", "Media connections closed", ["cause"], registry=REGISTRY)
+PLAYOUT_SUSPENSIONS = Counter(
+    "ivrbot_playout_suspensions",
+    "Prompts held for a sixth of a second by what might have been the beginning of speech",
+    registry=REGISTRY,
+)
 FRAMES_DROPPED = Counter("ivrbot_frames_dropped", "Frames dropped by policy", ["queue"], registry=REGISTRY)
 ENGINE_FAILURES = Counter(
     "ivrbot_engine_failures", "Failed engine requests", ["engine", "code"], registry=REGISTRY
@@ -75,9 +80,21 @@ RESPONSE_GAP_S = Histogram(
     buckets=(0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0),
     registry=REGISTRY,
 )
+TURNS_PREPARED = Counter(
+    "ivrbot_turns_prepared",
+    "Spoken turns by whether the answer was prepared before their end: hit, miss (a late word), none",
+    ["result"],
+    registry=REGISTRY,
+)
+TURNS_RESUMED = Counter(
+    "ivrbot_turns_resumed",
+    "Turns taken as over in which the caller went on, by what became of his words",
+    ["result"],
+    registry=REGISTRY,
+)
 STEP_S = Histogram(
     "ivrbot_step_seconds",
-    "Work within a turn: asr (after its end), nlu, dialogue, authentication, bank, tts (to its first sound)",
+    "Work within a turn: asr (after its end), nlu, dialogue, route, authentication, bank, tts (to its first sound)",
     ["step", "engine"],
     buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0),
     registry=REGISTRY,

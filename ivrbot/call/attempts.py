@@ -6,6 +6,7 @@ many calls soever guess at once, in whatever processes, none gets a guess beyond
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -85,12 +86,18 @@ class AttemptCounter:
         Raises:
             StorageUnavailable: not known.
         """
-        since, count = self._now() - COUNTED_FOR, self._store.failures_since
-        return Failures(
-            await count(f"customer:{customer_id}", since) if customer_id else 0,
-            await count(self._number, since) if self._number else 0,
-            await count(f"side:{customer_id}", since) if customer_id else 0,
+        since = self._now() - COUNTED_FOR
+
+        async def count(subject: str) -> int:
+            return await self._store.failures_since(subject, since) if subject else 0
+
+        # side by side: the caller waits for all of them
+        customer, number, side = await asyncio.gather(
+            count(f"customer:{customer_id}" if customer_id else ""),
+            count(self._number),
+            count(f"side:{customer_id}" if customer_id else ""),
         )
+        return Failures(customer, number, side)
 
     @asynccontextmanager
     async def judging(self, customer_id: str | None) -> AsyncIterator[Judgement]:

@@ -5,6 +5,7 @@ What the caller answered stays in here; events and logs get names of facts and o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -129,10 +130,11 @@ class Authenticator(SecondFactors):
         if customer and not self.state.how:
             self._account_is(customer)
         customer_id = self.state.customer_id or (customer.customer_id if customer else None)
-        counts = await self._counter.counts(customer_id)
-        if customer_id:
-            await self._look_what_was_told(customer_id)
-        await self._may_compare(act.operation, customer_id)
+        counts, *_ = await asyncio.gather(
+            self._counter.counts(customer_id),
+            self._look_what_was_told(customer_id),
+            self._may_compare(act.operation, customer_id),
+        )
         self._details, purpose = act.details, purpose_of(act.operation, act.details)
         self.state, reply = ladder.start(
             self.state, self._policy, act.operation, customer_id, counts, purpose=purpose

@@ -39,7 +39,7 @@ class CallMeasure:
 
     @contextmanager
     def step(self, name: str, engine: str = "", **attributes: str) -> Iterator[None]:
-        """A piece of work: "nlu", "dialogue", "authentication", "bank", "tts"."""
+        """A piece of work: "nlu", "dialogue", "route", "authentication", "bank", "tts"."""
         began_s = time.perf_counter()
         engines = {"engine": engine} if engine else {}
         try:

@@ -134,14 +134,13 @@ class Proving:
     # --- facts --------------------------------------------------------------------------------------
 
     async def _judge_locked(self, act: Authenticate, language: Language) -> AuthReply:
-        if self.state.customer_id:
-            await self._look_what_was_told(self.state.customer_id)
+        await self._look_what_was_told(self.state.customer_id)
         async with self._locks.of(f"customer:{self.state.customer_id}"):
             return await self._judge(act, language)
 
-    async def _look_what_was_told(self, customer_id: str) -> None:
+    async def _look_what_was_told(self, customer_id: str | None) -> None:
         """What the bot has told, in this call or another, is no proof."""
-        if not self.state.told and await self._counter.cards_told(customer_id):
+        if customer_id and not self.state.told and await self._counter.cards_told(customer_id):
             self.state = ladder.cards_told(self.state)
 
     async def _named(self, act: Authenticate, language: Language) -> AuthReply:

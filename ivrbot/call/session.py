@@ -224,8 +224,12 @@ class CallSession:
         branch = self._parts.flow_set.branches.branch_of(act.topic) or ""
         call.new_topic()
         call.emit(EventType.TOPIC_STATED, {"topic": act.topic, "branch": branch})
-        await self._parts.operators.announce(call.registration, act.topic, branch)
-        routing = await self._parts.router.route(call.registration, act.topic)
+        with call.measure.step("route"):
+            # side by side: the exposure is stored when both are done, and nothing is said before
+            _, routing = await asyncio.gather(
+                self._parts.operators.announce(call.registration, act.topic, branch),
+                self._parts.router.route(call.registration, act.topic),
+            )
         drawn = routing.assignment
         call.emit(
             EventType.ASSIGNED,

@@ -53,7 +53,7 @@ class Understanding:
         """
         nlu = self._early.get((text.strip(), language))
         if nlu is None:
-            nlu = await self.meaning(text, collect, language)
+            nlu = combine([await self.meaning(text, collect, language)], [1.0])
             if len(self._early) < MOST_EARLY:
                 self._early[text.strip(), language] = nlu
         return nlu
@@ -87,7 +87,9 @@ class Understanding:
         """
         different = list({one.text.casefold(): one for one in reversed(hypotheses[:READINGS])}.values())[::-1]
         results = [await self.of_turn(one.text, collect, language) for one in different]
-        return combine(results, [max(one.confidence, LEAST_TRUST) for one in different])
+        # One reading means what it means, however sure it is: the same as it did at a pause.
+        alone = len(different) == 1
+        return combine(results, [1.0 if alone else max(one.confidence, LEAST_TRUST) for one in different])
 
     async def meaning(self, text: str, collect: Collect, language: Language) -> NluResult:
         """Meaning of a reading.
