@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -50,8 +50,9 @@ class _Job:
 class _Process(asyncio.SubprocessProtocol):
     """One life of the child process."""
 
-    def __init__(self, name: str, stall_s: float) -> None:
+    def __init__(self, name: str, stall_s: float, on_death: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
+        self._on_death = on_death
         self.ready: asyncio.Future[dict[str, object]] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
         self._name = name
@@ -123,8 +124,10 @@ class _Process(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        started = self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
         if not self.ready.done():
             self.ready.set_exception(EngineUnavailable(f"{self._name}: the speech process ended while it started"))
+            self.ready.exception()  # whoever waits for it still gets it
         if self._current is not None:
             died = EngineUnavailable(f"{self._name}: the speech process died while it spoke")
             self._finish(died if self._current.begun else _NothingSaidError())
@@ -135,6 +138,8 @@ class _Process(asyncio.SubprocessProtocol):
             self._transport.close()
         if not self.gone.done():
             self.gone.set_result(None)
+        if started:
+            self._on_death()
 
     # --- inside ---
 
@@ -223,7 +228,7 @@ class SpeechWorker:
         self._start_s = start_s
         self._stall_s = stall_s
         self._process: _Process | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[_Process] | None = None
         self._closed = False
         self.cpu_s = 0.0
         """Processor time of all finished jobs."""
@@ -269,6 +274,9 @@ class SpeechWorker:
     async def close(self) -> None:
         """End the process; idempotent."""
         self._closed = True
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
         process, self._process = self._process, None
         if process is None:
             return
@@ -281,17 +289,28 @@ class SpeechWorker:
             await process.gone
 
     async def _running(self) -> _Process:
-        async with self._starting:
-            if self._closed:
-                raise EngineUnavailable(f"{self._name} is closed")
-            if self._process is None or not self._process.alive:
-                self._process = await self._spawn()
+        if self._closed:
+            raise EngineUnavailable(f"{self._name} is closed")
+        if self._process is not None and self._process.alive:
             return self._process
+        # Whoever gives up waiting does not stop what the next one waits for.
+        return await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[_Process]:
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.get_running_loop().create_task(self._spawn())
+            self._starting.add_done_callback(_seen)
+        return self._starting
+
+    def _died(self) -> None:
+        """A process that had come up is gone: the next text shall not wait for another one."""
+        if not self._closed:
+            self._begin()
 
     async def _spawn(self) -> _Process:
         path = os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         _, process = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Process(self._name, self._stall_s),
+            lambda: _Process(self._name, self._stall_s, self._died),
             sys.executable,
             "-m",
             "ivrbot.tts.worker_process",
@@ -311,4 +330,11 @@ class SpeechWorker:
         except BaseException:
             process.kill()
             raise
+        self._process = process
         return process
+
+
+def _seen(task: asyncio.Task[_Process]) -> None:
+    """A start that nobody waits for any more may fail unheard."""
+    if not task.cancelled():
+        task.exception()
