@@ -21,6 +21,9 @@ from ivrbot.stats.erlang import service_level
 
 LATE_SHARE: Final = 0.05
 """Readings that may wait longer than the bar: the bar is a 95th percentile."""
+BUSY_SHARE: Final = 0.85
+"""Share of their time that recognisers may be busy. Those that stream take speech in many small readings: few of
+them would wait long until there is hardly any time left at all."""
 CALM: Final = 0.6
 """Share of a bar below which a reason begins to be given up."""
 HOLD_S: Final = 10.0
@@ -81,6 +84,10 @@ class Queue:
     def late_share(self, calls: int, wait_s: float) -> float:
         """Share of readings that would wait longer than `wait_s` with so many calls: 0..1, 1 in overload."""
         return 1.0 - service_level(self.servers, calls * self.reads_per_call_s * 3600, self.read_s, wait_s)
+
+    def busy_share(self, calls: int) -> float:
+        """Share of their time that the recognisers would be busy with so many calls; above 1 in overload."""
+        return calls * self.reads_per_call_s * self.read_s / self.servers
 
 
 class Demand:
@@ -145,9 +152,14 @@ class HeadroomLook:
 
 def shares(look: HeadroomLook, bars: HeadroomBars) -> dict[Refusal, float]:
     """Every measure as a share of its bar: from 1 on it is a reason to refuse."""
+    calls = look.calls + 1
     recogniser = max(
         (
-            max(queue.late_share(look.calls + 1, bars.wait_s) / LATE_SHARE, queue.wait_s / bars.wait_s)
+            max(
+                queue.late_share(calls, bars.wait_s) / LATE_SHARE,
+                queue.busy_share(calls) / BUSY_SHARE,
+                queue.wait_s / bars.wait_s,
+            )
             for queue in look.queues
         ),
         default=0.0,

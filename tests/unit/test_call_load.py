@@ -125,6 +125,8 @@ def test_an_idle_machine_takes_everybody() -> None:
     [
         (replace(CALM, queues=(Queue(2, 0.15, 1.5, 0.0),)), Refusal.RECOGNISER),
         (replace(CALM, queues=(Queue(2, 0.15, 0.15, 0.0), Queue(2, 0.15, 0.15, 0.6))), Refusal.RECOGNISER),
+        (replace(CALM, calls=27, queues=(Queue(2, 3.0, 0.02, 0.0),)), None),  # in hundredths of a second
+        (replace(CALM, calls=28, queues=(Queue(2, 3.0, 0.02, 0.0),)), Refusal.RECOGNISER),
         (replace(CALM, lag_s=0.4), Refusal.LOOP),
         (replace(CALM, free_bytes=99), Refusal.MEMORY),
         (replace(CALM, calls=0, free_bytes=99), Refusal.MEMORY),
