@@ -42,8 +42,8 @@ _BESIDE: Final = frozenset(
     }
 )
 _TELEPHONES: Final = "tests/integration/test_"
-_YIELDING: Final = 19
-"""For `os.nice`: what is left over."""
+_YIELDING: Final = 10
+"""For `os.nice`: a tenth of what a telephone may take; less would let a lock be held for seconds."""
 
 
 def in_use() -> bool:

@@ -19,7 +19,7 @@ import pytest
 from ivrbot import app
 from ivrbot.call.session import CallSession
 from ivrbot.call.text import TextChannel
-from ivrbot.config import Settings, SmsSettings
+from ivrbot.config import CallSettings, Settings, SmsSettings
 from ivrbot.model.call import CallEnd, CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.ports import NluEngine
@@ -41,8 +41,9 @@ class Played:
 async def core(
     data_dir: Path, nlu: NluEngine, plan: Path = app.DEMO_PLAN, **changes: Any
 ) -> AsyncIterator[app.Core]:
-    """The real core in a folder of its own."""
-    settings = Settings(data_dir=data_dir, **changes)
+    """The real core in a folder of its own; no story depends on how busy the machine is."""
+    patient = CallSettings(bank_slow_ms=60_000, bank_deadline_ms=120_000)
+    settings = Settings(data_dir=data_dir, **({"call": patient} | changes))
     with pytest.MonkeyPatch.context() as patch:
         if plan == app.DEMO_PLAN:  # reading the flows takes longer than a call: all stories share one reading
             patch.setattr(app, "_load_files", lambda *_: product_files())
