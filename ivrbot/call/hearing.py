@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from ivrbot.call.channel import Completes
@@ -25,6 +26,7 @@ from ivrbot.model.speech import Expect, Language, Partial, Transcript, unheard
 from ivrbot.ports import AsrEngine, AsrStream, Guessing
 from ivrbot.speech.ear import Ear
 from ivrbot.speech.endpointing import (
+    UNKNOWN_WAIT_MS,
     Completeness,
     EndpointConfig,
     Endpointer,
@@ -44,7 +46,12 @@ log = logging.getLogger(__name__)
 DECODE_S: Final = 15.0
 """A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
-ENDPOINTING = EndpointConfig(dip_ms=80, pause_ms=180, answered_ms=200)
+ENDPOINTING = EndpointConfig(
+    dip_ms=80,
+    pause_ms=180,
+    answered_ms=200,
+    unknown_ms=MappingProxyType({**UNKNOWN_WAIT_MS, Expect.OPEN: 700}),
+)
 """Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
 180 ms are nearly always between words."""
 

@@ -87,7 +87,7 @@ class Completeness(StrEnum):
     UNFINISHED = "unfinished"
 
 
-_UNKNOWN_WAIT_MS: Final[Mapping[Expect, int]] = MappingProxyType(
+UNKNOWN_WAIT_MS: Final[Mapping[Expect, int]] = MappingProxyType(
     {
         Expect.OPEN: 600,
         Expect.YES_NO: 400,
@@ -123,7 +123,7 @@ class EndpointConfig:
     answered_ms: int = 200
     complete_ms: int = 500
     unfinished_ms: int = 1200
-    unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: _UNKNOWN_WAIT_MS)
+    unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: UNKNOWN_WAIT_MS)
     max_ms: int = 20_000
 
     def wait_ms(self, expect: Expect, completeness: Completeness) -> int:

@@ -412,7 +412,7 @@ async def test_a_topic_guessed_from_a_verb_alone_leaves_time_for_its_noun(room: 
     room.hearing.prepare("ru", Expect.OPEN, says_all)
     room.engine.text = "можно перевыпустить"
     await room.loud(400)
-    await room.silence(500)
+    await room.silence(600)
     assert room.readings == []
     await room.silence(140)
     assert len(room.readings) == 1
