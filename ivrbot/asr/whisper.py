@@ -164,8 +164,10 @@ class WhisperEngine:
         def job(model: WhisperModel) -> Reading:
             return self._timed(model, pcm, language, options)
 
-        if kind is JobKind.DIP and (guess := await self._pool.run_if_idle(job, kind=kind, wanted=wanted)):
-            return guess
+        if kind is JobKind.DIP:
+            guess = await self._pool.run_if_idle(job, kind=kind, wanted=wanted, deadline_s=self._deadline_s)
+            if guess:
+                return guess
         return await self._pool.run(job, self._deadline_s, wanted=wanted)
 
     async def read_again(

@@ -186,13 +186,23 @@ class WorkerPool(Generic[InstanceT]):
         *,
         kind: JobKind = JobKind.PARTIAL,
         wanted: Wanted | None = None,
+        deadline_s: float | None = None,
     ) -> ResultT | None:
-        """Run an optional job if its kind is not left out and an instance is idle (so nobody waits); else None."""
+        """Run an optional job if its kind is not left out and an instance is idle (so nobody waits); else None.
+
+        Raises:
+            EngineTimeout: the deadline passed.
+        """
         if not self._idle or self._executor is None or not self.allows(kind):
             return None
         asked = self._asked(kind, wanted, deadline_s=0.0)
         self._queue.start(asked, time.monotonic())
-        return await self._run_on(self._idle.pop(), job, asked)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._run_on(self._idle.pop(), job, asked)
+        except TimeoutError as error:
+            self.load.timeouts += 1
+            raise EngineTimeout(f"{self._engine}: no reading within {deadline_s:.1f} s") from error
 
     async def close(self, free: Callable[[InstanceT], None]) -> None:
         """Wait for running jobs, but not for ever, then free every instance that nothing uses. Idempotent."""

@@ -284,3 +284,12 @@ async def test_instances_are_not_replaced_for_ever(pool: WorkerPool[int], monkey
     assert pool.load.replaced == 1
     gate.open()
     await until(lambda: not pool._running)
+
+
+async def test_an_optional_job_that_hangs_is_not_waited_for_either(pool: WorkerPool[int]) -> None:
+    gate = Gate()
+    with pytest.raises(EngineTimeout):
+        await pool.run_if_idle(gate, deadline_s=0.01)
+    assert pool.load.timeouts == 1
+    gate.open()
+    await until(lambda: pool.idle == 2)
