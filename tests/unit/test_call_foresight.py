@@ -24,7 +24,7 @@ ENGINE = Dialogue(FLOWS)
 
 
 def counted(result: str) -> float:
-    return metrics.TURNS_PREPARED.labels(result)._value.get()
+    return float(metrics.TURNS_PREPARED.labels(result)._value.get())
 
 
 def nothing(_act: Authenticate) -> AuthReply | None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from ivrbot.call.channel import Heard, Spoken
+from ivrbot.call.channel import Spoken
 from ivrbot.call.late_words import LATE_MS, MOST_PIECES, goes_on, joined
 from ivrbot.call.listening import MOST_ASKED_AGAIN
 from ivrbot.model.call import Disposition, EscalationReason
 from ivrbot.model.events import TAKEN_UP, EventType
 from ivrbot.model.speech import Hypothesis
-from tests.fakes.calls import ScriptedCaller
+from tests.fakes.calls import ScriptedCaller, Turn
 from tests.unit.test_call_session import BALANCE, LOST, Line, escalated, line
 
 __all__ = ["line"]
@@ -24,9 +24,9 @@ def said(text: str, began_ms: int, ended_ms: int, **more: Any) -> Spoken:
     return Spoken((Hypothesis(text),), "fake", began_ms=began_ms, ended_ms=ended_ms, **more)
 
 
-def talk(*pieces: tuple[str, int], start_ms: int = 10_000) -> list[Heard]:
+def talk(*pieces: tuple[str, int], start_ms: int = 10_000) -> list[Turn]:
     """Pieces of speech of 500 ms, each after a pause of so many milliseconds."""
-    at_ms, heard = start_ms, list[Heard]()
+    at_ms, heard = start_ms, list[Turn]()
     for text, pause_ms in pieces:
         at_ms += pause_ms
         heard.append(said(text, at_ms, at_ms + 500))
@@ -132,7 +132,8 @@ async def test_nobody_goes_on_for_ever(line: Line) -> None:
 
 async def test_words_from_before_the_question_are_dropped_and_it_is_put_again_but_not_for_ever(line: Line) -> None:
     stale = said("ну вот", 100, 400, before_question=True)
-    end = await line.call([stale] * (MOST_ASKED_AGAIN + 1) * 2)
+    turns: list[Turn] = [stale for _ in range(2 * (MOST_ASKED_AGAIN + 1))]
+    end = await line.call(turns)
     assert (end.disposition, end.reason) == (Disposition.ESCALATED, "no_match")
 
 

@@ -1,0 +1,118 @@
+"""Late words on a line: the answer waits for them, noise lets it go on, and the sound of it was ready before."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ivrbot.call.channel import Spoken
+from ivrbot.errors import LegClosed
+from ivrbot.model.dialogue import Collect
+from ivrbot.model.events import EventType
+from ivrbot.model.speech import Expect
+from tests.fakes.line import Line, on_a_line, utterance
+
+TOPIC = Collect("topic", Expect.OPEN, max_digits=1)
+FACT = Collect("fact", Expect.DIGITS, max_digits=4, secret=True)
+OVER_MS = 1300
+"""Silence after which an open turn is over, however it was read."""
+
+
+async def always(_text: str) -> bool:
+    return True
+
+
+async def never(_text: str) -> bool:
+    return False
+
+
+async def heard_first(line: Line) -> Spoken:
+    """A first turn, taken as over at its first pause."""
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(TOPIC, always))
+    await line.silence(100)
+    await line.speech(600)
+    while not listening.done():
+        await line.silence(20)
+    heard = await listening
+    assert isinstance(heard, Spoken)
+    return heard
+
+
+async def answer(line: Line, text: str = "which card?") -> None:
+    line.channel.speak_in("en")
+    await line.channel.say(utterance(text), interruptible=True)
+
+
+@on_a_line(["balance", "of my salary card"])
+async def test_words_before_the_first_sound_hold_the_answer_back(line: Line) -> None:
+    first = await heard_first(line)
+    before = line.channel.goes_on
+    await line.speech(200)
+    assert (before, line.channel.goes_on) == (False, True)
+    line.played.clear()
+    await answer(line)
+    await line.speech(500)
+    assert not any(line.played), "the bot spoke over somebody who was going on"
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(FACT, never))
+    await line.silence(OVER_MS)
+    then = await listening
+    assert isinstance(then, Spoken)
+    assert then.before_question
+    assert 0 < then.began_ms - first.ended_ms <= 600
+    await answer(line, "both")
+    await line.silence(600)
+    marks = {mark for mark in line.played if mark}
+    assert marks and min(marks) >= 20, "the first answer was not dropped"
+    assert line.voice.spoken == ["which card?", "both"]
+
+
+@on_a_line(["balance", ""])
+async def test_a_noise_only_delays_the_answer(line: Line) -> None:
+    await heard_first(line)
+    await line.speech(160)
+    line.played.clear()
+    await answer(line)
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(FACT, never))
+    await line.silence(3000)
+    assert any(line.played)
+    assert line.voice.spoken == ["which card?"]
+    assert line.of(EventType.TURN_RESUMED) == []
+    line.channel.on_closed("hangup")
+    with pytest.raises(LegClosed):
+        await listening
+
+
+@on_a_line(["balance", "anything else"])
+async def test_what_comes_much_later_is_another_turn(line: Line) -> None:
+    first = await heard_first(line)
+    await answer(line)
+    await line.silence(2500)
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(TOPIC, always))
+    await line.speech(600)
+    await line.silence(OVER_MS)
+    then = await listening
+    assert isinstance(then, Spoken)
+    assert not then.before_question
+    assert then.began_ms - first.ended_ms > 600
+
+
+@on_a_line(["balance"])
+async def test_the_sound_is_made_at_the_pause_and_only_once(line: Line) -> None:
+    line.channel.prepare([utterance("which card?"), utterance("which kind?")])
+    await asyncio.sleep(0.02)
+    assert line.voice.spoken == ["which card?", "which kind?"]
+    await answer(line)
+    assert line.voice.spoken == ["which card?", "which kind?"]
+    await line.silence(200)
+    assert any(line.played)
+
+
+@on_a_line(["balance"])
+async def test_a_call_that_ends_lets_go_of_what_is_being_made(line: Line) -> None:
+    held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    line.voice.slow = lambda: held
+    line.channel.prepare([utterance("which card?")])
+    await asyncio.sleep(0.02)
+    line.channel.on_closed("hangup")
+    line.channel.close()
