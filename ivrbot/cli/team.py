@@ -181,7 +181,12 @@ class Team:
     # --- words to the workers ---
 
     def _tell(self) -> None:
-        """Name the leader, and who lives, whenever that has changed."""
+        """Say who lives, which opens the door of who has just come, and who leads, whenever that has changed."""
+        living = "living " + ",".join(map(str, self._roster.those(*LIVING)))
+        if living != self._told:
+            self._told = living
+            for number in self._roster.those(*LIVING):
+                self._say(number, living)
         before = self._roster.leader
         if self._roster.elect():
             if before is not None:
@@ -189,11 +194,6 @@ class Team:
             log.info("worker %d leads", self._roster.leader)
             self._say(self._roster.leader or 0, "lead" if self._led else "lead first")
             self._led = True
-        living = "living " + ",".join(map(str, self._roster.those(*LIVING)))
-        if living != self._told:
-            self._told = living
-            for number in self._roster.those(*LIVING):
-                self._say(number, living)
 
     def _say(self, number: int, line: str) -> None:
         worker = self._workers.get(number)
@@ -223,8 +223,18 @@ class Team:
     def _close_doors(self) -> None:
         """Nobody lives who would accept: refuse, so that the PBX goes on at once, until a worker listens again."""
         for one in self._all_sockets():
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RD)  # on Linux a listening socket stops to listen and stays bound
+            end_listening(one)
+
+
+def end_listening(one: socket.socket) -> None:
+    """Refuse connections from now on, and those that wait; the socket stays bound, and may listen again.
+
+    Does nothing to a socket that does not listen: on Linux every connection that it accepts later would be read as
+    ended. Where this is not Linux it goes on listening.
+    """
+    if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        with contextlib.suppress(OSError):
+            one.shutdown(socket.SHUT_RD)
 
 
 def bound(name: str, address: Address) -> list[socket.socket]:

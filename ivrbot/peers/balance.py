@@ -5,7 +5,7 @@ Takes what workers say of themselves, gives yes or no. Pure: the clock is an arg
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +35,7 @@ def fresh(loads: Iterable[Load], now_s: float) -> list[Load]:
     return [load for load in loads if now_s - load.at_s <= FRESH_S]
 
 
-def takes_next(own: Load, others: Collection[Load], most: int, now_s: float) -> bool:
+def takes_next(own: Load, others: Iterable[Load], most: int, now_s: float) -> bool:
     """Whether this worker takes the next connection that comes.
 
     Somebody always does: a connection that nobody takes is a caller who hears nothing, and is refused too late.
@@ -52,3 +52,11 @@ def takes_next(own: Load, others: Collection[Load], most: int, now_s: float) -> 
     if not own.able or len(own.live) >= most:
         return False
     return len(own.live) <= min(len(load.live) for load in ready)
+
+
+def least_busy(own: Load, others: Mapping[int, Load], most: int, now_s: float) -> int | None:
+    """Number of the worker to whom a connection that came here is given; None: it stays here."""
+    if takes_next(own, others.values(), most, now_s):
+        return None
+    able = [number for number, load in others.items() if load.able and fresh([load], now_s)]
+    return min(able, key=lambda number: len(others[number].live), default=None)

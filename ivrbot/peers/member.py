@@ -13,10 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Final
 
+from aiohttp.web import Request
+
 from ivrbot.app import Core
 from ivrbot.call.shared_door import SharedDesk
 from ivrbot.errors import StorageError
-from ivrbot.peers.balance import FRESH_S, Load, fresh, takes_next
+from ivrbot.peers.balance import FRESH_S, Load, fresh, least_busy, takes_next
+from ivrbot.peers.handing import Handing
 from ivrbot.peers.news import News
 from ivrbot.peers.orders import Orders
 from ivrbot.seat import Seat, sockets_of
@@ -61,6 +64,9 @@ class TeamMember:
         self._most = seat.share(core.settings.call.max_calls)
         self._places = CallPlaces(core.store, seat.node, seat.name, time.monotonic)
         self._news = News(seat, core.store, core.recorder, core.desk, self._load, self._look_around)
+        self._handing = Handing(seat, web.take_over)
+        self._web_sockets = sockets_of(seat.web_fds)
+        self._media_sockets = sockets_of(seat.media_fds)
         self._around = asyncio.Event()
         self._gateway = gateway
         self._web = web
@@ -70,9 +76,10 @@ class TeamMember:
         self._media_port = 0
         desk.share(self._places, self, self._call_came_or_went)
         core.parts.router.share(self._news.held)
+        web.share_media(self._hand_over)
 
     async def join(self, group: asyncio.TaskGroup) -> None:
-        """Take calls beside the others.
+        """Be ready to take calls beside the others, as soon as the supervisor knows of this worker.
 
         Args:
             group: of the process.
@@ -83,9 +90,9 @@ class TeamMember:
         await self._places.free(self._seat.name)  # of calls that ended with whom this one replaces
         self._orders.open()
         await self._news.open()
+        self._handing.open()
         await self._web.prepare()
         self._desk.open(group)
-        self._media_port = await self._gateway.start(sockets_of(self._seat.media_fds))
 
     # --- the other workers, for the door ---
 
@@ -95,11 +102,11 @@ class TeamMember:
 
     def are_able(self) -> bool:
         """One of them has the strength for one more call."""
-        return any(load.able for load in fresh(self._news.loads, time.monotonic()))
+        return any(load.able for load in fresh(self._news.loads.values(), time.monotonic()))
 
     def room(self, most: int) -> int:
         """Of so many calls at once, how many the workers that live can serve together, this one included."""
-        return min(most, self._most * len(self._orders.in_force.living))
+        return min(most, self._most * max(1, len(self._orders.in_force.living)))
 
     # --- what goes on beside calls ---
 
@@ -109,9 +116,9 @@ class TeamMember:
             group.create_task(self._news.run(), name="news")
             while True:
                 self._around.clear()
-                now_s = time.monotonic()
-                takes = takes_next(self._load(), self._news.loads, self._most, now_s)
-                await self._gateway.take_connections(takes)
+                if self._media_port:
+                    others, now_s = self._news.loads.values(), time.monotonic()
+                    await self._gateway.take_connections(takes_next(self._load(), others, self._most, now_s))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(FRESH_S):
                         await self._around.wait()
@@ -125,6 +132,9 @@ class TeamMember:
         """
         try:
             async for before, now in self._orders.changes():
+                if not self._media_port and self._seat.number in now.living:
+                    # Not before: while nobody lives the supervisor keeps the doors closed.
+                    self._media_port = await self._gateway.start(self._media_sockets)
                 if now.leads and not before.leads:
                     await self._lead(group, greet if now.first else None)
                 elif before.leads and not now.leads:
@@ -136,6 +146,11 @@ class TeamMember:
         finally:
             self._follow()
             self._orders.close()
+            self._handing.close()
+
+    def _hand_over(self, request: Request) -> bool:
+        number = least_busy(self._load(), self._news.loads, self._most, time.monotonic())
+        return number is not None and self._handing.give(request, number)
 
     def _load(self) -> Load:
         live = tuple(call.registration.call_id for call in self._desk.live)
@@ -149,7 +164,7 @@ class TeamMember:
         self._around.set()
 
     async def _lead(self, group: asyncio.TaskGroup, greet: Greet | None) -> None:
-        web_port = await self._web.start(sockets_of(self._seat.web_fds))
+        web_port = await self._web.start(self._web_sockets)
         self._jobs = [group.create_task(job(), name=name) for name, job in self._once.items()]
         if greet is not None:
             await greet(web_port, self._media_port)

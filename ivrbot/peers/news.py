@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from ivrbot.analytics.journal import event_of, line_of
@@ -64,9 +64,9 @@ class News:
         self._changed = asyncio.Event()
 
     @property
-    def loads(self) -> Collection[Load]:
-        """What the others have to do, as last heard."""
-        return tuple(self._loads.values())
+    def loads(self) -> Mapping[int, Load]:
+        """What the others have to do, as last heard, by their numbers."""
+        return self._loads
 
     def live(self) -> set[str]:
         """Ids of calls in other workers."""

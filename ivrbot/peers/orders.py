@@ -42,7 +42,7 @@ class Orders:
         self._fd = seat.control_fd
         self._news = asyncio.Event()
         self._rest = b""
-        self.in_force = OrdersInForce(living=frozenset({seat.number}))
+        self.in_force = OrdersInForce()
 
     def open(self) -> None:
         """Listen from now on."""
@@ -55,7 +55,7 @@ class Orders:
 
     async def changes(self) -> AsyncIterator[tuple[OrdersInForce, OrdersInForce]]:
         """Every change: as it was at the last one, as it is now. One that is overtaken is left out."""
-        before = OrdersInForce(living=self.in_force.living)
+        before = OrdersInForce()
         while True:
             await self._news.wait()
             self._news.clear()

@@ -50,7 +50,7 @@ class TwilioCalls:
         token: the account's auth token, with which every request is signed.
         register: announces a call; False when callers are to go to operators. Raises LegRefused for a used id.
         outcome: what the bot wants to be done when its leg has closed.
-        new_id: makes call ids.
+        new_id: makes call ids; by default from the provider's own, so that every worker knows which is whose.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class TwilioCalls:
         token: bytes,
         register: Register,
         outcome: Outcome,
-        new_id: Callable[[], CallId] = lambda: CallId(str(uuid.uuid4())),
+        new_id: Callable[[], CallId] | None = None,
     ) -> None:
         self._settings = settings
         self._token = token
@@ -77,9 +77,10 @@ class TwilioCalls:
             HTTPForbidden: not signed by the provider.
         """
         form = await self._signed(request)
-        sid, call_id = form.get("CallSid", ""), self._new_id()
+        sid = form.get("CallSid", "")
         if not sid:
             raise web.HTTPBadRequest(text="CallSid is missing")
+        call_id = self._new_id() if self._new_id else self._id_of(sid)
         if sid in self._calls:
             return _answer(self._connect(self._calls[sid]))  # the provider asks again when an answer was lost
         self._remember(sid, call_id)
@@ -107,8 +108,8 @@ class TwilioCalls:
             HTTPForbidden: not signed by the provider.
         """
         form = await self._signed(request)
-        call_id = self._calls.get(form.get("CallSid", ""))
-        outcome = None
+        sid = form.get("CallSid", "")
+        call_id, outcome = self._known(sid), None
         if call_id is not None:
             try:
                 outcome = await self._outcome(call_id)
@@ -118,7 +119,7 @@ class TwilioCalls:
             response = Xml.Element("Response")
             Xml.SubElement(response, "Hangup")
             return _answer(response)
-        headers = {"X-Bot-Call-Id": str(call_id or "")}
+        headers = {"X-Bot-Call-Id": str(call_id or "") if outcome or sid in self._calls else ""}
         if outcome is not None:
             headers |= {"X-Bot-Topic": outcome.topic, "X-Bot-Dossier": outcome.dossier_id}
         return _answer(self._dial(outcome.queue if outcome else DEFAULT_QUEUE, headers))
@@ -134,7 +135,7 @@ class TwilioCalls:
         Raises:
             LegRefused: none that was registered here, or not with its own id.
         """
-        known = self._calls.get(began.remote_id)
+        known = self._known(began.remote_id)
         if known is None or not hmac.compare_digest(known.encode(), began.call_id.encode()):
             raise LegRefused("a stream without a call of ours")
         return known
@@ -156,6 +157,17 @@ class TwilioCalls:
     def _address(self, request: web.BaseRequest) -> str:
         """The address that the provider has called, whatever proxies have made of it."""
         return self._settings.public_url.rstrip("/") + request.raw_path
+
+    def _known(self, sid: str) -> CallId | None:
+        """The call of an id of the provider's: of this worker, or announced to another one."""
+        if sid in self._calls or self._new_id is not None or not sid:
+            return self._calls.get(sid)
+        return self._id_of(sid)
+
+    def _id_of(self, sid: str) -> CallId:
+        """A call id that nobody can tell from the provider's without the token."""
+        digest = hmac.digest(self._token, b"call:" + sid.encode(), "sha256")
+        return CallId(str(uuid.UUID(bytes=digest[:16], version=4)))
 
     def _remember(self, sid: str, call_id: CallId) -> None:
         while len(self._calls) >= REMEMBERED:

@@ -10,14 +10,13 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.seat import accept_on
-from ivrbot.telephony.media_sockets import MediaSockets
 from ivrbot.web.access import Guard, Handler, add_headers
 from ivrbot.web.audit_pages import AuditPages
 from ivrbot.web.board import LiveBoard
@@ -74,6 +73,7 @@ class WebServer:
         self._follower: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
+        self._hand_over: Callable[[web.Request], bool] = lambda _: False
 
     async def start(self, shared: Sequence[socket.socket] = ()) -> int:
         """Listen.
@@ -118,6 +118,26 @@ class WebServer:
         for server in self._servers:
             server.close()
         self._servers = []
+
+    def share_media(self, hand_over: Callable[[web.Request], bool]) -> None:
+        """Let other workers serve media WebSockets.
+
+        Args:
+            hand_over: gives a connection away that nothing has been answered to; False when it is served here.
+        """
+        self._hand_over = hand_over
+
+    async def take_over(self, connection: socket.socket, head: bytes) -> None:
+        """Serve a connection that another worker has accepted, from the bytes that it has read.
+
+        Raises:
+            OSError: it is gone.
+        """
+        runner = await self.prepare()
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.connect_accepted_socket(lambda: _admitted(runner), connection)
+        if isinstance(protocol, asyncio.Protocol):
+            protocol.data_received(head)
 
     async def stop(self) -> None:
         """Stop listening, end streams and sockets. Idempotent."""
@@ -168,9 +188,24 @@ class WebServer:
         application.add_routes(VoiceprintPages(parts).routes())
         application.add_routes(ReportPages(parts).routes())
         application.add_routes([web.get("/ws/softphone", _softphone(parts), allow_head=False)])
-        application.add_routes(_media_routes(parts.media))
+        application.add_routes(self._media_routes())
         _refuse_undeclared(application)
         return application
+
+    def _media_routes(self) -> list[web.RouteDef]:
+        """What a PBX or a provider opens; each gateway knows its peers itself."""
+        media = self._parts.media
+        sockets = {path: self._anywhere(gateway.handle) for path, gateway in media.gateways.items()}
+        routes = [web.get(path, _to_anybody(handler), allow_head=False) for path, handler in sockets.items()]
+        return routes + [web.post(path, _to_anybody(handler)) for path, handler in media.webhooks.items()]
+
+    def _anywhere(self, handler: Handler) -> Handler:
+        async def here_or_elsewhere(request: web.Request) -> web.StreamResponse:
+            if self._hand_over(request):
+                return web.Response()  # to nobody: the connection is another worker's
+            return await handler(request)
+
+        return here_or_elsewhere
 
 
 def _refuse_undeclared(application: web.Application) -> None:
@@ -194,13 +229,6 @@ def _softphone(parts: WebParts) -> Handler:
         return await parts.softphone.handle(request)
 
     return softphone
-
-
-def _media_routes(media: MediaSockets) -> list[web.RouteDef]:
-    """What a PBX or a provider opens; each gateway knows its peers itself."""
-    sockets = {path: gateway.handle for path, gateway in media.gateways.items()}
-    routes = [web.get(path, _to_anybody(handler), allow_head=False) for path, handler in sockets.items()]
-    return routes + [web.post(path, _to_anybody(handler)) for path, handler in media.webhooks.items()]
 
 
 def _to_anybody(handler: Handler) -> Handler:
