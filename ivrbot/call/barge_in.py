@@ -6,7 +6,8 @@
        '--no word, a mere "uh-huh", no verdict-- paused --words--> cut
            (from the phrase's start)
 
-Every pause is told (`BARGE_IN`), and so is every one that was for nothing (`FALSE_BARGE_IN`). A place that is
+Every pause is told (`BARGE_IN`), and so is every one that was for nothing (`FALSE_BARGE_IN`); a suspension, of at
+most a sixth of a second, is only counted. A place that is
 noisy without end must not break a prompt up: each question has a budget of pauses for nothing, and a call in which
 that happens again and again gets a smaller one. Beyond it the prompt goes on while somebody may be speaking, but
 he is listened to as before, and words cut it.
@@ -18,14 +19,17 @@ from collections.abc import Callable
 from typing import Final
 
 from ivrbot.call.playout import Playout
+from ivrbot.metrics import PLAYOUT_SUSPENSIONS
 from ivrbot.model.events import EventType
 
 READ_AFTER_MS: Final = 900
 """What was said by then is read, so that a word can be sure within 1.2 s: most callers do not pause sooner."""
 GIVE_UP_MS: Final = 2500
 """A recogniser that is so late must not hold a prompt up any longer; words of his still cut it."""
-SUSPENDED_MS: Final = 140
+SUSPENDED_MS: Final = 160
 """What may be the beginning of speech is speech by then, or it was nothing."""
+MAX_SUSPENDED: Final = 3
+"""Suspensions for nothing that a question has room for; then it takes speech to pause."""
 MAX_FALSE: Final = 2
 """Pauses for nothing that a question has room for (a television, a street)."""
 NOISY_AFTER: Final = 4
@@ -52,6 +56,7 @@ class BargeIn:
         self._read_at_ms: int | None = None
         self._false = 0
         self._false_in_a_row = 0
+        self._suspensions = 0
 
     @property
     def is_over(self) -> bool:
@@ -69,22 +74,26 @@ class BargeIn:
 
     def asks(self) -> None:
         """A question is put, with all that is said before it."""
-        self._false = 0
+        self._false = self._suspensions = 0
 
     def may_begin(self, now_ms: int) -> None:
         """Something came in that may be the beginning of speech."""
-        begins = self._paused_at_ms is None and self._has_budget and self._pauses(now_ms)
-        if begins or self._suspected_at_ms is not None:
-            self._suspected_at_ms = now_ms
+        if self._suspected_at_ms is None and self._paused_at_ms is None and self._suspensions < MAX_SUSPENDED:
+            self._playout.pause()
+            if self._playout.paused:
+                self._suspected_at_ms = now_ms
 
     def begins(self, now_ms: int) -> None:
         """The caller speaks, or goes on after a pause."""
+        suspended = self._suspected_at_ms is not None
         self._suspected_at_ms = None
         self._over = self._playout.speaking
         if not self._over:
             return
         if self._paused_at_ms is None and self._has_budget:
             self._pauses(now_ms)
+        elif suspended:
+            self._playout.carry_on()
         self._read_at_ms = now_ms + READ_AFTER_MS
 
     def hold_back(self, now_ms: int) -> None:
@@ -147,10 +156,9 @@ class BargeIn:
         return True
 
     def _was_nothing(self) -> None:
-        self._false += 1
-        self._false_in_a_row += 1
-        self._forget_pause()
-        self._tell(EventType.FALSE_BARGE_IN)
+        self._suspensions += 1
+        self._suspected_at_ms = None
+        PLAYOUT_SUSPENSIONS.inc()
         self._playout.carry_on()
 
     def _forget_pause(self) -> None:

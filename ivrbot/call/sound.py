@@ -88,7 +88,7 @@ class SoundChannel:
             on_nothing=self._only_noise,
             on_reading=self._turn_read,
             on_no_input=self._no_input,
-            on_perhaps=lambda: self._barge_in.may_begin(self.now_ms()),
+            on_perhaps=self._may_begin,
             is_own=self._echo.is_own,
         )
         self._barge_in = BargeIn(self._playout, self._tell, self._hearing.read_now)
@@ -395,6 +395,11 @@ class SoundChannel:
 
     def _tell(self, type_: EventType) -> None:
         self._emit(type_, self.now_ms(), {})
+
+    def _may_begin(self) -> None:
+        """Something may be the beginning of speech; what may be the bot's own voice as well is waited for."""
+        if self._playout.speaking and not self._echo.could_be_own():
+            self._barge_in.may_begin(self.now_ms())
 
     def _only_noise(self) -> None:
         """No word so far: what was being said goes on."""

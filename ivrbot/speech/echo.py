@@ -30,16 +30,25 @@ LONGEST_DELAY_MS: Final = 560
 LEAST_LOSS_DB: Final = 3.0
 """An echo is at least so much weaker than what caused it."""
 SHARE_UNKNOWN: Final = 0.35
+SHARE_UNKNOWN_SHORT: Final = 0.5
 SHARE_KNOWN: Final = 0.15
-"""Share of the energy that must be a copy, while the delay is not known and once it is. Of two different voices
-five percent of windows reach 0.18 at their best of all delays, one percent 0.34."""
+"""Share of the energy that must be a copy, while the delay is not known (of a whole window, and of less) and once
+it is. Of two different voices five percent of whole windows reach 0.18 at their best of all delays, one percent
+0.34."""
+SHORTEST_MS: Final = 60
+"""A sound that has just begun is judged without the quiet before it."""
+BELOW_ONSET: Final = 0.1
+COULD_BE: Final = 0.5
+"""Peaks of an echo are seldom above half of the peaks that caused it (Duttweiler's threshold)."""
 KNOWN_AFTER: Final = 3
 NEAR_MS: Final = 4
 """Two delays no further apart are the same."""
 FORGOTTEN_AFTER: Final = 25
 """Judgements in a row that the known delay did not explain: perhaps the line has changed."""
-TALK_DB: Final = 8.0
+TALK_DB: Final = 4.0
 """So much louder than the echo was so far: somebody speaks into it."""
+NO_LOUDER_DB: Final = -3.0
+"""What is no louder than the echo was so far is taken for it, whatever it looks like: noise hides the likeness."""
 _RECENT_MS: Final = 80
 
 _RATE_HZ: Final = SAMPLE_RATE_HZ // 2  # voices live below 2 kHz; half the rate is a third of the work
@@ -51,6 +60,8 @@ _NEAR: Final = NEAR_MS * _PER_MS
 _TRANSFORM: Final = 1 << (_HISTORY - 1).bit_length()
 _LEAST_LOSS: Final = 10 ** (LEAST_LOSS_DB / 10)
 _TALK: Final = 10 ** (TALK_DB / 10)
+_NO_LOUDER: Final = 10 ** (NO_LOUDER_DB / 10)
+_FRAME: Final = FRAME_MS * _PER_MS
 _ADAPTS: Final = 0.2
 
 Samples = NDArray[np.float32]
@@ -100,6 +111,14 @@ class EchoGuard:
             return self._judge_known(came, went, energy)
         return self._search(came, went, energy)
 
+    def could_be_own(self) -> bool:
+        """Whether there is an echo on this line, and what came in last is weak enough to be it, by its peak alone."""
+        if not self._sightings or self._silent_frames >= len(self._out):
+            return False
+        came = np.frombuffer(self._in[-2] + self._in[-1], "<i2")
+        went = np.frombuffer(b"".join(self._out), "<i2")
+        return _peak(came) <= COULD_BE * _peak(went)
+
     @property
     def _known(self) -> bool:
         return self._sightings >= KNOWN_AFTER
@@ -109,8 +128,10 @@ class EchoGuard:
         return self._ahead * FRAME_MS * _PER_MS
 
     def _search(self, came: Samples, went: Samples, energy: float) -> bool:
+        came = _from_onset(came)
+        energy = float(came @ came)
         share, delay = _best(came, went, energy)
-        if share < SHARE_UNKNOWN:
+        if share < (SHARE_UNKNOWN if len(came) == _WINDOW else SHARE_UNKNOWN_SHORT):
             return False
         delay -= self._shift
         near = abs(delay - self._delay) <= _NEAR
@@ -127,22 +148,26 @@ class EchoGuard:
         products = np.correlate(near, came, "valid")
         at = int(np.abs(products).argmax())
         cause = near[at : at + len(came)]
-        share = float(products[at]) ** 2 / (max(float(cause @ cause), energy * _LEAST_LOSS) * energy)
-        if share < SHARE_KNOWN:
+        caused = float(cause @ cause)
+        share = float(products[at]) ** 2 / (max(caused, energy * _LEAST_LOSS) * energy)
+        likely = share >= SHARE_KNOWN
+        ratio = energy / max(caused, 1.0)
+        if self._coupling is None and likely:
+            self._coupling = ratio
+        if not self._is_explained(came, cause, _TALK if likely else _NO_LOUDER):
             return self._missed(came, went, energy)
         self._misses = 0
-        return not self._is_talked_into(came, cause)
+        if likely and self._coupling is not None:
+            self._coupling += _ADAPTS * (ratio - self._coupling)
+        return True
 
-    def _is_talked_into(self, came: Samples, cause: Samples) -> bool:
-        """Whether the last of what came in is far louder than the echo has been; else that is learnt."""
-        caused = float(cause[-_RECENT:] @ cause[-_RECENT:])
-        ratio = float(came[-_RECENT:] @ came[-_RECENT:]) / max(caused, 1.0)
+    def _is_explained(self, came: Samples, cause: Samples, allowed: float) -> bool:
+        """Whether the last 80 ms are no louder than the echo was so far, but for a factor; rooms answer late, so
+        the loudest 20 ms of all that may have caused them count."""
         if self._coupling is None:
-            self._coupling = ratio
-        if ratio > _TALK * self._coupling:
-            return True
-        self._coupling += _ADAPTS * (ratio - self._coupling)
-        return False
+            return False
+        loudest = float(np.square(cause).reshape(-1, _FRAME).sum(axis=1).max()) * (_RECENT / _FRAME)
+        return float(came[-_RECENT:] @ came[-_RECENT:]) <= allowed * self._coupling * loudest
 
     def _missed(self, came: Samples, went: Samples, energy: float) -> bool:
         """Not at the known delay: the caller, or, after a while, an echo that has moved."""
@@ -157,6 +182,17 @@ def _samples(frames: deque[Frame]) -> Samples:
     """Frames as one stretch at half the rate."""
     samples = np.frombuffer(b"".join(frames), "<i2").astype(np.float32)
     return np.asarray(samples[::2] + samples[1::2])
+
+
+def _peak(samples: NDArray[np.int16]) -> int:
+    return max(int(samples.max()), -int(samples.min()))
+
+
+def _from_onset(came: Samples) -> Samples:
+    """Without the quiet frames at its beginning, but no shorter than 60 ms."""
+    energies = np.square(came).reshape(-1, _FRAME).sum(axis=1)
+    first = int(np.argmax(energies > BELOW_ONSET * energies.max()))
+    return came[min(first * _FRAME, len(came) - SHORTEST_MS * _PER_MS) :]
 
 
 def _best(came: Samples, went: Samples, energy: float) -> tuple[float, int]:
