@@ -259,7 +259,7 @@ async def test_one_calls_crash_does_not_end_the_others(exchange: Open, monkeypat
         real_run = door_module.CallSession.run
 
         async def run(session: Any) -> Any:
-            if session._call.call_id == bad:
+            if session._call.registration.call_id == bad:
                 raise ZeroDivisionError("a bug where no bug should be")
             return await real_run(session)
 
