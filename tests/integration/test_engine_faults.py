@@ -393,11 +393,12 @@ async def _with_ears(house: House, breaks: Callable[[Broken, Reading], Any], tur
         await asr.close()
 
 
-async def _with_mouth(house: House, breaks: Callable[[RhvoiceEngine], None]) -> Call:
+async def _with_mouth(house: House, breaks: Callable[[RhvoiceEngine], None], at: int = 1) -> Call:
     asr = FakeAsr([LOST, "да"])
     await asr.start()
     async with rhvoice(house.starting) as tts:
-        # Broken when the caller keys his digits: the question that repeats them needs the live voice.
+        # Broken when the caller is about to key his digits (1) or to speak at all (0): the question that repeats the
+        # digits needs the live voice.
         return await house.ring(
             asr,
             [LOST, "4271", "да", "нет", "нет"],
@@ -448,7 +449,7 @@ async def calls(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[
             "ears: raises, then keys": _with_ears(house, _raises, [LOST, "1", "4271", "1"]),
             **{f"deaf: {name}": _with_ears(house, how, [LOST] * 4) for name, how in DEAF_EARS.items()},
             **{f"mouth: {name}": _with_mouth(house, how) for name, how in BROKEN_MOUTHS.items()},
-            "mouth: killed once": _with_mouth(house, _killed_once),
+            "mouth: killed once": _with_mouth(house, _killed_once, at=0),
             **{f"rasa: {name}": _with_rasa(house, how) for name, how in BROKEN_RASA.items()},
             "classifier raises": _with_raising_nlu(house),
         }
