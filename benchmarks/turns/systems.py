@@ -28,6 +28,8 @@ from tests.integration.asterisk.wait import until
 
 CALLED: Final[dict[Language, str]] = {"ru": "84950000000", "en": "84950000001"}
 """The dialled number chooses the language."""
+TAKEN_S: Final = 10.0
+"""A call that the bot does not know so long after the answer is with an operator."""
 
 Dial = Callable[[int, Person], AbstractAsyncContextManager[tuple[Line, Guide]]]
 """Places a call: gives the line, answered, and what knows the questions."""
@@ -67,7 +69,10 @@ async def ivrbot_by_asterisk(folder: Path) -> AsyncIterator[Dial]:
                 try:
                     await caller.answered(PATIENCE_S)
                     line = RtpLine(caller)
-                    await until(lambda: bool(stage.calls_of(person.number) - known), PATIENCE_S)
+                    try:
+                        await until(lambda: bool(stage.calls_of(person.number) - known), TAKEN_S)
+                    except TimeoutError:
+                        raise CallRefusedError("with an operator, as the dialplan says") from None
                     (call_id,) = stage.calls_of(person.number) - known
                 finally:
                     dialling[person.number].release()

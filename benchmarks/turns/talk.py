@@ -19,6 +19,8 @@ INTERRUPT_MS: Final = 800
 """So long after the prompt's first sound, at the earliest, a caller who interrupts begins."""
 IN_SOUND_MS: Final = 60
 """He begins while the bot sounds, not in a pause of its prompt: it was heard within so long before."""
+ANSWER_SOUNDS_S: Final = 0.3
+"""The last answer has only begun when the caller has heard its first sound: a shorter one would count as a click."""
 GREETING_S: Final = 30.0
 ASK_S: Final = 20.0
 TURNS: Final = 8
@@ -110,6 +112,7 @@ async def converse(
         since_ms = spoke.to_ms
         saying = None if line.over else await guide.next()
         turns.append(replace(spoke, answer=guide.answer))
+    await asyncio.sleep(ANSWER_SOUNDS_S)
     return _measured(line, call, person, turns)
 
 
