@@ -19,6 +19,8 @@ from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker import SpeechWorker
 
 NAME = "piper"
+_START_S = 60.0
+"""A network of 63 MB takes two seconds of processor time to load, on a crowded machine many more by the clock."""
 
 
 def find_voices(models_dir: Path) -> dict[Language, Path]:
@@ -52,7 +54,7 @@ class PiperEngine:
     def __init__(self, voices: Mapping[Language, Path], stall_s: float = 10.0) -> None:
         self._voices = dict(voices)
         paths = {language: str(path) for language, path in self._voices.items()}
-        self._worker = SpeechWorker(NAME, {"voices": json.dumps(paths)}, stall_s=stall_s)
+        self._worker = SpeechWorker(NAME, {"voices": json.dumps(paths)}, start_s=_START_S, stall_s=stall_s)
 
     @property
     def name(self) -> str:

@@ -142,6 +142,16 @@ class TtsProcessContract(TtsContract):
         os.kill(pid_of(engine), signal.SIGKILL)
         assert alike(await spoken(engine, SENTENCES[language], language), before)
 
+    async def test_killed_in_mid_sentence_says_so_and_the_next_is_spoken(self, engine: TtsEngine) -> None:
+        language = one_language(engine)
+        stream = engine.stream(" ".join([SENTENCES[language]] * 40), language)
+        assert await anext(stream)
+        os.kill(pid_of(engine), signal.SIGKILL)
+        with pytest.raises(EngineUnavailable, match="died while it spoke"):
+            while await anext(stream, None):
+                pass
+        assert await spoken(engine, SENTENCES[language], language)
+
 
 def loud_share(pcm: Pcm) -> float:
     """Share of the sound's samples that are not near silence."""

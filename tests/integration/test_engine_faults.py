@@ -397,8 +397,8 @@ async def _with_mouth(house: House, breaks: Callable[[RhvoiceEngine], None], at:
     asr = FakeAsr([LOST, "да"])
     await asr.start()
     async with rhvoice(house.starting) as tts:
-        # Broken when the caller is about to key his digits (1) or to speak at all (0): the question that repeats the
-        # digits needs the live voice.
+        # Broken when the caller is about to key his digits (1) or to speak at all (0): the question that repeats
+        # the digits needs the live voice.
         return await house.ring(
             asr,
             [LOST, "4271", "да", "нет", "нет"],
