@@ -156,6 +156,7 @@ class VoiceActivity:
     def reset(self) -> None:
         """Forget everything heard."""
         self._lead_in.clear()
+        self._later.clear()
         self._level = VoiceLevel()
         self._open_ms = 0
         self._speech = False
