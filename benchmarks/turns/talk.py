@@ -20,7 +20,7 @@ INTERRUPT_MS: Final = 800
 IN_SOUND_MS: Final = 60
 """He begins while the bot sounds, not in a pause of its prompt: it was heard within so long before."""
 ANSWER_SOUNDS_S: Final = 0.3
-"""The last answer has only begun when the caller has heard its first sound: a shorter one would count as a click."""
+"""The last answer is heard for so long more: of its first sound alone nobody could tell that it is no click."""
 GREETING_S: Final = 30.0
 ASK_S: Final = 20.0
 TURNS: Final = 8

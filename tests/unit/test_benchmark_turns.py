@@ -8,11 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.turns.callers import HESITATES, ProductGuide, ScriptGuide, person
+from benchmarks.turns import talk
+from benchmarks.turns.callers import HESITATES, ProductGuide, Saying, ScriptGuide, person
 from benchmarks.turns.measure import SPEECH_DBFS, judge, turn
 from benchmarks.turns.report import by_kind, figures, table
 from benchmarks.turns.sentences import CUSTOMERS, KINDS, every_sentence
 from benchmarks.turns.sound import halves
+from ivrbot.media.track import Track
+from ivrbot.model.audio import Pcm
+from tests.fakes.virtual_time import VirtualTimeLoop, run_virtual
 
 RATE_HZ = 8000
 LENGTH_MS = 12_000
@@ -28,6 +32,9 @@ def sound(*stretches: tuple[float, float], dbfs: float = -15.0, noise_dbfs: floa
         first, last = round(start * 8), round(end * 8)
         samples[first:last] += wave[first:last]
     return np.clip(samples, -32768, 32767).astype("<i2").tobytes()
+
+
+LONG_TONE = sound((0, LENGTH_MS))
 
 
 def test_the_gap_is_from_the_last_voiced_sample_to_the_first_of_the_answer() -> None:
@@ -190,3 +197,93 @@ def test_sentences_have_at_most_one_place_to_hesitate_and_customers_differ() -> 
         1 <= len(halves(sentence)) <= 2 for language in ("ru", "en") for sentence in every_sentence(language)
     )
     assert all(one.number != other.number for one, other in pairwise(CUSTOMERS))
+
+
+class AnsweringLine:
+    """A bot that greets for 3 s, answers each turn after 450 ms for 2 s, and stops within 150 ms."""
+
+    over = False
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        self._loop, self._start_s = loop, loop.time()
+        self._said = Track()
+        self._bot_ms: list[list[float]] = [[200, 3200]]
+        self.spoke_ms: list[tuple[float, float]] = []
+
+    @property
+    def elapsed_ms(self) -> int:
+        return round((self._loop.time() - self._start_s) * 1000)
+
+    @property
+    def said_track(self) -> Pcm:
+        return self._said.pcm
+
+    @property
+    def heard_track(self) -> Pcm:
+        heard, now_ms = Track(), self.elapsed_ms
+        for start, end in self._bot_ms:
+            if start < now_ms:
+                heard.add(tone(min(end, now_ms) - start), start / 1000)
+        return heard.pcm
+
+    def send(self, pcm: bytes) -> None:
+        now_ms = self.elapsed_ms
+        end_ms = now_ms + len(pcm) / 16
+        if self._bot_ms[-1][1] > now_ms:
+            self._bot_ms[-1][1] = now_ms + 150
+        self._said.add(pcm, now_ms / 1000)
+        self.spoke_ms.append((now_ms, end_ms))
+        self._bot_ms.append([end_ms + 450, end_ms + 2450])
+
+    async def wait_said(self) -> None:
+        await asyncio.sleep(self.spoke_ms[-1][1] / 1000 - self.elapsed_ms / 1000)
+
+    async def wait_answered(self, since_ms: int, *, quiet_ms: int, deadline_s: float) -> bool:
+        give_up_ms = self.elapsed_ms + deadline_s * 1000
+        while (now_ms := self.elapsed_ms) < give_up_ms:
+            voiced = [min(end, now_ms) for start, end in self._bot_ms if start < now_ms and end > since_ms]
+            if voiced and voiced[-1] > since_ms and now_ms - voiced[-1] >= quiet_ms:
+                return True
+            await asyncio.sleep(0.02)
+        return False
+
+
+def tone(duration_ms: float) -> bytes:
+    return LONG_TONE[: round(duration_ms * 8) * 2]
+
+
+def test_a_conversation_is_measured_to_its_last_answer_and_only_one_caller_speaks_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(talk, "spoken", lambda sentence, voice, pause_ms: Pcm(tone(1200)))
+    lines: list[AnsweringLine] = []
+
+    async def call(loop: VirtualTimeLoop, number: int, floor: asyncio.Semaphore) -> list[talk.Turn]:
+        lines.append(AnsweringLine(loop))
+        caller = person(1, number)
+        return await talk.converse(lines[-1], number, caller, ScriptGuide(caller), floor, talk.Budget(100))
+
+    async def all_calls(loop: VirtualTimeLoop) -> None:
+        floor = asyncio.Semaphore(1)
+        calls = await asyncio.gather(*(call(loop, number, floor) for number in range(3)))
+        for turns in calls:
+            assert len(turns) >= 4
+            for turn_ in turns:
+                assert turn_.heard.gap_ms == pytest.approx(450, abs=1)
+                assert turn_.heard.stop_ms is None or turn_.heard.stop_ms == pytest.approx(150, abs=1)
+        assert any(turn_.heard.over_prompt for turns in calls for turn_ in turns)
+        assert {turn_.heard.over_prompt for turns in calls for turn_ in turns if not turn_.saying.interrupts} == {
+            False
+        }
+
+    run_virtual(all_calls)
+    spoke = sorted(moment for line in lines for moment in line.spoke_ms)
+    assert all(next_[0] >= end + 450 for (_, end), next_ in pairwise(spoke))
+
+
+def test_a_hand_over_without_a_word_is_an_answer_and_a_late_word_is_none() -> None:
+    saying = Saying("operator", "operator", "utter_ask_more", 0, False, False)
+    silent = judge(3000, 4000, [])
+    answers = {"caller_said escalated call_ended": True, "caller_said utter_transfer escalated": False}
+    for answer, answered in answers.items():
+        assert talk.Turn(1, person(1, 1), saying, answer, silent).as_json()["answered"] is answered
