@@ -28,7 +28,7 @@ from typing import Final
 
 from ivrbot.cli.process_state import look_at
 from ivrbot.cli.roster import LIVING, Phase, Roster
-from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, SLICE_S, START_S, Silence
+from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, SILENT_S, SLICE_S, START_S, Silence
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.seat import Seat, metrics_folder
 
@@ -156,6 +156,8 @@ class Team:
 
     def _has_fallen_silent(self, worker: _Worker) -> bool:
         if worker.beats:
+            if (starved_s := worker.silence.starved_s) > SILENT_S:
+                log.warning("a worker got no processor for %.1f s: this machine is too busy", starved_s)
             worker.beats, worker.silence = False, Silence()
             return False
         if worker.heartbeat in self._starting():
@@ -174,7 +176,8 @@ class Team:
             gauge.unlink()  # what was true of it is so no more; its counters go on with whoever replaces it
         pause_s = self._roster.ended(number, code, time.monotonic())
         if not self._roster.stopping:
-            log.error("worker %d ended with %d; a new one starts in %.0f s", number, code, pause_s)
+            level = logging.ERROR if code else logging.INFO
+            log.log(level, "worker %d ended with %d; a new one starts in %.0f s", number, code, pause_s)
         if not self._roster.those(*LIVING):
             self._close_doors()
 
