@@ -184,8 +184,9 @@ async def measure(settings: Settings, calls: int, live: bool) -> Rows:
             for script in TURNS.values():
                 for prepared in (False, True) if number % 2 else (True, False):
                     await call(core, script, voice, rows[prepared], prepared)
-                    # so that no call is told that its card is blocked already, nor refused
+                    # so that no call is told that its card is blocked already, nor refused for earlier ones
                     await core.parts.bank.bank.reset()  # type: ignore[attr-defined]
+                    await core.store.forget_failures()
     if engine is not None:
         await engine.close()
     return rows

@@ -53,10 +53,10 @@ class Understanding:
         """
         nlu = self._early.get((text.strip(), language))
         if nlu is None:
-            nlu = combine([await self.meaning(text, collect, language)], [1.0])
+            nlu = await self.meaning(text, collect, language)
             if len(self._early) < MOST_EARLY:
                 self._early[text.strip(), language] = nlu
-        return nlu
+        return combine([nlu], [1.0])
 
     async def of_turn(self, text: str, collect: Collect, language: Language) -> NluResult:
         """Meaning of a turn that is over.
