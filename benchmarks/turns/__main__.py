@@ -85,16 +85,16 @@ async def measure(system: System, turns: int, options: argparse.Namespace, numbe
     outcome = Outcome([], [])
     with tempfile.TemporaryDirectory(prefix="turns-") as folder:
         async with system(Path(folder)) as dial:
-            budget, floor = Budget(turns), asyncio.Semaphore(options.callers)
-            until_s = time.monotonic() + 60 * options.minutes / options.rounds
+            until_s = asyncio.get_running_loop().time() + 60 * options.minutes / options.rounds
+            budget, floor = Budget(turns, until_s), asyncio.Semaphore(options.callers)
 
             async def lane() -> None:
-                while budget.left > 0 and time.monotonic() < until_s:
+                while not budget.is_spent:
                     await place(next(numbers))
 
             async def place(number: int) -> None:
                 try:
-                    while time.monotonic() < until_s:
+                    while not budget.is_spent:
                         try:
                             caller = person(options.seed, number)
                             async with asyncio.timeout(CALL_S), dial(number, caller) as (line, guide):

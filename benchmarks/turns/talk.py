@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -77,15 +78,23 @@ class _Spoken:
 
 
 class Budget:
-    """How many turns are still wanted; shared by all callers."""
+    """How many turns are still wanted, and until when; shared by all callers."""
 
-    def __init__(self, turns: int) -> None:
+    def __init__(self, turns: int, until_s: float = math.inf) -> None:
+        """Takes the number of turns and a moment of the event loop's clock."""
         self.left = turns
+        self._until_s = until_s
+
+    @property
+    def is_spent(self) -> bool:
+        """Nothing more is to be spoken."""
+        return self.left <= 0 or asyncio.get_running_loop().time() >= self._until_s
 
     def take(self) -> bool:
         """Whether one more may be spoken."""
-        self.left -= 1
-        return self.left >= 0
+        taken = not self.is_spent
+        self.left -= taken
+        return taken
 
 
 async def converse(
