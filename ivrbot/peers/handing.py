@@ -8,6 +8,7 @@ Sources: unix(7) (SCM_RIGHTS), RFC 6455 (a client sends nothing more before it i
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
 import logging
@@ -70,7 +71,10 @@ class Handing:
         if connection is None or len(head) > HEAD_BYTES:
             return False
         try:
-            socket.send_fds(self._socket, [head], [connection.fileno()], 0, str(self._path(number)))
+            # not `socket.send_fds`, which leaves the address out
+            fds = array.array("i", [connection.fileno()])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+            self._socket.sendmsg([head], rights, 0, str(self._path(number)))
         except OSError as error:
             log.warning("a connection stays here, worker %d does not take it: %s", number, error.strerror)
             return False

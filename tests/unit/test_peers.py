@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.model.call import CallId
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.peers.balance import FRESH_S, Load, takes_next
+from ivrbot.peers.handing import Handing
 from ivrbot.peers.news import GONE, News
 from ivrbot.peers.orders import OrdersInForce, obeyed
 from ivrbot.seat import Seat, seat_in
@@ -154,3 +158,62 @@ async def test_what_one_has_to_do_is_known_to_the_other_and_goes_with_it(tmp_pat
 
 def ended_so(event: CallEvent) -> tuple[int, object]:
     return event.seq, event.data["reason"]
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+async def test_a_websocket_that_came_to_one_goes_on_in_the_other(tmp_path: Path) -> None:
+    """Its first lines and its socket move; what it is answered with comes from the other one."""
+    seats = [Seat(number, 2, "node", str(tmp_path), (), (), 0) for number in (1, 2)]
+    loop = asyncio.get_running_loop()
+
+    async def take_over(connection: socket.socket, head: bytes) -> None:
+        assert runners[1].server is not None
+        _, protocol = await loop.connect_accepted_socket(runners[1].server, connection)
+        assert isinstance(protocol, asyncio.Protocol)
+        protocol.data_received(head)
+
+    async def not_here(connection: socket.socket, head: bytes) -> None:
+        raise AssertionError((connection, head))
+
+    one, two = Handing(seats[0], not_here), Handing(seats[1], take_over)
+    runners = [web.AppRunner(who("1", one.give)), web.AppRunner(who("2", lambda *_: False))]
+    for runner in runners:
+        await runner.setup()
+    one.open()
+    try:
+        site = web.TCPSite(runners[0], "127.0.0.1", 0)
+        await site.start()
+        url = "http://{}:{}/ws?name=%D0%B0".format(*runners[0].addresses[0])
+        async with aiohttp.ClientSession() as client:
+            async with client.ws_connect(url) as ws:  # nobody takes it: it stays
+                assert await ws.receive_str() == "1 а"
+            two.open()
+            async with client.ws_connect(url) as ws:
+                assert await ws.receive_str() == "2 а"
+                await ws.send_str("and back")
+                assert await ws.receive_str() == "and back"
+    finally:
+        one.close()
+        two.close()
+        for runner in runners:
+            await runner.cleanup()
+
+
+def who(number: str, give: Callable[[web.Request, int], bool]) -> web.Application:
+    """Says which worker it is, and what is said to it; gives its connections to the second one where it can."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if give(request, 2):
+            return web.Response()
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.send_str(f"{number} {request.query['name']}")
+        async for message in ws:
+            await ws.send_str(message.data)
+        return ws
+
+    application = web.Application()
+    application.router.add_get("/ws", serve)
+    return application
