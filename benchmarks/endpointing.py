@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.nlu import VOICES, sample
 from ivrbot.asr.whisper import NAME, WhisperEngine
-from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_model import TAIL_FRAMES, DecodeOptions, Reading, WhisperModel
 from ivrbot.call import hearing
 from ivrbot.call.hearing import Hearing
 from ivrbot.call.hearing import Reading as Heard
@@ -41,7 +41,7 @@ from ivrbot.dialogue.questions import FACT_QUESTIONS
 from ivrbot.dialogue.reading import answers_question
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.media.framing import frames_of
-from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, silence
+from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, duration_ms, silence
 from ivrbot.model.dialogue import Collect
 from ivrbot.model.speech import LANGUAGES, Expect, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
@@ -197,6 +197,11 @@ class CostedWhisper(WhisperEngine):
     @property
     def idle(self) -> bool:
         return self._guesses and super().idle
+
+    def _timed(self, model: WhisperModel, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+        reading = model.transcribe(pcm, language, options)
+        self._ms_per_frame = reading.cpu_ms * self.scale / (duration_ms(pcm) // 10 + TAIL_FRAMES)
+        return reading
 
     def _counting(self, folder: Path) -> WhisperModel:
         engine = self
