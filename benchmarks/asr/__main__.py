@@ -1,73 +1,76 @@
-"""Measure the recognition engines: python -m benchmarks.asr FOLDER --lang ru
+"""Measure the recognition engines: python -m benchmarks.asr
 
-FOLDER holds 8 kHz WAV files and texts.tsv (file name, tab, what is said). For each engine with a model of the
-language: word error rate, processor seconds per utterance and per second of sound, wall time from the end of the
-sound to the reading (the part of the response gap that recognition costs if nothing is decoded early), and how the
-time grows when several callers speak at once.
+For each engine with a model of the language, each corpus and each level of noise: word error rate, processor
+seconds per second of sound (final readings alone, as a call pays for them at least), wall time of a reading that
+was not begun early, and when the first partial comes, in time of the utterance. Prints a Markdown table and the
+machine's load; every utterance with --show. `--folder F` measures recordings of one's own instead (WAV files and
+texts.tsv).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import os
 import statistics
 import sys
 import time
-import wave
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.asr.corpora import Sample, from_folder, recorded, synthetic, with_noise
 from benchmarks.asr.scoring import distance, words
-from ivrbot.asr.choose import vosk_folder
-from ivrbot.asr.vosk import VoskEngine
-from ivrbot.asr.whisper import WhisperEngine
-from ivrbot.config import load_settings
-from ivrbot.model.audio import SAMPLE_RATE_HZ, Pcm
-from ivrbot.model.speech import Expect, Language
+from ivrbot.asr.choose import choose_engine, sherpa_folder, vosk_folder
+from ivrbot.asr.transcribe import read_utterance
+from ivrbot.config import PROJECT_ROOT, AsrSettings, load_settings
+from ivrbot.errors import MissingError
+from ivrbot.model.speech import LANGUAGES, Expect, Language, Partial, unheard
 from ivrbot.ports import AsrEngine
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    name: str
-    said: str
-    pcm: Pcm
-
-    @property
-    def seconds(self) -> float:
-        return len(self.pcm) / 2 / SAMPLE_RATE_HZ
+NOISES: dict[str, float | None] = {"clean": None, "20 dB": 20.0, "10 dB": 10.0}
+ASTERISK = PROJECT_ROOT / ".cache" / "asterisk" / "root"
+DEADLINE_MS = 60_000
+NUMBER_WORDS = "number words"
+HEAD = (
+    "| engine | corpus | noise | utterances | WER | read whole | CPU s per s of sound | wall p50 / p95 | "
+    "first partial p50 |\n|---|---|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class Row:
+    """One line of the table."""
+
     engine: str
+    corpus: str
+    noise: str
     utterances: int
-    audio_s: float
     wer: float
     exact: float
-    cpu_s_per_utterance: float
     cpu_s_per_audio_s: float
     wall_ms_p50: int
     wall_ms_p95: int
-    at_once: int
-    at_once_speed_up: float
+    first_partial: tuple[int, int] | None
+
+    def __str__(self) -> str:
+        at = self.first_partial
+        partial = "-" if at is None else f"{at[0]} ms ({at[1]} of {self.utterances})"
+        return (
+            f"| {self.engine} | {self.corpus} | {self.noise} | {self.utterances} | {self.wer:.2f} "
+            f"| {self.exact:.0%} | {self.cpu_s_per_audio_s:.2f} | {self.wall_ms_p50} / {self.wall_ms_p95} ms "
+            f"| {partial} |"
+        )
 
 
-def read_samples(folder: Path) -> list[Sample]:
-    samples = []
-    for line in (folder / "texts.tsv").read_text("utf-8").splitlines():
-        name, said = line.split("\t", 1)
-        with wave.open(str(folder / name)) as file:
-            if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (SAMPLE_RATE_HZ, 1, 2):
-                sys.exit(f"{folder / name}: 8 kHz, mono, 16 bit is wanted")
-            samples.append(Sample(name, said, Pcm(file.readframes(file.getnframes()))))
-    return samples
+def expected(corpus: str) -> Expect:
+    """What the bot would be waiting for: engines read figures otherwise than sentences."""
+    return Expect.DIGITS if NUMBER_WORDS in corpus else Expect.OPEN
 
 
-async def read(engine: AsrEngine, sample: Sample, language: Language) -> tuple[str, float]:
+async def read(engine: AsrEngine, sample: Sample, language: Language, expect: Expect) -> tuple[str, float]:
     """Text, and wall time of the decode in milliseconds."""
-    stream = engine.open(language, Expect.OPEN, lambda _: None)
+    stream = engine.open(language, expect, unheard)
     try:
         stream.feed(sample.pcm)
         started = time.monotonic()
@@ -77,71 +80,98 @@ async def read(engine: AsrEngine, sample: Sample, language: Language) -> tuple[s
         stream.close()
 
 
+async def first_partial(engine: AsrEngine, samples: list[Sample], language: Language) -> tuple[int, int] | None:
+    """Median over utterances that have one, in ms of the utterance, and how many have."""
+    found = []
+    for sample in samples:
+        partials: list[Partial] = []
+        await read_utterance(engine, sample.pcm, language, on_partial=partials.append)
+        found += [partials[0].t_ms] if partials else []
+    return (round(statistics.median(found)), len(found)) if found else None
+
+
 async def measure(
-    engine: AsrEngine, samples: list[Sample], language: Language, at_once: int, show: bool
-) -> Result:
-    await engine.start()
-    try:
+    engine: AsrEngine, name: str, samples: list[Sample], language: Language, show: bool
+) -> list[Row]:
+    """A corpus at every level of noise."""
+    rows = []
+    for noise, snr_db in NOISES.items():
+        heard = with_noise(samples, snr_db)
         errors = said = exact = 0
-        walls = []
-        cpu, begun = time.process_time(), time.monotonic()
-        for sample in samples:
-            text, wall_ms = await read(engine, sample, language)
+        walls, cpu_s = [], time.process_time()
+        for sample in heard:
+            text, wall_ms = await read(engine, sample, language, expected(name))
             walls.append(wall_ms)
-            wrong = distance(words(sample.said), words(text))
-            errors += wrong
-            said += len(words(sample.said))
-            exact += wrong == 0
+            wrong = distance(words(sample.said, language), words(text, language))
+            errors, said, exact = errors + wrong, said + len(words(sample.said, language)), exact + (wrong == 0)
             if show:
-                print(f"{wrong}  {sample.name}  {sample.said}  |  {text}", file=sys.stderr)
-        cpu, alone_s = time.process_time() - cpu, time.monotonic() - begun
-        begun = time.monotonic()
-        for start in range(0, len(samples), at_once):
-            await asyncio.gather(*(read(engine, one, language) for one in samples[start : start + at_once]))
-        together_s = time.monotonic() - begun
-    finally:
-        await engine.close()
-    audio_s = sum(sample.seconds for sample in samples)
-    return Result(
-        engine=engine.name,
-        utterances=len(samples),
-        audio_s=round(audio_s, 1),
-        wer=round(errors / said, 3),
-        exact=round(exact / len(samples), 3),
-        cpu_s_per_utterance=round(cpu / len(samples), 3),
-        cpu_s_per_audio_s=round(cpu / audio_s, 3),
-        wall_ms_p50=round(statistics.median(walls)),
-        wall_ms_p95=round(sorted(walls)[int(0.95 * (len(walls) - 1))]),
-        at_once=at_once,
-        at_once_speed_up=round(alone_s / together_s, 2),
-    )
-
-
-def engines(models_dir: Path, language: Language, second_pass_ms: int) -> list[AsrEngine]:
-    found: list[AsrEngine] = []
-    if folder := vosk_folder(models_dir, language):
-        found.append(VoskEngine({language: folder}))
-    if (models_dir / "whisper-base").is_dir():
-        found.append(
-            WhisperEngine(
-                models_dir / "whisper-base", partials=False, deadline_ms=60_000, second_pass_ms=second_pass_ms
+                print(f"{wrong}  {noise}  {sample.name}  |  {text}", file=sys.stderr)
+        cpu_s = time.process_time() - cpu_s
+        audio_s = sum(sample.seconds for sample in heard)
+        rows.append(
+            Row(
+                engine.name,
+                name,
+                noise,
+                len(heard),
+                errors / said,
+                exact / len(heard),
+                cpu_s / audio_s,
+                round(statistics.median(walls)),
+                round(sorted(walls)[int(0.95 * (len(walls) - 1))]),
+                await first_partial(engine, heard, language) if snr_db is None else None,
             )
         )
-    return found
+    return rows
+
+
+def engines(models_dir: Path, language: Language) -> Iterator[AsrEngine]:
+    """Every engine that has a model of the language."""
+    kinds = ["sherpa"] if sherpa_folder(models_dir, language) else []
+    kinds += ["vosk"] if vosk_folder(models_dir, language) else []
+    for kind in (*kinds, "whisper"):
+        settings = AsrSettings.model_validate({"engine": kind, "deadline_ms": DEADLINE_MS})
+        try:
+            yield choose_engine(settings, models_dir, (language,)).engines[language]
+        except MissingError as error:
+            print(f"{kind}: {error}", file=sys.stderr)
+
+
+def corpora(language: Language, folder: Path | None, most: int) -> dict[str, list[Sample]]:
+    """What is read, by name."""
+    if folder is not None:
+        return {f"{language}, {folder.name}": from_folder(folder)}
+    kind = "prompts" if language == "en" else NUMBER_WORDS
+    found = {
+        f"{language}, synthetic callers (RHVoice)": synthetic(language),
+        f"{language}, recorded {kind} (Asterisk, GSM)": recorded(language, ASTERISK, most),
+    }
+    return {name: samples for name, samples in found.items() if samples}
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    models_dir = load_settings(Path()).models_dir
+    print(HEAD)
+    for language in (arguments.lang,) if arguments.lang else LANGUAGES:
+        found = corpora(language, arguments.folder, arguments.most)
+        for engine in engines(models_dir, language):
+            await engine.start()
+            try:
+                for name, samples in found.items():
+                    for row in await measure(engine, name, samples, language, arguments.show):
+                        print(row, flush=True)
+            finally:
+                await engine.close()
+    print(f"\nload average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.asr")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--lang", choices=("ru", "en"), default="ru")
-    parser.add_argument("--at-once", type=int, default=2)
-    parser.add_argument("--second-pass-ms", type=int, default=1500)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--lang", choices=LANGUAGES)
+    parser.add_argument("--most", type=int, default=24, help="recorded utterances of a language")
     parser.add_argument("--show", action="store_true", help="every utterance on standard error")
-    arguments = parser.parse_args()
-    samples = read_samples(arguments.folder)
-    for engine in engines(load_settings(Path()).models_dir, arguments.lang, arguments.second_pass_ms):
-        result = asyncio.run(measure(engine, samples, arguments.lang, arguments.at_once, arguments.show))
-        print(json.dumps(asdict(result)))
+    asyncio.run(run(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from num2words import num2words
+
+from ivrbot.model.speech import Language
+
 _WORD = re.compile(r"[^\W_]+")
 
 
-def words(text: str) -> list[str]:
-    """Lower-case words without punctuation; ё counts as е."""
-    return [word.replace("ё", "е") for word in _WORD.findall(text.lower())]
+def words(text: str, language: Language = "ru") -> list[str]:
+    """Lower-case words without punctuation; ё counts as е, and figures as the words that they stand for."""
+    found: list[str] = []
+    for word in _WORD.findall(text.lower()):
+        spelled = str(num2words(int(word), lang=language)) if word.isdecimal() and len(word) <= 6 else word
+        found += [part.replace("ё", "е") for part in _WORD.findall(spelled.lower())]
+    return found
 
 
 def distance(said: Sequence[str], heard: Sequence[str]) -> int:
