@@ -141,7 +141,10 @@ class TeamMember:
                     self._follow()
                 for number in before.living - now.living:
                     await self._news.gone(number)
-                    if now.leads:
+                if now.leads:
+                    # Who begins to lead may have heard before that others were gone.
+                    known = before.living if before.leads else frozenset(range(1, self._seat.of + 1))
+                    for number in known - now.living:
                         await self._free_places_of(number)
         finally:
             self._follow()
