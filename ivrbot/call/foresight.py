@@ -73,11 +73,15 @@ class Foresight:
 
     Args:
         dialogue: the engine.
+
+    Attributes:
+        missed: the last step was another than the one foreseen: what was prepared for it is in vain.
     """
 
     def __init__(self, dialogue: Dialogue) -> None:
         self._dialogue = dialogue
         self._foreseen: Foreseen | None = None
+        self.missed = False
 
     def forget(self) -> None:
         """Another question is on the table."""
@@ -92,10 +96,11 @@ class Foresight:
 
     def step(self, state: DialogueState, input_: DialogueInput) -> Result:
         """Do a step; one that was done at the pause is taken as it is, one that a late word has changed is not."""
-        foreseen, self._foreseen = self._foreseen, None
+        foreseen, self._foreseen, self.missed = self._foreseen, None, False
         if not isinstance(input_, UserTurn):
             return self._dialogue.step(state, input_)
         hit = foreseen is not None and foreseen.before is state and _same(foreseen.turn, input_)
+        self.missed = foreseen is not None and not hit
         metrics.TURNS_PREPARED.labels("none" if foreseen is None else "hit" if hit else "miss").inc()
         if foreseen is None or not hit or input_.over_prompt:  # at the pause nobody knew what it was spoken over
             return self._dialogue.step(state, input_)

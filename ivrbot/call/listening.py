@@ -85,6 +85,8 @@ class Listening:
         call = self._call
         with call.measure.step("dialogue"):
             result = self._foresight.step(call.state, input_)
+        if self._foresight.missed:
+            call.prepare(())
         if self._taken is not None and isinstance(input_, UserTurn):
             self._taken.failures = result[0].failures
         return result
@@ -118,6 +120,7 @@ class Listening:
         call.measure.listens()
         self._foresight.forget()
         self._understanding.forget()
+        call.prepare(())  # what was ready has been said, or was not wanted
         try:
             heard = await self._rest_of(await self._hear(collect), collect)
         except EngineError as error:

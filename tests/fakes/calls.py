@@ -47,7 +47,7 @@ class ScriptedCaller:
         on_listen: called before each turn.
         on_say: called with each text that was said.
         voice: what each spoken turn sounds like to whoever shares the turns; "" for a caller who types.
-        prepared: texts that were to be made ready, request by request.
+        prepared: texts that were to be made ready, request by request; `ready` the last of them.
         goes_on: he is speaking again.
     """
 
@@ -65,6 +65,7 @@ class ScriptedCaller:
         self.finished = 0
         self.gone = False
         self.prepared: list[list[str]] = []
+        self.ready: list[str] = []
         self.goes_on = False
         self._now_ms = 0
         self.tape: Tape = NOTHING
@@ -84,6 +85,7 @@ class ScriptedCaller:
 
     def prepare(self, utterances: Sequence[Utterance]) -> None:
         self.prepared.append([utterance.text for utterance in utterances])
+        self.ready = self.prepared[-1]
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         if self.gone:

@@ -102,7 +102,8 @@ async def test_nothing_is_done_at_the_pause_and_nothing_is_understood_twice(line
     prepare = caller.prepare
 
     def look(utterances):  # type: ignore[no-untyped-def]
-        done_at_pause.append(len(line.of(EventType.TOPIC_STATED)) + len(line.bank.executed))
+        if utterances:
+            done_at_pause.append(len(line.of(EventType.TOPIC_STATED)) + len(line.bank.executed))
         prepare(utterances)
 
     caller.prepare = look  # type: ignore[method-assign]
@@ -115,15 +116,18 @@ async def test_nothing_is_done_at_the_pause_and_nothing_is_understood_twice(line
 async def test_the_sound_of_the_answer_and_of_the_next_question_is_prepared(line: Line) -> None:
     caller = PausingCaller([LOST])
     await line.call(caller)
-    (first,) = caller.prepared
-    assert first == [caller.said[-1]], "the ladder's first question"
+    assert [texts for texts in caller.prepared if texts] == [[caller.said[-1]]], "the ladder's first question"
+    assert caller.ready == [], "it is asked by now"
 
 
 async def test_a_word_after_the_pause_changes_the_answer(line: Line) -> None:
     caller = PausingCaller([BALANCE])
     caller.early = (LOST,)
     before = counted("miss")
+    ready_when_said: list[list[str]] = []
+    caller.on_say = lambda _text: ready_when_said.append(caller.ready)
     end = await line.call(caller)
+    assert ready_when_said[-1] == [], "what was prepared for other words is dropped before the answer is made"
     assert end.topic == "check_balance"
     assert counted("miss") == before + 1
     assert [data["topic"] for data in line.of(EventType.TOPIC_STATED)] == ["check_balance"]
