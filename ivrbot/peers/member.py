@@ -21,7 +21,7 @@ from ivrbot.errors import StorageError
 from ivrbot.peers.balance import FRESH_S, Load, fresh, least_busy, takes_next
 from ivrbot.peers.handing import Handing
 from ivrbot.peers.news import News
-from ivrbot.peers.orders import Orders
+from ivrbot.peers.orders import Orders, to_clear
 from ivrbot.seat import Seat, sockets_of
 from ivrbot.storage.call_places import CallPlaces
 from ivrbot.telephony.audiosocket import AudioSocketGateway
@@ -141,11 +141,8 @@ class TeamMember:
                     self._follow()
                 for number in before.living - now.living:
                     await self._news.gone(number)
-                if now.leads:
-                    # Who begins to lead may have heard before that others were gone.
-                    known = before.living if before.leads else frozenset(range(1, self._seat.of + 1))
-                    for number in known - now.living:
-                        await self._free_places_of(number)
+                for number in to_clear(before, now, self._seat.of):
+                    await self._free_places_of(number)
         finally:
             self._follow()
             self._orders.close()

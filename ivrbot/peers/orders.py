@@ -92,3 +92,13 @@ def obeyed(in_force: OrdersInForce, line: str) -> OrdersInForce:
         case _:
             log.warning("the supervisor says something that is not understood")
             return in_force
+
+
+def to_clear(before: OrdersInForce, now: OrdersInForce, workers: int) -> frozenset[int]:
+    """Numbers of workers whose calls this one clears away: whoever leads does, once it knows that they are gone.
+
+    Who begins to lead clears all that are not there: that they were gone it may have heard before it led.
+    """
+    if not now.leads:
+        return frozenset()
+    return (before.living if before.leads else frozenset(range(1, workers + 1))) - now.living

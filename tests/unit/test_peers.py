@@ -21,7 +21,7 @@ from ivrbot.operators.desk import OperatorDesk
 from ivrbot.peers.balance import FRESH_S, Load, takes_next
 from ivrbot.peers.handing import Handing
 from ivrbot.peers.news import GONE, News
-from ivrbot.peers.orders import OrdersInForce, obeyed
+from ivrbot.peers.orders import OrdersInForce, obeyed, to_clear
 from ivrbot.seat import Seat, seat_in
 from ivrbot.storage.store import Store
 
@@ -48,6 +48,14 @@ def test_orders_in_their_order() -> None:
     assert standing == OrdersInForce(True, True, frozenset({2}))
     assert obeyed(standing, "follow") == OrdersInForce(False, False, frozenset({2}))
     assert obeyed(standing, "dance") == standing
+
+
+def test_who_leads_clears_away_after_those_who_are_gone_also_before_it_led() -> None:
+    follows, both, one = OrdersInForce(living=frozenset({1, 2})), frozenset({1, 2}), frozenset({2})
+    assert to_clear(follows, OrdersInForce(living=one), 3) == frozenset()
+    assert to_clear(OrdersInForce(living=one), OrdersInForce(True, False, one), 3) == {1, 3}
+    assert to_clear(OrdersInForce(True, False, both), OrdersInForce(True, False, one), 3) == {1}
+    assert to_clear(OrdersInForce(True, False, one), OrdersInForce(True, False, both), 3) == frozenset()
 
 
 def test_a_seat_comes_through_the_environment_as_it_was() -> None:
