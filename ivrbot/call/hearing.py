@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -43,6 +43,8 @@ from ivrbot.speech.vad import VoiceActivity
 
 log = logging.getLogger(__name__)
 
+ECHO_FRAMES: Final = 3
+"""So many frames of the bot's own voice make a turn suspect."""
 DECODE_S: Final = 15.0
 """A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
@@ -98,6 +100,13 @@ class _Turn:
     guessing: asyncio.Task[Transcript | EngineError] | None = None
     decoding: asyncio.Task[Transcript | EngineError] | None = None
     answer: Transcript | None = None
+    own_frames: int = 0
+    other_frames: int = 0
+
+    @property
+    def is_echo(self) -> bool:
+        """Most of what seemed to be a voice was the bot's own: nothing of it is the caller's word."""
+        return self.over_prompt and self.own_frames >= max(ECHO_FRAMES, self.other_frames)
 
     def forget(self) -> None:
         """Drop what was read: more is said."""
@@ -236,11 +245,19 @@ class Hearing:
 
     def _is_voice(self, is_speech: bool) -> bool:
         """Whether it is the caller who speaks; told at once when that may be so."""
-        if not (is_speech or self._activity.perhaps) or self._is_own():
+        if not (is_speech or self._activity.perhaps):
             return False
-        if not self._endpointer.in_turn:
-            self._on_perhaps()
-        return is_speech
+        is_own, turn = self._is_own(), self._turn
+        if turn is None:
+            if not is_own:
+                self._on_perhaps()
+            return is_speech and not is_own
+        was_echo = turn.is_echo
+        turn.own_frames += is_own
+        turn.other_frames += is_speech and not is_own
+        if turn.is_echo and not was_echo:
+            self._on_nothing()
+        return is_speech and not is_own
 
     def read_now(self) -> None:
         """Read what was said so far, to learn whether it is speech at all."""
@@ -302,7 +319,7 @@ class Hearing:
                 pass
 
     def _heard_partial(self, partial: Partial) -> None:
-        if partial.text.strip() and self._turn is not None:
+        if partial.text.strip() and self._turn is not None and not self._turn.is_echo:
             self._on_words(partial.text.strip())
 
     def _guess(self, turn: _Turn) -> None:
@@ -352,7 +369,7 @@ class Hearing:
     async def _consider(self, turn: _Turn, transcript: Transcript) -> None:
         """What a reading before the turn's end is good for."""
         text = transcript.text.strip()
-        if not text:
+        if not text or turn.is_echo:
             if turn.decoding is not None:  # at a dip perhaps only half a syllable was said
                 self._on_nothing()
             return
@@ -409,6 +426,8 @@ class Hearing:
             self._being_read.remove(turn)
             turn.stream.close()
         transcript = result if isinstance(result, Transcript) else None
+        if transcript is not None and turn.is_echo:
+            transcript = replace(transcript, hypotheses=())
         error = result if isinstance(result, EngineError) else None
         if self._share is not None and turn.sound and transcript is not None and transcript.text.strip():
             self._share(Pcm(bytes(turn.sound)))

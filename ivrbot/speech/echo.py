@@ -47,7 +47,7 @@ FORGOTTEN_AFTER: Final = 25
 """Judgements in a row that the known delay did not explain: perhaps the line has changed."""
 TALK_DB: Final = 4.0
 """So much louder than the echo was so far: somebody speaks into it."""
-NO_LOUDER_DB: Final = -3.0
+NO_LOUDER_DB: Final = -1.0
 """What is no louder than the echo was so far is taken for it, whatever it looks like: noise hides the likeness."""
 _RECENT_MS: Final = 80
 
@@ -112,7 +112,7 @@ class EchoGuard:
         return self._search(came, went, energy)
 
     def could_be_own(self) -> bool:
-        """Whether there is an echo on this line, and what came in last is weak enough to be it, by its peak alone."""
+        """Whether there is an echo on this line, and what came in last is weak enough to be it, by its peak."""
         if not self._sightings or self._silent_frames >= len(self._out):
             return False
         came = np.frombuffer(self._in[-2] + self._in[-1], "<i2")
@@ -162,8 +162,10 @@ class EchoGuard:
         return True
 
     def _is_explained(self, came: Samples, cause: Samples, allowed: float) -> bool:
-        """Whether the last 80 ms are no louder than the echo was so far, but for a factor; rooms answer late, so
-        the loudest 20 ms of all that may have caused them count."""
+        """Whether the last 80 ms are no louder than the echo was so far, but for a factor.
+
+        Rooms answer late, so the loudest 20 ms of all that may have caused them count.
+        """
         if self._coupling is None:
             return False
         loudest = float(np.square(cause).reshape(-1, _FRAME).sum(axis=1).max()) * (_RECENT / _FRAME)
