@@ -1,0 +1,92 @@
+"""Barge-in, echo guard, back-channels and what is heard while nothing is said: the pure parts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ivrbot.call.backdrop import THINKING_AFTER_MS, Backdrop
+from ivrbot.call.barge_in import GIVE_UP_MS, READ_AFTER_MS, SUSPENDED_MS, BargeIn
+from ivrbot.call.playout import Playout
+from ivrbot.language.backchannels import is_back_channel
+from ivrbot.media.comfort import comfort_noise, is_backdrop, is_quiet, thinking_sound
+from ivrbot.media.level import SPEECH_DBFS, rms_dbfs
+from ivrbot.model.audio import FRAME_BYTES, SILENCE, Frame, Pcm
+from ivrbot.model.events import EventType
+from ivrbot.speech.echo import EchoGuard
+
+
+class Table:
+    def __init__(self) -> None:
+        self.told: list[EventType] = []
+        self.reads = 0
+        self.playout = Playout(lambda: None, lambda: None)
+        self.playout.add(Pcm(b"\x10\x27" * (50 * FRAME_BYTES // 2)))
+        self.barge_in = BargeIn(self.playout, self.told.append, self._read)
+
+    def _read(self) -> None:
+        self.reads += 1
+
+
+def test_a_suspension_for_nothing_is_no_barge_in() -> None:
+    table = Table()
+    table.barge_in.may_begin(0)
+    assert table.playout.paused
+    table.barge_in.tick(SUSPENDED_MS)
+    assert not table.playout.paused and table.told == []
+
+
+def test_speech_pauses_is_read_and_noise_goes_on() -> None:
+    table = Table()
+    table.barge_in.begins(100)
+    table.barge_in.tick(100 + READ_AFTER_MS)
+    assert table.playout.paused and table.reads == 1
+    table.barge_in.was_noise()
+    assert not table.playout.paused
+    assert table.told == [EventType.BARGE_IN, EventType.FALSE_BARGE_IN]
+
+
+def test_no_verdict_holds_a_prompt_up_no_longer_than_it_may() -> None:
+    table = Table()
+    table.barge_in.begins(0)
+    table.barge_in.tick(GIVE_UP_MS)
+    assert not table.playout.paused and table.playout.speaking
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("Угу.", "ru"), ("ага, так", "ru"), ("Uh-huh", "en"), ("I see", "en")]
+)
+def test_a_listener_takes_no_turn(text: str, language: str) -> None:
+    assert is_back_channel(text, "ru" if language == "ru" else "en")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("да", "ru"), ("так подождите", "ru"), ("", "ru"), ("ok stop", "en")]
+)
+def test_words_take_one(text: str, language: str) -> None:
+    assert not is_back_channel(text, "ru" if language == "ru" else "en")
+
+
+def test_what_is_heard_while_nothing_is_said_is_no_speech() -> None:
+    assert all(is_backdrop(frame) and is_quiet(frame) for frame in (SILENCE, *comfort_noise()))
+    assert all(rms_dbfs(frame) < SPEECH_DBFS for frame in thinking_sound())
+    backdrop = Backdrop(noise=True, thinking=True)
+    assert backdrop.next_frame(0) in comfort_noise()
+    assert backdrop.next_frame(THINKING_AFTER_MS) == thinking_sound()[0]
+    assert Backdrop(noise=False, thinking=False).next_frame(THINKING_AFTER_MS) is None
+
+
+@pytest.mark.parametrize("delay", [1, 10, 20])
+def test_an_echo_is_told_from_another_voice(delay: int) -> None:
+    chance = np.random.default_rng(1)
+    ours, other = (chance.standard_normal((60, 160)) * 3000 for _ in range(2))
+    own, foreign = EchoGuard(), EchoGuard()
+    for number in range(60):
+        frame = Frame(Pcm(ours[number].astype("<i2").tobytes()))
+        own.said(frame)
+        foreign.said(frame)
+        back = ours[number - delay] * 0.1 if number >= delay else np.zeros(160)
+        own.heard(Frame(Pcm(back.astype("<i2").tobytes())))
+        foreign.heard(Frame(Pcm(other[number].astype("<i2").tobytes())))
+    assert own.is_own()
+    assert not foreign.is_own()
