@@ -55,6 +55,7 @@ format: setup
 test-integration: setup models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull campplus
+	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull piper-en-joe
 	$(BIN)/python tools/integration_parts.py
 	TESTS_LANES=1 $(BIN)/python -m pytest -n $(INTEGRATION_LANES) --dist loadscope --durations 40 -m "(integration or models) and not bench"
 
@@ -66,7 +67,15 @@ bench: setup models
 	$(BIN)/python -m benchmarks.rollout_why
 	$(BIN)/python -m benchmarks.rollout_simulations
 	$(BIN)/python -m benchmarks.nlu
+	$(BIN)/python -m benchmarks.endpointing
+	$(BIN)/python -m benchmarks.barge_in
+	$(BIN)/python -m benchmarks.asr
+	$(BIN)/python -m benchmarks.turns --door asterisk
+	$(BIN)/python -m benchmarks.turns --systems ivrbot,pipecat,livekit
+	$(BIN)/python -m benchmarks.turns --callers 8
+	$(BIN)/python -m benchmarks.capacity
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.soak_day
 	TESTS_ALL_ATTACKS=1 $(BIN)/python -m pytest tests/integration/test_attack_calls.py
 	$(BIN)/python -m benchmarks.voiceprint --synthetic
 	$(BIN)/python -m benchmarks.kpis
@@ -89,7 +98,7 @@ LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extr
 
 lock: $(BIN)/python
 	$(LOCK) -o requirements.lock pyproject.toml
-	$(LOCK) --extra dev --extra microphone --extra tracing --extra code-words --extra sherpa --extra voiceprint -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) --extra dev --extra microphone --extra tracing --extra code-words --extra sherpa --extra voiceprint --extra piper -c requirements.lock -o requirements-dev.lock pyproject.toml
 	cd tests/stats/peers && $(abspath $(BIN))/python $(wordlist 2,99,$(LOCK)) -o requirements.lock requirements.in
 
 clean:

@@ -4,7 +4,7 @@ A call in sound waits most of its time for somebody to finish speaking, so one l
 What is heard on the line must not be disturbed by what computes: that lane yields to the two with telephones.
 
     line     the whole product behind Asterisk, spoken to; and every telephone test that is not named below
-    switch   Asterisk with stand-ins for the product
+    switch   Asterisk with stand-ins for the product; engines that fail under calls without a PBX
     beside   everything else: databases, pages, Rasa, the statistics' peers, models without a telephone
 """
 
@@ -27,6 +27,7 @@ _SWITCH: Final = frozenset(
         "test_asterisk_gateway.py",
         "test_asterisk_queue_log.py",
         "test_asterisk_score.py",
+        "test_engine_faults.py",
     }
 )
 _BESIDE: Final = frozenset(
@@ -39,6 +40,7 @@ _BESIDE: Final = frozenset(
         "test_pages_reports.py",
         "test_pages_rollout.py",
         "test_rasa.py",
+        "test_several_workers.py",
     }
 )
 _TELEPHONES: Final = "tests/integration/test_"
