@@ -94,7 +94,7 @@ TURNS_RESUMED = Counter(
 )
 STEP_S = Histogram(
     "ivrbot_step_seconds",
-    "Work within a turn: asr (after its end), nlu, dialogue, route, authentication, bank, tts (to its first sound)",
+    "Work in a turn: asr (after its end), nlu, dialogue, route, authentication, bank, tts (to its first sound)",
     ["step", "engine"],
     buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0),
     registry=REGISTRY,
