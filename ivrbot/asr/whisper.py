@@ -171,31 +171,77 @@ class WhisperEngine:
         return await self._pool.run(job, self._deadline_s, wanted=wanted)
 
     async def read_again(
-        self, pcm: Pcm, language: Language, expect: Expect, reading: Reading | None, wanted: Wanted | None = None
+        self,
+        pcm: Pcm,
+        language: Language,
+        expect: Expect,
+        reading: Reading | None,
+        wanted: Wanted | None = None,
+        beside: asyncio.Task[Reading | None] | None = None,
     ) -> Transcript:
-        """What a first pass has read, bettered by a second one where that pays. Never fails."""
+        """What a first pass has read, bettered by a second one where that pays. Never fails.
+
+        Args:
+            pcm: the utterance.
+            language: spoken.
+            expect: what was asked for.
+            reading: of the first pass; None where there was too little to read.
+            wanted: whose it is.
+            beside: a second pass that has begun already, see `begin_second`; cancelled where it is not needed.
+        """
         audio_ms = duration_ms(pcm)
         if reading is None:
             return Transcript((), NAME, audio_ms)
-        until = time.monotonic() + self._deadline_s
         cpu_ms = reading.cpu_ms
         # Of a secret also under load: misheard it costs another turn, and the recogniser another reading.
         both = expect in _BOTH_PASSES
         again = both or (_unsure(reading, audio_ms) and self._pool.allows(JobKind.SECOND))
-        if again and self._second_pass_fits(audio_ms, until):
-            try:
-                second = await self._pool.run(
-                    lambda model: model.transcribe(pcm, language, _SECOND),
-                    until - time.monotonic(),
-                    kind=JobKind.SECOND,
-                    wanted=wanted,
-                )
-            except EngineError:
-                # The first reading is there; a failed attempt to better it loses nothing.
-                return _transcript(reading, audio_ms, cpu_ms)
-            cpu_ms += second.cpu_ms
-            reading = _together(reading, second) if both else second
-        return _transcript(reading, audio_ms, cpu_ms)
+        second = await self._second(pcm, language, wanted, beside) if again else None
+        if second is None:
+            return _transcript(reading, audio_ms, cpu_ms)
+        return _transcript(_together(reading, second) if both else second, audio_ms, cpu_ms + second.cpu_ms)
+
+    def begin_second(
+        self, pcm: Pcm, language: Language, expect: Expect, wanted: Wanted | None = None
+    ) -> asyncio.Task[Reading | None] | None:
+        """Begin the second pass of a closed answer beside its first, on an instance that nobody wants.
+
+        Short answers are unsure more often than not; None where it is not worth it or nothing is idle.
+        """
+        audio_ms = duration_ms(pcm)
+        until = time.monotonic() + self._deadline_s
+        if expect is Expect.OPEN or audio_ms < MIN_AUDIO_MS or not self._pool.allows(JobKind.SECOND):
+            return None
+        if not self._second_pass_fits(audio_ms, until):
+            return None
+        work = self._pool.run_if_idle(
+            lambda model: model.transcribe(pcm, language, _SECOND),
+            kind=JobKind.SECOND,
+            wanted=wanted,
+            deadline_s=self._deadline_s,
+        )
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(_failed)
+        return task
+
+    async def _second(
+        self, pcm: Pcm, language: Language, wanted: Wanted | None, beside: asyncio.Task[Reading | None] | None
+    ) -> Reading | None:
+        """The second pass; None where it does not fit or fails: the first reading is there, nothing is lost."""
+        until = time.monotonic() + self._deadline_s
+        try:
+            if beside is not None and (reading := await beside):
+                return reading
+            if not self._second_pass_fits(duration_ms(pcm), until):
+                return None
+            return await self._pool.run(
+                lambda model: model.transcribe(pcm, language, _SECOND),
+                until - time.monotonic(),
+                kind=JobKind.SECOND,
+                wanted=wanted,
+            )
+        except EngineError:
+            return None
 
     async def read_partial(self, pcm: Pcm, language: Language, wanted: Wanted | None = None) -> str | None:
         """Text of an unfinished utterance, or None when no instance is idle or the engine failed."""
@@ -326,8 +372,15 @@ class WhisperStream:
         return await _shielded(self._decode_task)
 
     async def _finish(self, first: asyncio.Task[Reading | None], pcm: Pcm) -> Transcript:
-        reading = await asyncio.shield(first)
-        return await self._engine.read_again(pcm, self._language, self._expect, reading, self._wanted)
+        beside = (
+            None if first.done() else self._engine.begin_second(pcm, self._language, self._expect, self._wanted)
+        )
+        try:
+            reading = await asyncio.shield(first)
+            return await self._engine.read_again(pcm, self._language, self._expect, reading, self._wanted, beside)
+        finally:
+            if beside is not None:
+                beside.cancel()
 
     def _begin_first(self, kind: JobKind = JobKind.READ) -> None:
         """Begin the first pass over what was heard, unless it has begun."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from ivrbot.call.channel import Completes
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
+from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.standing import Standing, standing
 from ivrbot.logs import call_id_var
@@ -58,7 +59,7 @@ ENDPOINTING = EndpointConfig(
 180 ms are nearly always between words."""
 
 SURE: Final = 0.5
-"""Confidence from which figures, names and a yes are believed in a guess; below it Whisper reads a second time."""
+"""Confidence from which figures and names are believed in a guess; below it Whisper reads a second time."""
 
 _COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
 """Of these it is known when all is there, whatever it means."""
@@ -67,6 +68,7 @@ _COMPLETENESS: Final = {
     Standing.OPEN: Completeness.UNFINISHED,
     Standing.BARE: Completeness.UNFINISHED,
     Standing.WHOLE: Completeness.COMPLETE,
+    Standing.ENOUGH: Completeness.COMPLETE,
     Standing.UNKNOWN: Completeness.UNKNOWN,
 }
 
@@ -348,11 +350,21 @@ class Hearing:
         self, turn: _Turn, guess: asyncio.Task[Transcript | EngineError] | None
     ) -> Transcript | EngineError:
         """Everything before a pause: the guess when it answers the question, else all that the engine can do."""
-        if guess is not None:
+        if turn.answer is not None:
+            return turn.answer
+        if guess is None or self._group is None:
+            return await self._read(turn, turn.stream.decode())
+        # A closed answer is short and often unsure: what betters it need not wait for the guess to disappoint.
+        closed = self._expect is not Expect.OPEN
+        better = self._group.create_task(self._read(turn, turn.stream.decode())) if closed else None
+        try:
             await asyncio.wait((guess,))
             if turn.answer is not None:
                 return turn.answer
-        return await self._read(turn, turn.stream.decode())
+            return await (better or self._read(turn, turn.stream.decode()))
+        finally:
+            if better is not None:
+                better.cancel()
 
     async def _read(
         self, turn: _Turn, reading: Coroutine[None, None, Transcript], *, early: bool = True
@@ -389,8 +401,16 @@ class Hearing:
         self._endpointer.expect(self._expect, completeness)
 
     def _may_stand(self, guess: Transcript) -> bool:
-        """Whether a guess needs no better reading: a topic survives a misheard word, a figure does not."""
-        return self._expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE
+        """Whether a guess needs no better reading: a topic survives a misheard word, a figure does not.
+
+        Short words are never sure; a yes or a no is when all readings of it that mean either mean the same.
+        """
+        if self._expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE:
+            return True
+        if self._expect is not Expect.YES_NO:
+            return False
+        meant = [parse_yes_no(one.text, self._language) for one in guess.hypotheses]
+        return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
 
     def _completeness(self, text: str, *, answered: bool) -> Completeness:
         """What understanding and the end of the sentence make of a reading together."""

@@ -1,6 +1,6 @@
 """Whether an utterance can stand as it is, or more must come: "заблокируйте мою" cannot, "I lost my card" can.
 
-Takes what a recogniser has read before a pause, gives one of four answers. Only what holds for every sentence of
+Takes what a recogniser has read before a pause, gives one of a few answers. Only what holds for every sentence of
 the language counts: words of closed classes that ask for another word after them (articles, prepositions,
 conjunctions, possessives, modal verbs), hesitations, marks that the recogniser set, and, where figures or a day
 are wanted, how many of them are there. It does not know topics, and it does not parse: a whole sentence here is
@@ -30,6 +30,8 @@ class Standing(Enum):
     BARE = "bare"
     """What it is about is missing: a greeting, a wish or a question without its noun."""
     WHOLE = "whole"
+    ENOUGH = "enough"
+    """As many figures as are wanted, or more, in no order that makes them one number: the rest is misheard."""
     UNKNOWN = "unknown"
 
 
@@ -174,14 +176,14 @@ def standing(text: str, language: Language, expect: Expect, digits: int = 0) -> 
 
 def _of_figures(text: str, tokens: Sequence[Token], language: Language, wanted: int) -> Standing | None:
     """Of figures one by one or in groups; None where there are none."""
-    heard = [len(digits) for run in find_runs(tokens, language, code=True) for digits in digit_readings(run)]
-    if not heard:
+    heard = [max(map(len, digit_readings(run)), default=0) for run in find_runs(tokens, language, code=True)]
+    if not any(heard):
         return None
     if not wanted:
         return Standing.UNKNOWN
     if parse_digits(text, language, wanted) is not None:
         return Standing.WHOLE
-    return Standing.OPEN if max(heard) < wanted else Standing.UNKNOWN
+    return Standing.OPEN if sum(heard) < wanted else Standing.ENOUGH
 
 
 def _of_day(text: str, tokens: Sequence[Token], language: Language) -> Standing | None:

@@ -95,7 +95,8 @@ UNKNOWN_WAIT_MS: Final[Mapping[Expect, int]] = MappingProxyType(
         Expect.DIGITS: 900,
         Expect.DATE: 900,
         Expect.NAME: 700,
-        Expect.SECRET: 700,
+        # One word, or two that belong together.
+        Expect.SECRET: 500,
     }
 )
 

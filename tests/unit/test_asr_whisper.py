@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from ivrbot.asr.whisper import GUESS_SHARE, WhisperEngine
+from ivrbot.asr.whisper import GUESS_SHARE, SECOND_PASS_TAIL_FRAMES, WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
@@ -46,11 +47,11 @@ class ScriptedModel:
 
 @asynccontextmanager
 async def engine_on(
-    model: ScriptedModel, second_pass_ms: int = 60_000, partials: bool = False
+    model: ScriptedModel, second_pass_ms: int = 60_000, partials: bool = False, instances: int = 1
 ) -> AsyncIterator[WhisperEngine]:
     load: Callable[[Path], WhisperModel] = lambda _: model  # type: ignore[assignment,return-value]  # noqa: E731
     engine = WhisperEngine(
-        Path("nowhere"), instances=1, second_pass_ms=second_pass_ms, partials=partials, loader=load
+        Path("nowhere"), instances=instances, second_pass_ms=second_pass_ms, partials=partials, loader=load
     )
     await engine.start()
     try:
@@ -253,6 +254,28 @@ async def test_a_guess_is_the_first_pass_of_the_reading_that_follows() -> None:
         assert len(model.options) == 2, "the first pass is remembered"
         stream.close()
         assert not stream.may_guess()
+
+
+class HeldModel(ScriptedModel):
+    """Its first passes end when a second one has begun."""
+
+    def __init__(self, *readings: Reading | Exception) -> None:
+        super().__init__(*readings)
+        self.second_began = threading.Event()
+
+    def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+        if any(pcm):
+            if options.tail_frames == SECOND_PASS_TAIL_FRAMES:
+                self.second_began.set()
+            else:
+                assert self.second_began.wait(10), "the second pass waited for the first"
+        return super().transcribe(pcm, language, options)
+
+
+async def test_the_second_pass_of_a_closed_answer_begins_beside_the_first() -> None:
+    model = HeldModel(reading("4271", -0.4), reading("4,2,7", -0.9))
+    async with engine_on(model, instances=2) as engine:
+        assert (await read(engine, Expect.DIGITS)).text == "4271"
 
 
 async def test_more_sound_makes_a_guess_worthless() -> None:

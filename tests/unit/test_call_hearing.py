@@ -59,7 +59,8 @@ class Stream:
         if self._engine.decode_failure is not None:
             raise self._engine.decode_failure
         text = self._engine.text or f"{len(self.sound)} bytes"
-        return Transcript((Hypothesis(text, self._engine.confidence),), "told")
+        texts = (text, *self._engine.others)
+        return Transcript(tuple(Hypothesis(one, self._engine.confidence) for one in texts), "told")
 
     def close(self) -> None:
         self.closed = True
@@ -74,6 +75,7 @@ class Engine:
         self.hangs = False
         self.guesses = False
         self.text = ""
+        self.others: tuple[str, ...] = ()
         self.confidence = 1.0
 
     @property
@@ -402,6 +404,26 @@ def test_a_doubtful_guess_of_anything_but_a_topic_is_read_again(expect: Expect, 
         await room.loud(400)
         await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
         assert len(room.readings) == 1
+        assert room.engine.streams[0].decodes == decodes
+
+    scenario()
+
+
+@pytest.mark.parametrize(
+    ("texts", "decodes"),
+    [(("Да.", "Дай.", "да"), 0), (("Нина да", "не надо"), 1), (("Дай.", "да"), 1), (("нет", "не нет"), 0)],
+)
+def test_an_unsure_yes_or_no_stands_when_all_its_readings_mean_the_same(
+    texts: tuple[str, ...], decodes: int
+) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses, room.engine.confidence = True, 0.35
+        room.engine.text, room.engine.others = texts[0], texts[1:]
+        room.hearing.prepare("ru", Expect.YES_NO, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        assert [reading.transcript and reading.transcript.text for reading in room.readings] == [texts[0]]
         assert room.engine.streams[0].decodes == decodes
 
     scenario()

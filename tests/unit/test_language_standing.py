@@ -84,6 +84,8 @@ def test_little_says_little(language: Language, text: str) -> None:
         ("en", "forty two seventy one", Standing.WHOLE),
         ("en", "I don't have it with me", Standing.UNKNOWN),
         ("ru", "последние цифры", Standing.UNKNOWN),
+        ("ru", "42,7,11.", Standing.ENOUGH),
+        ("en", "one one one one eight eight", Standing.ENOUGH),
     ],
 )
 def test_figures_are_counted(language: Language, text: str, expected: Standing) -> None:
