@@ -16,10 +16,8 @@ from types import MappingProxyType
 from typing import Final
 
 from ivrbot.call.channel import Completes
+from ivrbot.call.early_readings import completeness, may_stand
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
-from ivrbot.language.answers import parse_yes_no
-from ivrbot.language.commands import universal
-from ivrbot.language.standing import Standing, standing
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.capacity import Wanted, wanted_var
@@ -57,20 +55,6 @@ ENDPOINTING = EndpointConfig(
 )
 """Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
 180 ms are nearly always between words."""
-
-SURE: Final = 0.5
-"""Confidence from which figures and names are believed in a guess; below it Whisper reads a second time."""
-
-_COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
-"""Of these it is known when all is there, whatever it means."""
-
-_COMPLETENESS: Final = {
-    Standing.OPEN: Completeness.UNFINISHED,
-    Standing.BARE: Completeness.UNFINISHED,
-    Standing.WHOLE: Completeness.COMPLETE,
-    Standing.ENOUGH: Completeness.COMPLETE,
-    Standing.UNKNOWN: Completeness.UNKNOWN,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,13 +334,11 @@ class Hearing:
         self, turn: _Turn, guess: asyncio.Task[Transcript | EngineError] | None
     ) -> Transcript | EngineError:
         """Everything before a pause: the guess when it answers the question, else all that the engine can do."""
-        if turn.answer is not None:
-            return turn.answer
         if guess is None or self._group is None:
             return await self._read(turn, turn.stream.decode())
         # A closed answer is short and often unsure: what betters it need not wait for the guess to disappoint.
-        closed = self._expect is not Expect.OPEN
-        better = self._group.create_task(self._read(turn, turn.stream.decode())) if closed else None
+        beside = self._expect is not Expect.OPEN and not guess.done()
+        better = self._group.create_task(self._read(turn, turn.stream.decode())) if beside else None
         try:
             await asyncio.wait((guess,))
             if turn.answer is not None:
@@ -395,33 +377,10 @@ class Hearing:
             answered = False
         if turn is not self._turn:
             return
-        completeness = self._completeness(text, answered=answered)
-        if completeness is Completeness.ANSWERED and self._may_stand(transcript):
+        complete = completeness(text, self._language, self._expect, self._digits, answered=answered)
+        if complete is Completeness.ANSWERED and may_stand(transcript, self._language, self._expect):
             turn.answer = transcript
-        self._endpointer.expect(self._expect, completeness)
-
-    def _may_stand(self, guess: Transcript) -> bool:
-        """Whether a guess needs no better reading: a topic survives a misheard word, a figure does not.
-
-        Short words are never sure; a yes or a no is when all readings of it that mean either mean the same.
-        """
-        if self._expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE:
-            return True
-        if self._expect is not Expect.YES_NO:
-            return False
-        meant = [parse_yes_no(one.text, self._language) for one in guess.hypotheses]
-        return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
-
-    def _completeness(self, text: str, *, answered: bool) -> Completeness:
-        """What understanding and the end of the sentence make of a reading together."""
-        stands = standing(text, self._language, self._expect, self._digits)
-        if stands is Standing.WHOLE and self._expect in _COUNTED:
-            return Completeness.ANSWERED
-        if answered and stands is not Standing.OPEN:
-            # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
-            bare = stands is Standing.BARE and self._expect is Expect.OPEN and not universal(text, self._language)
-            return Completeness.UNKNOWN if bare else Completeness.ANSWERED
-        return _COMPLETENESS[stands]
+        self._endpointer.expect(self._expect, complete)
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None

@@ -1,0 +1,63 @@
+"""What a reading made before the end of a turn is good for: does it end the turn, and does it need a better one?
+
+Takes the words, what understanding made of them and what was asked; gives how complete the turn is. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.commands import universal
+from ivrbot.language.standing import Standing, standing
+from ivrbot.model.speech import Expect, Language, Transcript
+from ivrbot.speech.endpointing import Completeness
+
+SURE: Final = 0.5
+"""Confidence from which figures and names are believed in a guess; below it Whisper reads a second time."""
+
+_COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
+"""Of these it is known when all is there, whatever it means."""
+
+_COMPLETENESS: Final[Mapping[Standing, Completeness]] = {
+    Standing.OPEN: Completeness.UNFINISHED,
+    Standing.BARE: Completeness.UNFINISHED,
+    Standing.WHOLE: Completeness.COMPLETE,
+    Standing.ENOUGH: Completeness.COMPLETE,
+    Standing.UNKNOWN: Completeness.UNKNOWN,
+}
+
+
+def completeness(text: str, language: Language, expect: Expect, digits: int, *, answered: bool) -> Completeness:
+    """What understanding and the end of the sentence make of a reading together.
+
+    Args:
+        text: what has been read.
+        language: of the text.
+        expect: kind of answer that was asked for.
+        digits: figures wanted, 0 where their number is open.
+        answered: understanding takes it for an answer.
+    """
+    stands = standing(text, language, expect, digits)
+    if stands is Standing.WHOLE and expect in _COUNTED:
+        return Completeness.ANSWERED
+    if answered and stands is not Standing.OPEN:
+        # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
+        bare = stands is Standing.BARE and expect is Expect.OPEN and not universal(text, language)
+        return Completeness.UNKNOWN if bare else Completeness.ANSWERED
+    return _COMPLETENESS[stands]
+
+
+def may_stand(guess: Transcript, language: Language, expect: Expect) -> bool:
+    """Whether a guess with words in it needs no better reading.
+
+    A topic survives a misheard word, a figure does not. Short words are never sure; a yes or a no is when all
+    readings of it that mean either mean the same.
+    """
+    if expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE:
+        return True
+    if expect is not Expect.YES_NO:
+        return False
+    meant = [parse_yes_no(one.text, language) for one in guess.hypotheses]
+    return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
