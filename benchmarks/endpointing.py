@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nlu import VOICES, sample
-from ivrbot.asr.whisper import NAME, WhisperEngine
+from ivrbot.asr.whisper import WhisperEngine
 from ivrbot.asr.whisper_model import TAIL_FRAMES, DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_readings import NAME
 from ivrbot.call import hearing
 from ivrbot.call.hearing import Hearing
 from ivrbot.call.hearing import Reading as Heard

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.asr.whisper import GUESS_SHARE, SECOND_PASS_TAIL_FRAMES, WhisperEngine
+from ivrbot.asr.whisper import SECOND_PASS_TAIL_FRAMES, WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_stream import GUESS_SHARE
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
 from ivrbot.model.capacity import Ease
