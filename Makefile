@@ -69,6 +69,7 @@ bench: setup models
 	$(BIN)/python -m benchmarks.nlu
 	$(BIN)/python -m benchmarks.endpointing
 	$(BIN)/python -m benchmarks.barge_in
+	$(BIN)/python -m benchmarks.answers --calls 20
 	$(BIN)/python -m benchmarks.asr
 	$(BIN)/python -m benchmarks.turns --door asterisk
 	$(BIN)/python -m benchmarks.turns --systems ivrbot,pipecat,livekit
