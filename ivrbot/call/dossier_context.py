@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ivrbot.dialogue.schema import SlotSpec
 from ivrbot.errors import BankError, StorageError
+from ivrbot.language.masking import MASK
 from ivrbot.model.bank import BankRequest
 from ivrbot.model.call import CallRegistration, OpenClaim, PastContact
 from ivrbot.model.dialogue import DialogueInput, UserTurn, Value
@@ -93,18 +95,68 @@ def _claim(row: Mapping[str, Value]) -> OpenClaim:
 
 
 class SlotConfidence:
-    """How surely each slot of a call was heard."""
+    """How surely each slot of a call was heard, and which were said in passing, to a question for others."""
 
     def __init__(self) -> None:
         self._sure: dict[str, float] = {}
+        self._in_passing: set[str] = set()
 
-    def note(self, before: Mapping[str, Value], after: Mapping[str, Value], heard: DialogueInput) -> None:
-        """A step has changed slots: those are as sure as what was heard; keys and the bank's word are sure."""
+    def note(
+        self,
+        before: Mapping[str, Value],
+        after: Mapping[str, Value],
+        heard: DialogueInput,
+        asked: Collection[str] = (),
+    ) -> None:
+        """A step has changed slots: those are as sure as what was heard; keys and the bank's word are sure.
+
+        Args:
+            before: slots before the step.
+            after: and after it.
+            heard: what it was about.
+            asked: slots that the question on the table was for.
+        """
+        in_words = isinstance(heard, UserTurn)
         sure = heard.hypotheses[0].confidence if isinstance(heard, UserTurn) else 1.0
         for name, value in after.items():
             if before.get(name) != value:
                 self._sure[name] = round(sure, 3)
+                (self._in_passing.add if in_words and name not in asked else self._in_passing.discard)(name)
 
     def of(self, slot: str) -> float:
         """0..1; 1 for a slot that nothing was heard about."""
         return self._sure.get(slot, 1.0)
+
+    def was_asked(self, slot: str) -> bool:
+        """Whether a slot's value was given to a question for it, by keys or by the bank."""
+        return slot not in self._in_passing
+
+
+def asked_for(slot: str, specs: Mapping[str, SlotSpec]) -> frozenset[str]:
+    """Slots that a question for one slot may fill: itself and what it stands for."""
+    spec = specs.get(slot)
+    return frozenset((slot, spec.stands_for) if spec is not None and spec.stands_for else (slot,))
+
+
+def slots_for_operator(
+    slots: Mapping[str, Value], specs: Mapping[str, SlotSpec], sure: SlotConfidence
+) -> dict[str, str]:
+    """What a dossier says of the slots.
+
+    Figures that a caller has said in passing may be anything ("my pin is ...", misheard as a card's end): they are
+    masked, unless they are those of something that the bank has listed for him.
+    """
+    shown = {}
+    for name, value in slots.items():
+        if name == "topic" or not isinstance(value, str | bool):
+            continue
+        spec = specs.get(name)
+        doubtful = spec is not None and spec.kind == "digits" and spec.personal and not sure.was_asked(name)
+        shown[name] = MASK if doubtful and not _is_listed(name, value, slots, specs) else str(value)
+    return shown
+
+
+def _is_listed(name: str, value: Value, slots: Mapping[str, Value], specs: Mapping[str, SlotSpec]) -> bool:
+    lists = (slots.get(spec.among) for spec in specs.values() if spec.stands_for == name and spec.among)
+    rows = [row for found in lists if isinstance(found, tuple) for row in found]
+    return any(isinstance(row, Mapping) and value in row.values() for row in rows)

@@ -13,7 +13,7 @@ from typing import Final
 
 from ivrbot import metrics
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken, Unclear
-from ivrbot.call.dossier_context import DossierContext, gather_context
+from ivrbot.call.dossier_context import DossierContext, gather_context, slots_for_operator
 from ivrbot.call.handover import AGREED, CallbackOffer, Meanwhile, Talk, Wish
 from ivrbot.call.holding import holding
 from ivrbot.call.running import RunningCall
@@ -238,8 +238,7 @@ class CallEnding:
         context: DossierContext = await gather_context(
             call.parts.bank, call.parts.history, call.registration, claims
         )
-        known = {name: str(value) for name, value in call.state.slots.items() if isinstance(value, str | bool)}
-        slots = {name: value for name, value in known.items() if name != "topic"}
+        slots = slots_for_operator(call.state.slots, call.parts.flow_set.domain.slots, call.sure)
         dossier = Dossier(
             dossier_id=uuid.uuid4().hex,
             call_id=call.registration.call_id,

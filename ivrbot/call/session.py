@@ -12,6 +12,7 @@ import logging
 from ivrbot import metrics
 from ivrbot.call.banking import NOT_ALLOWED, run_bank_act, within
 from ivrbot.call.channel import Channel
+from ivrbot.call.dossier_context import asked_for
 from ivrbot.call.ending import CallEnding
 from ivrbot.call.handover import PLACE_KEPT, Meanwhile
 from ivrbot.call.listening import Escalate, Listening
@@ -160,9 +161,11 @@ class CallSession:
                 continue  # what was said is said again
             before = call.state.slots
             call.state, acts = self._listening.step(input_)
-            call.sure.note(before, call.state.slots, input_)
-            if isinstance(last, Collect):
-                call.answered(self._listening.answered or last, input_)
+            question = self._listening.answered or last if isinstance(last, Collect) else None
+            asked = asked_for(question.slot, self._parts.flow_set.domain.slots) if question else ()
+            call.sure.note(before, call.state.slots, input_, asked)
+            if question is not None:
+                call.answered(question, input_)
 
     async def _is_his_turn(self, last: DialogueAct) -> bool:
         """Whether, between two topics, an operator is free for a caller whose place in the queue is kept."""
