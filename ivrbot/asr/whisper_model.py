@@ -30,8 +30,8 @@ MAX_AUDIO_MS: Final = 29_000
 MIN_AUDIO_MS: Final = 100
 FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
-_TOKENS_BASE: Final = 16
-_TOKENS_PER_S: Final = 12
+_TOKENS_BASE: Final = 24
+_TOKENS_PER_S: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,10 @@ class Listener(Commander):
         topic = read_topic(turn, self._set.branches)
         if not topic or topic == state.topic or turn.nlu.confidence < TOPIC_CHANGE_CONFIDENCE:
             return None
+        if topic == "operator":
+            # No topic of its own here: the one on the table goes with him. "Are you a person?" is no wish for one.
+            about_bot = asks_about_bot(turn.text, state.language)
+            return None if about_bot else self._command(state, Universal.OPERATOR)
         state = self._with_volunteered(self._interrupted(state), turn, topic)
         return self._route(replace(state, topic=topic, failures=0, times_asked=0), [])
 

@@ -94,7 +94,17 @@ def asks(responses: set[str], event: Event) -> bool:
 
 
 async def a_call_with_a_one_time_code(line: Stage, shown: list[tuple[str, str]]) -> list[Secret]:
-    """A limit is changed with a code that was sent, after one that was not; gives both."""
+    """A limit is changed with a code that was sent, after one that was not; gives both.
+
+    Whom a busy machine's recogniser takes for somebody with another wish rings again.
+    """
+    for _ in range(3):
+        if codes := await a_try_with_a_one_time_code(line, shown):
+            return codes
+    raise AssertionError("three times another topic was heard")
+
+
+async def a_try_with_a_one_time_code(line: Stage, shown: list[tuple[str, str]]) -> list[Secret]:
     async with line.call(ORLOV) as call:
         for _ in range(3):
             await call.asked("utter_ask_topic")
@@ -103,6 +113,10 @@ async def a_call_with_a_one_time_code(line: Stage, shown: list[tuple[str, str]])
             stated = [event for event in call.story.of("topic_stated") if event["topic"] == "card_limits"]
             if stated or heard["type"] == "caller_said":
                 break
+        await asyncio.sleep(1.0)  # the topic follows upon the words
+        stated_topics = [event["topic"] for event in call.story.of("topic_stated")]
+        if stated_topics and stated_topics[-1] != "card_limits":
+            return []
         seq = -1
         while True:
             asked = await call.story.until(partial(asks, {*ANSWERS, CODE_QUESTION}), 60, seq)
@@ -145,7 +159,7 @@ async def test_nothing_planted_by_telephone_is_found_anywhere(
         call = await a_call_with_a_secret_answer(line, shown)
         codes = await a_call_with_a_one_time_code(line, shown)
         folder = tmp_path / "data" / "recordings"
-        await until(lambda: len([*folder.glob("*/*.wav")]) == 4, 20)
+        await until(lambda: len([*folder.glob("*/*.wav")]) >= 4, 20)
         shown += await exported(line, call.call_id)
         async with line.web.get(f"/calls/{call.call_id}/audio", headers={"Range": "bytes=0-43"}) as response:
             assert response.status == 206 and (await response.read())[:4] == b"RIFF"
