@@ -117,3 +117,14 @@ def test_every_setting_is_documented() -> None:
     text = REFERENCE.read_text("utf-8")
     missing = [name for name in names() if not re.search(rf"`{re.escape(name)}`", text)]
     assert missing == []
+
+
+@pytest.mark.parametrize("value", ["zero", "0", "65", "-1", "1.5", ""])
+def test_a_wrong_number_of_workers_is_one_problem_in_the_name_of_its_variable(tmp_path: Path, value: str) -> None:
+    (problem,) = problems_of(tmp_path, {"IVRBOT_WORKERS": value})
+    assert (problem.file, problem.path, problem.allowed) == ("IVRBOT_WORKERS", "workers", "1 to 64, or 'auto'")
+
+
+@pytest.mark.parametrize(("value", "workers"), [("auto", "auto"), ("3", 3)])
+def test_workers_by_number_or_by_themselves(tmp_path: Path, value: str, workers: int | str) -> None:
+    assert load_settings(tmp_path, {"IVRBOT_WORKERS": value}).workers == workers
