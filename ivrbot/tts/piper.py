@@ -13,9 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
-from ivrbot.model.audio import Pcm, duration_ms
+from ivrbot.model.audio import Pcm
 from ivrbot.model.speech import LANGUAGES, Language
-from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker import SpeechWorker
 
 NAME = "piper"
@@ -88,7 +87,7 @@ class PiperEngine:
         """Those that have a voice."""
         return frozenset(self._voices)
 
-    async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+    def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
         """Speak; gives 8 kHz PCM16 as sentences are made.
 
         Raises:
@@ -98,13 +97,7 @@ class PiperEngine:
         """
         if language not in self._voices:
             raise EngineBadOutput(f"there is no Piper voice for {language}")
-        cleaned = speakable(text)
-        made_ms = 0
-        async for pcm in self._worker.speak(cleaned, language):
-            made_ms += duration_ms(pcm)
-            yield Pcm(pcm)
-        if made_ms < least_ms(cleaned):
-            raise EngineBadOutput(f"piper made {made_ms} ms of sound for {len(cleaned)} characters")
+        return self._worker.speak_whole(text, language)
 
     async def close(self) -> None:
         """End the worker."""

@@ -14,9 +14,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from ivrbot.errors import EngineBadOutput
-from ivrbot.model.audio import Pcm, duration_ms
+from ivrbot.model.audio import Pcm
 from ivrbot.model.speech import Language
-from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker import SpeechWorker
 
 _VOICES: dict[Language, str] = {"en": "gmw/en-us", "ru": "zle/ru"}
@@ -67,7 +66,7 @@ class Pyttsx3Engine:
         """English; Russian only where it was explicitly allowed."""
         return self._languages
 
-    async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+    def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
         """Speak; gives 8 kHz PCM16.
 
         Raises:
@@ -77,13 +76,7 @@ class Pyttsx3Engine:
         """
         if language not in self._languages:
             raise EngineBadOutput(f"pyttsx3 is not understood in language {language}")
-        cleaned = speakable(text)
-        made_ms = 0
-        async for pcm in self._worker.speak(cleaned, _VOICES[language]):
-            made_ms += duration_ms(pcm)
-            yield Pcm(pcm)
-        if made_ms < least_ms(cleaned):
-            raise EngineBadOutput(f"pyttsx3 made {made_ms} ms of sound for {len(cleaned)} characters")
+        return self._worker.speak_whole(text, _VOICES[language])
 
     async def close(self) -> None:
         """End the worker."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
-from ivrbot.errors import EngineBadOutput, EngineUnavailable
-from ivrbot.model.audio import Pcm, duration_ms
+from ivrbot.errors import EngineUnavailable
+from ivrbot.model.audio import Pcm
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.tts.rhvoice_library import find_installation
-from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker import SpeechWorker
 
 
@@ -85,7 +84,7 @@ class RhvoiceEngine:
         """Russian and English, or one of them."""
         return frozenset(self._voices)
 
-    async def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
+    def stream(self, text: str, language: Language) -> AsyncIterator[Pcm]:
         """Speak; gives 8 kHz PCM16 as it is made.
 
         Raises:
@@ -94,13 +93,7 @@ class RhvoiceEngine:
             EngineUnavailable: the process died.
             EngineTimeout: no sound in time.
         """
-        cleaned = speakable(text)
-        made_ms = 0
-        async for pcm in self._worker.speak(cleaned, self._voices[language]):
-            made_ms += duration_ms(pcm)
-            yield Pcm(pcm)
-        if made_ms < least_ms(cleaned):
-            raise EngineBadOutput(f"rhvoice made {made_ms} ms of sound for {len(cleaned)} characters")
+        return self._worker.speak_whole(text, self._voices[language])
 
     async def close(self) -> None:
         """End the worker."""

@@ -19,7 +19,8 @@ from typing import cast
 
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
-from ivrbot.model.audio import SAMPLE_BYTES
+from ivrbot.model.audio import SAMPLE_BYTES, Pcm, duration_ms
+from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker_process import DONE, ERROR, FRAME_HEAD, READY, REQUEST_HEAD, SOUND
 
 _TRIES = 3
@@ -270,6 +271,23 @@ class SpeechWorker:
             finally:
                 process.drop(job)
         raise EngineUnavailable(f"{self._name}: the speech process died {_TRIES} times before it could speak")
+
+    async def speak_whole(self, text: str, voice: str) -> AsyncIterator[Pcm]:
+        """The same for any text, and certain that all of it was spoken; gives 8 kHz PCM16.
+
+        Some libraries leave out what they cannot say, and report no error: only the length tells.
+
+        Raises:
+            EngineBadOutput: nothing to say, text too long, or words were left out.
+            EngineError: as `speak`.
+        """
+        cleaned = speakable(text)
+        made_ms = 0
+        async for pcm in self.speak(cleaned, voice):
+            made_ms += duration_ms(pcm)
+            yield Pcm(pcm)
+        if made_ms < least_ms(cleaned):
+            raise EngineBadOutput(f"{self._name} made {made_ms} ms of sound for {len(cleaned)} characters")
 
     async def close(self) -> None:
         """End the process; idempotent."""

@@ -20,6 +20,7 @@ from ivrbot.model.speech import Expect, Language, Partial
 from tests.fakes.asr import FakeAsr, FakeAsrStream
 from tests.fakes.virtual_time import VirtualTimeLoop, run_virtual
 
+SOME_CALL = CallId("11111111-2222-3333-4444-555555555555")
 LOUD = Frame(Pcm((9000 * np.sin(np.arange(FRAME_SAMPLES) * 0.7)).astype("<i2").tobytes()))
 
 
@@ -45,14 +46,11 @@ class SilentAsr(FakeAsr):
 class QuietLeg:
     """A leg whose other side a test plays."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_id: CallId = SOME_CALL) -> None:
+        self.call_id = call_id
         self.closed = 0
         self.shown: list[dict[str, object]] = []
         self.dropped: dict[str, int] = {}
-
-    @property
-    def call_id(self) -> CallId:
-        return CallId("11111111-2222-3333-4444-555555555555")
 
     def close(self) -> None:
         self.closed += 1

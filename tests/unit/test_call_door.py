@@ -25,26 +25,13 @@ from ivrbot.model.call import CallId, CallRegistration
 from ivrbot.model.events import EventType, JsonValue
 from tests.fakes.asr import FakeAsr
 from tests.fakes.calls import FakeNlu, product_files
-from tests.fakes.line import MarkedVoice
+from tests.fakes.line import MarkedVoice, QuietLeg
 from tests.fakes.store import MemoryStore
 from tests.fakes.waiting import until
 
 
 def new_id() -> CallId:
     return CallId(str(uuid.uuid4()))
-
-
-class Leg:
-    def __init__(self, call_id: CallId) -> None:
-        self.call_id = call_id
-        self.closed = 0
-        self.dropped: dict[str, int] = {}
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def notify(self, message: dict[str, object]) -> None:
-        pass
 
 
 class Exchange:
@@ -109,11 +96,11 @@ async def test_a_registered_call_comes_in_once(exchange: Open) -> None:
             EventType.CALL_REGISTERED,
             {"gateway": "audiosocket", "called": "100", "withheld": False, "uniqueid": "", "linkedid": ""},
         )
-        leg = Leg(call_id)
+        leg = QuietLeg(call_id)
         sink = built.desk.admit(leg)
         assert [live.registration.call_id for live in built.desk.live] == [call_id]
         with pytest.raises(LegRefused, match="had its leg"):
-            built.desk.admit(Leg(call_id))
+            built.desk.admit(QuietLeg(call_id))
         with pytest.raises(LegRefused, match="has been used"):
             await built.desk.register(CallRegistration(call_id))
         sink.on_closed("hangup")
@@ -121,22 +108,22 @@ async def test_a_registered_call_comes_in_once(exchange: Open) -> None:
         assert built.ended(call_id) == ["abandoned"]
         assert leg.closed >= 1
         with pytest.raises(LegRefused, match="had its leg"):
-            built.desk.admit(Leg(call_id))
+            built.desk.admit(QuietLeg(call_id))
 
 
 async def test_nobody_comes_in_unregistered(exchange: Open) -> None:
     async with exchange() as built:
         with pytest.raises(LegRefused, match="nobody registered"):
-            built.desk.admit(Leg(new_id()))
+            built.desk.admit(QuietLeg(new_id()))
         assert built.desk.live == ()
 
 
 async def test_without_the_rule_anybody_comes_in_once(exchange: Open) -> None:
     async with exchange(registered_only=False) as built:
         call_id = new_id()
-        sink = built.desk.admit(Leg(call_id))
+        sink = built.desk.admit(QuietLeg(call_id))
         with pytest.raises(LegRefused):
-            built.desk.admit(Leg(call_id))
+            built.desk.admit(QuietLeg(call_id))
         sink.on_closed("hangup")
 
 
@@ -147,7 +134,7 @@ async def test_a_registration_is_overdue_after_a_while(exchange: Open, monkeypat
         with monkeypatch.context() as later:
             later.setattr(door_module.time, "monotonic", lambda: now_s + REGISTRATION_S + 1)
             with pytest.raises(LegRefused, match="nobody registered"):
-                built.desk.admit(Leg(call_id))
+                built.desk.admit(QuietLeg(call_id))
         with pytest.raises(LegRefused, match="has been used"):
             await built.desk.register(CallRegistration(call_id))
 
@@ -159,14 +146,14 @@ async def test_an_id_that_an_earlier_process_has_used(exchange: Open) -> None:
         with pytest.raises(LegRefused, match="has been used"):
             await built.desk.register(CallRegistration(call_id))
         with pytest.raises(LegRefused, match="nobody registered"):
-            built.desk.admit(Leg(call_id))
+            built.desk.admit(QuietLeg(call_id))
 
 
 async def test_above_the_cap_the_answer_is_operator_before_the_bot_answers(exchange: Open) -> None:
     async with exchange(max_calls=2) as built:
         first, _second = await built.registered(), await built.registered()
         assert not await built.desk.register(CallRegistration(new_id()))
-        sink = built.desk.admit(Leg(first))
+        sink = built.desk.admit(QuietLeg(first))
         assert not await built.desk.register(CallRegistration(new_id()))
         sink.on_closed("hangup")
         await until(lambda: not built.desk.live)
@@ -180,7 +167,7 @@ async def test_whoever_a_menu_of_the_banks_sent_to_an_operator_takes_no_room(exc
         built.desk.decided(first, to_bot=False)
         second = await built.registered()
         with pytest.raises(LegRefused, match="sent to an operator"):
-            built.desk.admit(Leg(first))
+            built.desk.admit(QuietLeg(first))
         built.desk.decided(second, to_bot=True)
         assert not await built.desk.register(CallRegistration(new_id()))
         built.desk.decided(new_id(), to_bot=True)  # never registered: none of ours
@@ -193,7 +180,7 @@ async def test_a_call_out_of_the_banks_own_menu_is_not_asked_again(
     async with exchange() as built:
         call_id = await built.registered(caller="+79161234567")
         built.desk.decided(call_id, to_bot=True, topic=topic)
-        sink = built.desk.admit(Leg(call_id))
+        sink = built.desk.admit(QuietLeg(call_id))
         await until(lambda: "bot_said" in [type_ for _, type_, _ in built.events])
         sink.on_closed("hangup")
         await until(lambda: not built.desk.live)
@@ -206,9 +193,9 @@ async def test_a_call_out_of_the_banks_own_menu_is_not_asked_again(
 
 async def test_the_cap_holds_for_legs_as_well(exchange: Open) -> None:
     async with exchange(max_calls=1, registered_only=False) as built:
-        sink = built.desk.admit(Leg(new_id()))
+        sink = built.desk.admit(QuietLeg(new_id()))
         with pytest.raises(LegRefused, match="no room"):
-            built.desk.admit(Leg(new_id()))
+            built.desk.admit(QuietLeg(new_id()))
         sink.on_closed("hangup")
 
 
@@ -218,7 +205,7 @@ async def test_the_store_is_away(exchange: Open) -> None:
         call_id = new_id()
         assert not await built.desk.register(CallRegistration(call_id))
         with pytest.raises(LegRefused):
-            built.desk.admit(Leg(call_id))
+            built.desk.admit(QuietLeg(call_id))
         assert built.events == []
 
 
@@ -227,18 +214,18 @@ async def test_not_open_yet(exchange: Open) -> None:
         assert not built.desk.ready
         assert not await built.desk.register(CallRegistration(new_id()))
         with pytest.raises(LegRefused, match="not taking calls"):
-            built.desk.admit(Leg(new_id()))
+            built.desk.admit(QuietLeg(new_id()))
 
 
 async def test_draining_takes_no_new_calls_and_waits_for_running_ones(exchange: Open) -> None:
     async with exchange() as built:
         call_id, late = await built.registered(), await built.registered()
-        sink = built.desk.admit(Leg(call_id))
+        sink = built.desk.admit(QuietLeg(call_id))
         draining = asyncio.create_task(built.desk.drain(60))
         await until(lambda: not built.desk.ready)
         assert not await built.desk.register(CallRegistration(new_id()))
         with pytest.raises(LegRefused, match="not taking calls"):
-            built.desk.admit(Leg(late))
+            built.desk.admit(QuietLeg(late))
         assert not draining.done()
         sink.on_closed("hangup")
         assert await draining is True
@@ -246,7 +233,7 @@ async def test_draining_takes_no_new_calls_and_waits_for_running_ones(exchange: 
 
 async def test_draining_gives_up_at_its_end(exchange: Open) -> None:
     async with exchange() as built:
-        sink = built.desk.admit(Leg(await built.registered()))
+        sink = built.desk.admit(QuietLeg(await built.registered()))
         assert await built.desk.drain(0.01) is False
         sink.on_closed("hangup")
 
@@ -254,7 +241,7 @@ async def test_draining_gives_up_at_its_end(exchange: Open) -> None:
 async def test_one_calls_crash_does_not_end_the_others(exchange: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     async with exchange() as built:
         good, bad = await built.registered(), await built.registered()
-        good_sink = built.desk.admit(Leg(good))
+        good_sink = built.desk.admit(QuietLeg(good))
         await until(lambda: built.voice.spoken)
         real_run = door_module.CallSession.run
 
@@ -264,7 +251,7 @@ async def test_one_calls_crash_does_not_end_the_others(exchange: Open, monkeypat
             return await real_run(session)
 
         monkeypatch.setattr(door_module.CallSession, "run", run)
-        bad_leg = Leg(bad)
+        bad_leg = QuietLeg(bad)
         built.desk.admit(bad_leg)
         await until(lambda: len(built.desk.live) == 1)
         assert bad_leg.closed == 1

@@ -23,23 +23,10 @@ from ivrbot.model.events import EventType, JsonValue
 from ivrbot.storage.call_places import CallPlaces
 from tests.fakes.asr import FakeAsr
 from tests.fakes.calls import FakeNlu, product_files
-from tests.fakes.line import MarkedVoice
+from tests.fakes.line import MarkedVoice, QuietLeg
 from tests.fakes.waiting import until
 
 MOST = 3
-
-
-class Leg:
-    def __init__(self, call_id: CallId) -> None:
-        self.call_id = call_id
-        self.closed = 0
-        self.dropped: dict[str, int] = {}
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def notify(self, message: dict[str, object]) -> None:
-        pass
 
 
 class Worker:
@@ -105,7 +92,7 @@ async def test_the_leg_may_come_to_the_other_worker_once(tmp_path: Path, monkeyp
     async with two(tmp_path, monkeypatch) as (one, other):
         call_id = await one.announced()
         assert (one.events, one.desk.expected) == ([], 1)
-        leg, late = Leg(call_id), Leg(call_id)
+        leg, late = QuietLeg(call_id), QuietLeg(call_id)
         sink = other.desk.admit(leg)
         await until(lambda: EventType.CALL_STARTED in other.of(call_id))
         assert other.of(call_id)[0] is EventType.CALL_REGISTERED
@@ -119,13 +106,13 @@ async def test_the_leg_may_come_to_the_other_worker_once(tmp_path: Path, monkeyp
         await until(lambda: not other.desk.live)
         assert EventType.CALL_ENDED in other.of(call_id)
         with pytest.raises(LegRefused, match="had its leg"):
-            other.desk.admit(Leg(call_id))
+            other.desk.admit(QuietLeg(call_id))
         assert await one.desk.drain(1)
 
 
 async def test_nobody_comes_in_unregistered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with two(tmp_path, monkeypatch) as (one, _):
-        leg = Leg(CallId(str(uuid.uuid4())))
+        leg = QuietLeg(CallId(str(uuid.uuid4())))
         one.desk.admit(leg)
         await until(lambda: leg.closed)
         assert (one.desk.live, one.events) == ((), [])
@@ -133,7 +120,7 @@ async def test_nobody_comes_in_unregistered(tmp_path: Path, monkeypatch: pytest.
 
 async def test_without_the_rule_anybody_comes_in_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with two(tmp_path, monkeypatch, registered_only=False) as (one, other):
-        first, second = (Leg(CallId("0f0e6a51-9d0a-4a3e-8f3e-0c4f0f5f0b11")) for _ in range(2))
+        first, second = (QuietLeg(CallId("0f0e6a51-9d0a-4a3e-8f3e-0c4f0f5f0b11")) for _ in range(2))
         sink = one.desk.admit(first)
         await until(lambda: EventType.CALL_STARTED in one.of(first.call_id))
         assert EventType.CALL_REGISTERED not in one.of(first.call_id)
@@ -147,7 +134,7 @@ async def test_the_cap_is_of_both_together(tmp_path: Path, monkeypatch: pytest.M
     async with two(tmp_path, monkeypatch) as (one, other):
         calls = [await worker.announced() for worker in (one, other, one)]
         assert not await other.desk.register(CallRegistration(CallId(str(uuid.uuid4()))))
-        sink = other.desk.admit(Leg(calls[0]))
+        sink = other.desk.admit(QuietLeg(calls[0]))
         await until(lambda: EventType.CALL_STARTED in other.of(calls[0]))
         assert not await one.desk.register(CallRegistration(CallId(str(uuid.uuid4()))))
         sink.on_closed("hangup")
@@ -173,6 +160,6 @@ async def test_whom_another_menu_sent_to_an_operator_comes_to_no_worker(
         call_id = await one.announced()
         await one.desk.learn_decision(call_id, to_bot=False)
         assert one.desk.expected == 0
-        leg = Leg(call_id)
+        leg = QuietLeg(call_id)
         other.desk.admit(leg)
         await until(lambda: leg.closed)
