@@ -2,9 +2,10 @@
 
 Takes 8 kHz sound of one utterance, gives its reading. Not a streaming model: each decode reads the whole utterance
 again, so the call layer hides the time by decoding early (speculatively) when a pause begins and taking that
-reading if nothing was said after it. A second pass with a larger window and beam 5 follows if the first is unsure
-(average log-probability below -0.7) or loops, if nobody waits and its expected time fits its budget. Of a
-secret both passes are made, and their readings count together.
+reading if nothing was said after it. A first pass that does nothing but repeat itself is made again, greedily. A
+second pass with a larger window and beam 5 follows if the first is unsure (average log-probability below -0.7) or
+loops, if nobody waits and its expected time fits its budget. Of a secret both passes are made, and their readings
+count together.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ivrbot.asr.fairness import JobKind
 from ivrbot.asr.whisper_model import MIN_AUDIO_MS, TAIL_FRAMES, DecodeOptions, Reading, WhisperModel
-from ivrbot.asr.whisper_readings import NAME, together, transcript, unsure
+from ivrbot.asr.whisper_readings import NAME, lost_in_loops, repeats_itself, together, transcript, unsure
 from ivrbot.asr.whisper_stream import WhisperStream, failed
 from ivrbot.asr.workers import Load, WorkerPool
 from ivrbot.errors import EngineError
@@ -34,6 +36,8 @@ _FIRST = DecodeOptions()
 # Measured on three voices: sentences are read better with some silence before them, figures and single words
 # without; a beam prefers "1,8400" to "1,8,4,0"; of five readings of a short word one is usually right.
 _FIRST_FIGURES = DecodeOptions(beam=1, lead_ms=0)
+# A beam may find an endless repetition likeliest, in all its readings; this got out of 12 such loops of 12.
+_GREEDY = _FIRST_FIGURES
 _FIRST_N_BEST = DecodeOptions(beam=5, hypotheses=5, lead_ms=0)
 _SECOND = DecodeOptions(tail_frames=SECOND_PASS_TAIL_FRAMES, beam=5, hypotheses=5)
 _PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
@@ -61,7 +65,7 @@ class WhisperEngine:
 
         Args:
             folder: the model (`<models>/whisper-base`).
-            instances: models in memory, best one per core (each about 150 MB).
+            instances: models in memory, best one per core (each 150 MB: a copy per language).
             deadline_ms: for one decode, waiting included.
             second_pass_ms: longest second pass that a caller may be kept waiting for, 0 for none.
             partials: whether readings of unfinished utterances are made on idle instances.
@@ -144,7 +148,13 @@ class WhisperEngine:
         options = self._first_pass(expect)
 
         def job(model: WhisperModel) -> Reading:
-            return self._timed(model, pcm, language, options)
+            reading = self._timed(model, pcm, language, options)
+            if not lost_in_loops(reading, duration_ms(pcm)):
+                return reading
+            # Here, not in a second pass: that is left out under load, and he has said something.
+            greedy = self._timed(model, pcm, language, _GREEDY)
+            found = reading if repeats_itself(greedy, duration_ms(pcm)) else greedy
+            return replace(found, cpu_ms=reading.cpu_ms + greedy.cpu_ms)
 
         if kind is JobKind.DIP:
             guess = await self._pool.run_if_idle(job, kind=kind, wanted=wanted, deadline_s=self._deadline_s)
@@ -244,6 +254,10 @@ class WhisperEngine:
     def idle(self) -> bool:
         """Whether a guess would run at once, and guesses are not left out under load."""
         return self._pool.idle > 0 and self._pool.allows(JobKind.DIP)
+
+    def reads_twice(self, expect: Expect) -> bool:
+        """Whether both passes are made of such an answer, whatever the first one reads."""
+        return expect in _BOTH_PASSES
 
     def expected_ms(self, audio_ms: int) -> float:
         """What a first pass costs on this machine now."""

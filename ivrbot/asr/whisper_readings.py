@@ -15,8 +15,23 @@ UNSURE_LOG_PROB: Final = -0.7
 
 def unsure(reading: Reading, audio_ms: int) -> bool:
     """Whether a second pass may better it: unlikely words, or a loop."""
-    text, log_prob = reading.texts[0]
-    return log_prob < UNSURE_LOG_PROB or guards.is_repetitive(guards.clean(text), audio_ms / 1000.0)
+    return reading.texts[0][1] < UNSURE_LOG_PROB or repeats_itself(reading, audio_ms)
+
+
+def repeats_itself(reading: Reading, audio_ms: int) -> bool:
+    """Whether the likeliest reading runs in a loop, or holds more words than can be said."""
+    return guards.is_repetitive(guards.clean(reading.texts[0][0]), audio_ms / 1000.0)
+
+
+def lost_in_loops(reading: Reading, audio_ms: int) -> bool:
+    """Whether somebody spoke, and nothing is left of it but loops.
+
+    Of speech that the network read so the no-speech probability was 0.2 at most, of silence and noise, of which it
+    makes loops as well, above 0.6.
+    """
+    said = (guards.unloop(guards.clean(text)) for text, _ in reading.texts)
+    loops = all(guards.is_repetitive(text, audio_ms / 1000.0) for text in said)
+    return loops and reading.no_speech <= guards.NO_SPEECH_LIMIT
 
 
 def together(one: Reading, other: Reading) -> Reading:

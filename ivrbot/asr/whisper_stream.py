@@ -49,6 +49,7 @@ class WhisperStream:
         self._agreed = AgreedPrefix()
         self._partial_task: asyncio.Task[None] | None = None
         self._first_task: asyncio.Task[Reading | None] | None = None
+        self._second_task: asyncio.Task[Reading | None] | None = None
         self._decode_task: asyncio.Task[Transcript] | None = None
         self._decoded_ms = -1
         self._guessed_ms = 0.0
@@ -86,6 +87,8 @@ class WhisperStream:
             raise EngineUnavailable("the utterance is closed")
         self._guessed_ms += self._engine.expected_ms(self._heard_ms)
         self._begin_first(JobKind.DIP)
+        if self._second_task is None and self._engine.reads_twice(self._expect):
+            self._second_task = self._begin_second(Pcm(bytes(self._sound)))
         assert self._first_task is not None
         reading = await shielded(self._first_task)
         return transcript(reading, self._heard_ms, reading.cpu_ms) if reading else Transcript((), NAME)
@@ -105,9 +108,9 @@ class WhisperStream:
         return await shielded(self._decode_task)
 
     async def _finish(self, first: asyncio.Task[Reading | None], pcm: Pcm) -> Transcript:
-        beside = (
-            None if first.done() else self._engine.begin_second(pcm, self._language, self._expect, self._wanted)
-        )
+        beside, self._second_task = self._second_task, None
+        if beside is None and not first.done():
+            beside = self._begin_second(pcm)
         try:
             reading = await asyncio.shield(first)
             return await self._engine.read_again(pcm, self._language, self._expect, reading, self._wanted, beside)
@@ -115,15 +118,18 @@ class WhisperStream:
             if beside is not None:
                 beside.cancel()
 
+    def _begin_second(self, pcm: Pcm) -> asyncio.Task[Reading | None] | None:
+        return self._engine.begin_second(pcm, self._language, self._expect, self._wanted)
+
     def _begin_first(self, kind: JobKind = JobKind.READ) -> None:
         """Begin the first pass over what was heard, unless it has begun."""
         if self._first_task is not None and self._decoded_ms == self._heard_ms and not failed(self._first_task):
             return
-        for task in (self._first_task, self._decode_task):
+        for task in (self._first_task, self._second_task, self._decode_task):
             if task is not None:
                 task.cancel()
         self._decoded_ms = self._heard_ms
-        self._decode_task = None
+        self._decode_task = self._second_task = None
         self._first_task = self._task(
             self._engine.read_first(Pcm(bytes(self._sound)), self._language, self._expect, self._wanted, kind)
         )
@@ -144,7 +150,7 @@ class WhisperStream:
         """Drop the sound and everything pending. Idempotent."""
         self._closed = True
         self._sound.clear()
-        for task in (self._partial_task, self._first_task, self._decode_task):
+        for task in (self._partial_task, self._first_task, self._second_task, self._decode_task):
             if task is not None:
                 task.cancel()
 

@@ -35,7 +35,8 @@ class PiperSynth:
         self._voices = {name: _load(Path(path)) for name, path in json.loads(options["voices"]).items()}
         self._gains: dict[str, float] = {}
         for name, voice in self._voices.items():
-            self._gains[name] = gain_for(_render(voice, WARM_UP[name]), voice.config.sample_rate)
+            # Without its noise, or each start of the process would give a voice another loudness, by up to 1 dB.
+            self._gains[name] = gain_for(_render(voice, WARM_UP[name], noise=0.0), voice.config.sample_rate)
 
     def info(self) -> dict[str, object]:
         """Nothing is worth telling."""
@@ -57,11 +58,11 @@ class PiperSynth:
         sink(chain.finish())
 
 
-def _render(voice: Any, text: str) -> bytes:
-    """PCM16 at the voice's own rate."""
+def _render(voice: Any, text: str, noise: float | None = None) -> bytes:
+    """PCM16 at the voice's own rate, with its own noise by default."""
     from piper import SynthesisConfig
 
-    how = SynthesisConfig(noise_w_scale=0.0, normalize_audio=False)
+    how = SynthesisConfig(noise_scale=noise, noise_w_scale=0.0, normalize_audio=False)
     try:
         # Double brackets would hand what they hold to the network as sounds: this is text, whatever it holds.
         parts = [chunk.audio_float_array for chunk in voice.synthesize(text.replace("[", " ("), how)]

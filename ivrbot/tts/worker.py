@@ -24,6 +24,8 @@ from ivrbot.tts.text import least_ms, speakable
 from ivrbot.tts.worker_process import DONE, ERROR, FRAME_HEAD, READY, REQUEST_HEAD, SOUND
 
 _TRIES = 3
+_SILENT_TRIES = 2
+"""A library just loaded has been seen to end its first sentence without a sound and without an error."""
 _MOST_FRAME_BYTES = 4 << 20
 """More is no sound of a sentence, and no message."""
 
@@ -283,9 +285,12 @@ class SpeechWorker:
         """
         cleaned = speakable(text)
         made_ms = 0
-        async for pcm in self.speak(cleaned, voice):
-            made_ms += duration_ms(pcm)
-            yield Pcm(pcm)
+        for _ in range(_SILENT_TRIES):
+            async for pcm in self.speak(cleaned, voice):
+                made_ms += duration_ms(pcm)
+                yield Pcm(pcm)
+            if made_ms:
+                break
         if made_ms < least_ms(cleaned):
             raise EngineBadOutput(f"{self._name} made {made_ms} ms of sound for {len(cleaned)} characters")
 

@@ -88,6 +88,28 @@ async def test_doubt_and_loops_are_read_again_with_more_room(first: Reading) -> 
     assert model.options[1].tail_frames > model.options[0].tail_frames
 
 
+async def test_a_beam_that_only_repeats_itself_is_read_greedily_though_there_is_no_time() -> None:
+    loop = "21" + "-1" * 40
+    model = ScriptedModel(
+        Reading(((loop, -0.2), (loop + "-2", -0.2)), 0.1, 1.0), reading("21 ноября 1975 года", -0.6)
+    )
+    async with engine_on(model, second_pass_ms=0) as engine:
+        transcript = await read(engine, Expect.SECRET)
+    assert transcript.text == "21 ноября 1975 года"
+    assert transcript.cpu_ms == 2
+    assert [options.beam for options in model.options] == [5, 1]
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "greedy"), [(0.1, "I'm here. " * 5), (0.67, "I'm not a bad guy."), (0.67, "I'm here. " * 5)]
+)
+async def test_loops_made_of_silence_and_loops_again_stay_nothing(no_speech: float, greedy: str) -> None:
+    loop = "Well, I'm going to make a new one. " + "I'm going to. " * 6
+    model = ScriptedModel(reading(loop, -0.9, no_speech), reading(greedy, -0.76, no_speech))
+    async with engine_on(model, second_pass_ms=0) as engine:
+        assert (await read(engine)).hypotheses == ()
+
+
 async def test_no_time_no_second_reading() -> None:
     model = ScriptedModel(reading("заплакать", -0.9))
     async with engine_on(model, second_pass_ms=0) as engine:
@@ -320,3 +342,37 @@ async def test_sound_too_short_is_guessed_as_nothing() -> None:
         assert (await stream.guess()).hypotheses == ()
         assert (await stream.decode()).hypotheses == ()
         stream.close()
+
+
+async def test_both_passes_over_a_secret_begin_at_a_dip() -> None:
+    class AtADip(ScriptedModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.together = threading.Barrier(2, timeout=10)
+
+        def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
+            if any(pcm):
+                self.options.append(options)
+                self.together.wait()  # each waits until the other has begun
+            return reading("черёмуха", log_prob=-0.2)
+
+    model = AtADip()
+    async with engine_on(model, instances=2) as engine:
+        stream = engine.open("ru", Expect.SECRET, lambda _: None)
+        stream.feed(SOUND)
+        assert (await stream.guess()).text == "черёмуха"
+        assert (await stream.decode()).text == "черёмуха"
+        stream.close()
+    assert sorted(options.tail_frames for options in model.options)[-1] == SECOND_PASS_TAIL_FRAMES
+    assert len(model.options) == 2
+
+
+async def test_of_a_topic_nothing_is_read_twice_at_a_dip() -> None:
+    model = ScriptedModel(reading("заблокируйте карту"))
+    async with engine_on(model, instances=2) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        await stream.guess()
+        await stream.decode()
+        stream.close()
+    assert len(model.options) == 1
