@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.model.speech import OUT_OF_SCOPE, Language
-from ivrbot.nlu.classifier import NOISE_COPIES, TextClassifier
+from ivrbot.nlu.classifier import TextClassifier
 from ivrbot.nlu.data import Example, TrainingData
 from ivrbot.nlu.embedded import EmbeddedNlu, columns, teaching
 from ivrbot.nlu.encoder import SentenceEncoder
@@ -168,7 +168,7 @@ def engine_from_rows(rows: Sequence[Row], language: Language, encoder: SentenceE
     """Trains the same classifier on labelled rows (public benchmarks: `nlu eval --train`); nothing is rejected.
 
     Rows that name out_of_scope are taken for the bank's own. Foreign intents have no grammar of refusals, so that
-    nothing is guarded, and their sentences are typed, so that none is noised.
+    nothing is guarded, and their sentences are typed, so that none is noised and no word is put right.
 
     Args:
         rows: (intent, text), at least two intents.
@@ -176,9 +176,9 @@ def engine_from_rows(rows: Sequence[Row], language: Language, encoder: SentenceE
         encoder: sentence embeddings or None.
     """
     own = any(intent == OUT_OF_SCOPE for intent, _ in rows)
-    classifier = TextClassifier(encoder)
+    classifier = TextClassifier(encoder) if own else TextClassifier(encoder, put_right_share=0.0)
     examples = columns([Example(intent, text) for intent, text in rows])
-    classifier.fit({language: examples}, copies=NOISE_COPIES if own else 0)
+    classifier.fit({language: examples}, copies=None if own else 0)
     return EmbeddedNlu(classifier, reject_below=0.0, guarded=own)
 
 
@@ -189,7 +189,7 @@ def cross_validate(
     folds: int = 5,
     seed: int = 1,
     reject_below: float = 0.0,
-    copies: int = NOISE_COPIES,
+    copies: int | None = None,
 ) -> dict[Language, NluReport]:
     """Trains on all folds but one and reads that one, in turn, for each language.
 
@@ -199,7 +199,7 @@ def cross_validate(
         folds: number of parts; each intent is spread evenly over them.
         seed: of the division into folds.
         reject_below: threshold of the engine.
-        copies: noised copies per training sentence.
+        copies: noised copies per training sentence; None takes what is best in each language.
     """
     parts = {language: _folds(own.examples, folds, seed) for language, own in data.items()}
     rows: dict[Language, list[Row]] = defaultdict(list)

@@ -18,7 +18,7 @@ READY_S = 120.0
 
 @contextmanager
 def running_rasa(
-    config: str, log: Path, deadline_ms: int = 5_000, data: Path = rasa.NLU_DATA
+    config: str, log: Path, deadline_ms: int = 5_000, data: Path = rasa.NLU_DATA, epochs: int | None = None
 ) -> Iterator[tuple[RasaServer, int]]:
     """Build and train what is missing, start the server, wait for its model.
 
@@ -27,6 +27,7 @@ def running_rasa(
         log: file for the server's output.
         deadline_ms: of the client; generous, since tests share the machine.
         data: training data, of the repository or in the same format.
+        epochs: in place of the configuration's.
 
     Yields:
         The server and its process id.
@@ -35,7 +36,7 @@ def running_rasa(
         tools.rasa.RasaMissing: there is no Python 3.10.
     """
     program = rasa.build()
-    model = rasa.train(program, config, data)
+    model = rasa.train(program, config, data, epochs)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.nlu import ACTS, SETS, right, rows_of
 from ivrbot.errors import ConfigError
 from ivrbot.model.speech import LANGUAGES, OUT_OF_SCOPE
-from ivrbot.nlu.classifier import TextClassifier
+from ivrbot.nlu.classifier import NOISE_SHARE, OUT_OF_SCOPE_WEIGHT, TextClassifier
 from ivrbot.nlu.data import Example
 from ivrbot.nlu.embedded import REFUSED, REJECT_BELOW_WITHOUT_ENCODER, EmbeddedNlu, teaching
 from ivrbot.nlu.evaluate import engine_from_rows, evaluate, read_rows, report
@@ -39,6 +39,13 @@ async def test_low_confidence_is_out_of_scope(engine) -> None:
     assert rejected.confidence == pytest.approx(1 - rejected.ranking[0].confidence)
     await strict.close()
     await loose.close()
+
+
+async def test_each_language_has_its_own_threshold() -> None:
+    engine = EmbeddedNlu(classifier(None), reject_below={"ru": 1.0, "en": 0.0})
+    assert engine.parse_now("у меня украли карту", "ru").intent == "out_of_scope"
+    assert engine.parse_now("my card was stolen", "en").intent == "block_card"
+    await engine.close()
 
 
 async def test_a_refused_topic_gives_way_to_the_one_asked_for(engine) -> None:
@@ -148,6 +155,23 @@ def test_training_is_repeatable() -> None:
         trained.fit(examples, copies=3)
         rows.append(trained.probabilities(["карту украли вчера"]))
     assert np.array_equal(*rows)
+
+
+def test_the_same_text_is_trained_on_once_with_the_weight_of_all() -> None:
+    texts, labels = ["card stolen", "balance please", "thank you"], ["a", "b", OUT_OF_SCOPE]
+    taken: list[tuple[list[str], list[float]]] = []
+
+    class Seen(TextClassifier):
+        def __init__(self) -> None:
+            super().__init__(None)
+            self._regression.fit = lambda _, rows, names, weights: taken.append((names, weights))  # type: ignore[method-assign]
+
+    Seen().fit({"en": (texts * 2, labels * 2)}, copies=4)
+    names, weights = taken[0]
+    assert len(names) < 6 * 5
+    share = {name: sum(weight for own, weight in zip(names, weights, strict=True) if own == name) for name in "ab"}
+    assert share == pytest.approx(dict.fromkeys("ab", 2 * (1 + NOISE_SHARE)))
+    assert sum(weights) == pytest.approx(2 * (1 + NOISE_SHARE) * (2 + OUT_OF_SCOPE_WEIGHT))
 
 
 async def test_engine_from_rows_is_the_same_classifier() -> None:

@@ -95,7 +95,7 @@ def test_other_forms_are_refused_by_name(tmp_path: Path) -> None:
         list(read_sets(tmp_path))
 
 
-def test_the_threshold_rejects_and_is_chosen_between_the_floors() -> None:
+def test_the_threshold_rejects_and_is_the_highest_that_reaches_the_goal() -> None:
     found = [
         Guess("a", "a", 0.9, ""),
         Guess("a", "a", 0.6, ""),
@@ -106,7 +106,9 @@ def test_the_threshold_rejects_and_is_chosen_between_the_floors() -> None:
     assert at_threshold(found, 0.55) == (pytest.approx(2 / 3), 1.0)
     assert at_threshold(found, 0.7) == (pytest.approx(1 / 3), 1.0)
     assert at_threshold(found, 0.5) == (pytest.approx(2 / 3), 0.0)
-    assert 0.5 < chosen_threshold(found) <= 0.6
+    right = [guess for guess in found if guess.expected != "b"]
+    assert chosen_threshold(right) == 0.6
+    assert chosen_threshold(found) == 0.01, "the goal is out of reach: nothing is given away"
 
 
 def test_rasa_gets_the_same_rows(rows: list[tuple[str, str]]) -> None:

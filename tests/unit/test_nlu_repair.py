@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ivrbot.nlu.classifier import TextClassifier
-from ivrbot.nlu.repair import WordRepair
+from ivrbot.nlu.repair import WordRepair, _cost
 
 KNOWN = WordRepair.of(
     ["заблокируйте мою карту", "какой баланс на карте", "потеряла кошелек", "what is my balance", "stolen purse"]
@@ -38,8 +38,14 @@ def test_nothing_known_changes_nothing() -> None:
 
 
 def test_the_more_usual_of_two_equally_near_words() -> None:
-    repair = WordRepair({"платеж": 9, "плотеж": 1})
+    repair = WordRepair.of(["платеж"] * 9 + ["плотеж"])
     assert repair("плутеж") == "платеж"
+
+
+def test_the_words_beside_it_choose_between_near_words() -> None:
+    repair = WordRepair.of(["my pin number", "pin number please", "an ink pen", "a fountain pen"] * 3)
+    assert repair("my pen number") == "my pin number"
+    assert repair("an ink pen") == "an ink pen"
 
 
 def test_both_readings_count() -> None:
@@ -51,3 +57,13 @@ def test_both_readings_count() -> None:
     assert classifier.scores("паланс")["ask"] > 0.6
     restored = TextClassifier.restored(None, *classifier.state())
     assert restored.scores("паланс") == classifier.scores("паланс")
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"), [("palance", "balance"), ("кошелиг", "кошелек"), ("stolin", "balance")]
+)
+def test_a_cost_is_counted_to_its_end_only_within_the_limit(heard: str, meant: str) -> None:
+    cost = _cost(heard, meant, 100.0)
+    assert 0.0 < cost < 100.0
+    assert _cost(heard, meant, cost) == cost
+    assert _cost(heard, meant, cost - 0.01) > cost - 0.01
