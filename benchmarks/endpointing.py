@@ -227,8 +227,8 @@ class DetectorAlone:
     def perhaps(self) -> bool:
         return self._inner.perhaps
 
-    def hear(self, frame: Frame, then: Callable[[bool], None]) -> None:
-        self._inner.hear(frame, lambda _voiced: then(self._inner._speech))
+    def hear(self, frame: Frame, then: Callable[[Frame, bool], None]) -> None:
+        self._inner.hear(frame, lambda heard, _voiced: then(heard, self._inner._speech))
 
 
 class HearingBefore(Hearing):

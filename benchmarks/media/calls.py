@@ -8,6 +8,7 @@ stand-ins: what they cost is measured elsewhere.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from benchmarks.media.client import caller_sound
@@ -71,12 +72,13 @@ class StandInVoice:
 class CallDoor:
     """Admits everybody."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._asr, self._voice = StandInAsr(), StandInVoice()
+        self._clock = clock
         self._running: set[asyncio.Task[None]] = set()
 
     def admit(self, leg: Leg) -> MediaSink:
-        channel = SoundChannel(leg, lambda language: self._asr, self._voice, _emit)
+        channel = SoundChannel(leg, lambda language: self._asr, self._voice, _emit, self._clock)
         call = asyncio.get_running_loop().create_task(_talk(channel))
         self._running.add(call)
         call.add_done_callback(self._running.discard)

@@ -32,6 +32,8 @@ _FACTS: Final = {
 }
 _NO_ANSWER: Final = frozenset(("utter_ask_fact_phone", "utter_ask_fact_one_time_code", "utter_goodbye"))
 """Answered by keys, or not at all."""
+_OVER: Final = frozenset(("call_ended", "escalated"))
+"""The bot has gone; what a question before it wanted is nobody's to hear, least of all the operator's."""
 _NEXT_WISH: Final = frozenset(("utter_ask_topic", "utter_ask_topic_keys", "utter_ask_more"))
 
 Event = Mapping[str, Any]
@@ -152,7 +154,7 @@ class ProductGuide:
 
         def asks_or_ends(event: Event) -> bool:
             said = str(event.get("response", "")) if event["type"] == "bot_said" else ""
-            ends = event["type"] == "call_ended" or said == "utter_goodbye"
+            ends = event["type"] in _OVER or said == "utter_goodbye"
             return bool(event["seq"] > seen) and (ends or said.startswith("utter_ask_"))
 
         try:
@@ -160,7 +162,7 @@ class ProductGuide:
         except TimeoutError:
             return None
         event = [event for event in self._events if asks_or_ends(event)][-1]
-        if event["type"] == "call_ended" or event["response"] in _NO_ANSWER:
+        if event["type"] in _OVER or event["response"] in _NO_ANSWER:
             return None
         return self._answer(event["response"])
 

@@ -96,6 +96,10 @@ class Channel(Protocol):
         """The caller is speaking again, right after the words that were heard last."""
         ...
 
+    async def give_time(self, until_ms: int) -> None:
+        """Let the caller go on with his last words: returns at that call time, or when he does or is gone."""
+        ...
+
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Queue an utterance; returns when its sound is under way, not when it was heard.
 

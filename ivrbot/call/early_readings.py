@@ -15,7 +15,7 @@ from ivrbot.model.speech import Expect, Language, Transcript
 from ivrbot.speech.endpointing import Completeness
 
 SURE: Final = 0.5
-"""Confidence from which figures and names are believed in a guess; below it Whisper reads a second time."""
+"""Confidence from which any answer is believed in a guess."""
 
 _COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
 """Of these it is known when all is there, whatever it means."""
@@ -29,7 +29,9 @@ _COMPLETENESS: Final[Mapping[Standing, Completeness]] = {
 }
 
 
-def completeness(text: str, language: Language, expect: Expect, digits: int, *, answered: bool) -> Completeness:
+def completeness(
+    text: str, language: Language, expect: Expect, digits: int, *, answered: bool, in_full: bool = False
+) -> Completeness:
     """What understanding and the end of the sentence make of a reading together.
 
     Args:
@@ -38,25 +40,37 @@ def completeness(text: str, language: Language, expect: Expect, digits: int, *, 
         expect: kind of answer that was asked for.
         digits: figures wanted, 0 where their number is open.
         answered: understanding takes it for an answer.
+        in_full: a person's name is wanted, with all that belongs to it; a city's is one word.
     """
-    stands = standing(text, language, expect, digits)
+    one_word = expect is Expect.NAME and not in_full
+    stands = standing(text, language, Expect.YES_NO if one_word else expect, digits)
     if stands is Standing.WHOLE and expect in _COUNTED:
         return Completeness.ANSWERED
     if answered and stands is not Standing.OPEN:
         # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
         bare = stands is Standing.BARE and expect is Expect.OPEN and not universal(text, language)
-        return Completeness.UNKNOWN if bare else Completeness.ANSWERED
+        return Completeness.UNFINISHED if bare else Completeness.ANSWERED
+    if stands is Standing.UNKNOWN and expect in _COUNTED:
+        # "I do not have it with me": he is not dictating, and no more figures are to be waited for.
+        stands = Standing.WHOLE if standing(text, language, Expect.OPEN) is Standing.WHOLE else stands
     return _COMPLETENESS[stands]
 
 
-def may_stand(guess: Transcript, language: Language, expect: Expect) -> bool:
+def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int) -> bool:
     """Whether a guess with words in it needs no better reading.
 
-    A topic survives a misheard word, a figure does not. Short words are never sure; a yes or a no is when all
-    readings of it that mean either mean the same.
+    Asked only of what answers the question. A topic survives a misheard word, and a name that was found in a list
+    is seldom another one misheard. Figures and days do not survive, but where just as many were read as are
+    wanted, a second reading is no better than the first, however sure that was (of 51 unsure ones 47 were right,
+    and 43 of their second readings). Short words are never sure; a yes or a no is when all readings of it that
+    mean either mean the same.
     """
     if expect is Expect.OPEN or guess.hypotheses[0].confidence >= SURE:
         return True
+    if expect is Expect.NAME:
+        return universal(guess.text, language) is None
+    if expect in _COUNTED:
+        return standing(guess.text, language, expect, digits) is Standing.WHOLE
     if expect is not Expect.YES_NO:
         return False
     meant = [parse_yes_no(one.text, language) for one in guess.hypotheses]

@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -48,13 +47,14 @@ DECODE_S: Final = 15.0
 """A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
 ENDPOINTING = EndpointConfig(
-    dip_ms=80,
+    dip_ms=60,
     pause_ms=180,
     answered_ms=200,
     unknown_ms=MappingProxyType({**UNKNOWN_WAIT_MS, Expect.OPEN: 700}),
 )
-"""Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 80 ms is seldom in vain, and
-180 ms are nearly always between words."""
+"""Real silence. Within words voiceless stops are silent for 60 to 120 ms: a guess at 60 ms is in vain oftener than
+one at 80 (2.7 readings of an utterance for 2.4, 1 % more work), and 20 ms sooner where it is not; 180 ms are
+nearly always between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,7 @@ class Hearing:
         self._language: Language = "ru"
         self._expect = Expect.OPEN
         self._digits = 0
+        self._in_full = False
         self._completes: Completes | None = None
         self._share: Callable[[Pcm], None] | None = None
 
@@ -162,6 +163,11 @@ class Hearing:
     def in_turn(self) -> bool:
         """The caller holds the floor."""
         return self._endpointer.in_turn
+
+    @property
+    def is_speaking(self) -> bool:
+        """The caller has not even paused."""
+        return self._endpointer.is_speaking
 
     @property
     def turn_began_ms(self) -> int | None:
@@ -196,11 +202,28 @@ class Hearing:
         for task in self._delivering:
             task.cancel()
 
-    def prepare(self, language: Language, expect: Expect, completes: Completes | None, *, digits: int = 0) -> None:
-        """What is being asked from now on; `digits` figures are wanted, 0 where their number is open."""
+    def prepare(
+        self,
+        language: Language,
+        expect: Expect,
+        completes: Completes | None,
+        *,
+        digits: int = 0,
+        in_full: bool = False,
+    ) -> None:
+        """What is being asked from now on.
+
+        Args:
+            language: spoken from now on.
+            expect: kind of answer.
+            completes: whether an early reading answers the question.
+            digits: figures wanted, 0 where their number is open.
+            in_full: of a name, more than one word of it is wanted.
+        """
         self._language = language
         self._expect = expect
         self._digits = digits
+        self._in_full = in_full
         self._completes = completes
         self._endpointer.expect(expect)
 
@@ -215,7 +238,7 @@ class Hearing:
     def feed(self, frame: Frame) -> None:
         """20 ms of the caller."""
         if self._group is not None:
-            self._activity.hear(frame, partial(self._hear, frame))
+            self._activity.hear(frame, self._hear)
 
     def _hear(self, frame: Frame, is_speech: bool) -> None:
         if self._group is None:
@@ -377,8 +400,11 @@ class Hearing:
             answered = False
         if turn is not self._turn:
             return
-        complete = completeness(text, self._language, self._expect, self._digits, answered=answered)
-        if complete is Completeness.ANSWERED and may_stand(transcript, self._language, self._expect):
+        complete = completeness(
+            text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full
+        )
+        stands = may_stand(transcript, self._language, self._expect, self._digits)
+        if complete is Completeness.ANSWERED and stands:
             turn.answer = transcript
         self._endpointer.expect(self._expect, complete)
 

@@ -14,7 +14,7 @@ from typing import Final
 from ivrbot import metrics
 from ivrbot.call.channel import Heard, Keyed, Silence, Spoken, Unclear
 from ivrbot.call.foresight import Foresight, probably_said
-from ivrbot.call.late_words import MOST_PIECES, Taken, goes_on, joined
+from ivrbot.call.late_words import LATE_MS, MOST_PIECES, Taken, goes_on, is_effect, joined
 from ivrbot.call.running import RunningCall
 from ivrbot.call.understanding import Understanding, not_understood
 from ivrbot.dialogue.engine import Dialogue
@@ -76,6 +76,7 @@ class Listening:
         self._taken: Taken | None = None
         self._again: list[tuple[DialogueAct, DialogueInput]] = []
         self._asked_again = 0
+        self._words_lost = False
         self.answered: Collect | None = None
 
     # --- steps --------------------------------------------------------------------------------------
@@ -120,6 +121,7 @@ class Listening:
         call.measure.listens()
         self._foresight.forget()
         self._understanding.forget()
+        self._words_lost = False
         call.prepare(())  # what was ready has been said, or was not wanted
         try:
             heard = await self._rest_of(await self._hear(collect), collect)
@@ -174,21 +176,29 @@ class Listening:
         for _ in range(1, MOST_PIECES):
             if not isinstance(heard, Spoken) or not self._channel.goes_on:
                 break
-            try:
-                async with asyncio.timeout(GOES_ON_S):
-                    more = await self._hear(collect)
-            except TimeoutError:
+            more = await self._added(heard, collect)
+            if more is None:
                 break
-            except EngineError as error:
-                self._call.engine_failed("asr", error)  # what he said first was read
-                break
-            if isinstance(more, Spoken) and goes_on(heard, more):
-                self._tell(heard, more, "before_answer")
-                heard = joined(heard, more)
-            elif isinstance(more, Spoken | Keyed):
-                self._put_back = more
-                break
+            self._tell(heard, more, "before_answer")
+            heard = joined(heard, more)
         return heard
+
+    async def _added(self, heard: Spoken, collect: Collect) -> Spoken | None:
+        """The words that he is adding; anything else is kept for the next question, noise is nothing."""
+        try:
+            async with asyncio.timeout(GOES_ON_S):
+                more = await self._hear(collect)
+        except TimeoutError:
+            return None
+        except EngineError as error:
+            self._call.engine_failed("asr", error)  # what he said first was read
+            self._words_lost = True
+            return None
+        if isinstance(more, Spoken) and goes_on(heard, more):
+            return more
+        if isinstance(more, Spoken | Keyed):
+            self._put_back = more
+        return None
 
     async def _late(self, taken: Taken, heard: Spoken, collect: Collect) -> DialogueInput | None:
         """Words right behind a turn: with it one turn, else one of their own, if they can be an answer."""
@@ -202,6 +212,41 @@ class Listening:
         self._tell(taken.heard, heard, TAKEN_UP)
         call.go_back(taken.before)
         self._again = taken.done
+        return self._take(turn, whole, taken.collect, taken.pieces + 1)
+
+    async def second_thoughts(self) -> DialogueInput | None:
+        """What the caller adds before something is done that cannot be undone: "да ... нет, не эту".
+
+        Waits until he would have gone on, if he spoke. If he does, the call goes back to where it stood before his
+        turn, and all his words are one: they may mean the same, the contrary, or nothing; then he is asked again,
+        as he is when the recogniser failed on them.
+
+        Returns:
+            None when he has added nothing.
+
+        Raises:
+            LegClosed: the caller is gone while he speaks.
+            Escalate: the understanding has failed too often.
+        """
+        call, taken = self._call, self._taken
+        if taken is None or not taken.heard.ended_ms or taken.pieces >= MOST_PIECES:
+            return None
+        if any(is_effect(act, reply) for act, reply in taken.done):
+            return None
+        await self._channel.give_time(taken.heard.ended_ms + LATE_MS)
+        more = await self._added(taken.heard, taken.collect) if self._channel.goes_on else None
+        if more is None and not self._words_lost:
+            return None
+        call.go_back(taken.before)
+        self._taken = None
+        if more is None:  # nobody knows what he added: it may have been a no
+            return await self._input(Unclear(), taken.collect)
+        if universal(more.hypotheses[0].text, call.state.language) is not None:
+            self._tell(taken.heard, more, "own_turn")
+            return await self._input(more, taken.collect)
+        whole = joined(taken.heard, more)
+        turn = await self._turn(whole, taken.collect, call.state.language)
+        self._tell(taken.heard, more, TAKEN_UP)
         return self._take(turn, whole, taken.collect, taken.pieces + 1)
 
     async def _input(self, heard: Heard, collect: Collect) -> DialogueInput:

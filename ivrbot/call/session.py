@@ -37,10 +37,14 @@ from ivrbot.model.dialogue import (
     DialogueAct,
     DialogueInput,
     Hangup,
+    Keys,
+    NoInput,
+    NoMatch,
     Route,
     Routed,
     Say,
     Transfer,
+    UserTurn,
 )
 from ivrbot.model.events import EventType
 from ivrbot.model.speech import Language
@@ -161,7 +165,9 @@ class CallSession:
                 continue  # what was said is said again
             before = call.state.slots
             call.state, acts = self._listening.step(input_)
-            question = self._listening.answered or last if isinstance(last, Collect) else None
+            question = (
+                self._listening.answered if isinstance(input_, UserTurn | Keys | NoInput | NoMatch) else None
+            )
             asked = asked_for(question.slot, self._parts.flow_set.domain.slots) if question else ()
             call.sure.note(before, call.state.slots, input_, asked)
             if question is not None:
@@ -201,6 +207,10 @@ class CallSession:
         """What comes of an act; None: nothing that can be used, all is to be said again."""
         if isinstance(act, Collect):
             return await self._listening.next_input(act)
+        if isinstance(act, CallBank) and self._parts.flow_set.domain.actions[act.action].write:
+            more = await self._listening.second_thoughts()
+            if more is not None:
+                return more
         reply = self._listening.known_reply(act)
         if reply is None:
             reply = await self._decided(act)

@@ -83,7 +83,7 @@ class SoundChannel:
             asr,
             now_ms=self.now_ms,
             is_speaking=lambda: self._playout.speaking,
-            on_speech=lambda: self._barge_in.begins(self.now_ms()),
+            on_speech=self._speaks,
             on_words=self._words_are_sure,
             on_nothing=self._only_noise,
             on_reading=self._turn_read,
@@ -204,6 +204,11 @@ class SoundChannel:
         began_ms = self._hearing.turn_began_ms
         return began_ms is not None and self._is_late(began_ms)
 
+    async def give_time(self, until_ms: int) -> None:
+        """Wait for his voice, or for that time."""
+        while not (self._closed or self.goes_on) and (left_ms := until_ms - self.now_ms()) > 0:
+            await self._wait_for_news(left_ms / 1000)
+
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Queue an utterance phrase by phrase while it is being made; what the caller cut short is not begun."""
         if self._closed:
@@ -231,7 +236,13 @@ class SoundChannel:
         """Wait for words, keys or the time-out, whichever comes first."""
         self._collect = collect
         self._silent = False
-        self._hearing.prepare(self._language, collect.expect, completes, digits=collect.max_digits)
+        self._hearing.prepare(
+            self._language,
+            collect.expect,
+            completes,
+            digits=collect.max_digits,
+            in_full=collect.slot == FACT,
+        )
         self._arm()
         try:
             while True:
@@ -275,10 +286,10 @@ class SoundChannel:
 
     # --- listening ----------------------------------------------------------------------------------
 
-    async def _wait_for_news(self) -> None:
+    async def _wait_for_news(self, most_s: float | None = None) -> None:
         self._news.clear()
-        wait_s = None
-        if self._keys:
+        wait_s = most_s
+        if self._keys and most_s is None:
             wait_s = max(0.0, self._keys_complete_at_s - self._clock())
         try:
             async with asyncio.timeout(wait_s):
@@ -382,6 +393,10 @@ class SoundChannel:
 
     # --- what happens meanwhile ---------------------------------------------------------------------
 
+    def _speaks(self) -> None:
+        self._barge_in.begins(self.now_ms())
+        self._news.set()
+
     def _arm(self) -> None:
         """Let the question's clock run, unless it is still being asked or answered."""
         busy = self._playout.speaking or self._keys or self._hearing.is_reading
@@ -410,7 +425,8 @@ class SoundChannel:
         if not self._barge_in.is_over:
             return
         if self._is_back_channel(text, self._collect):
-            self._barge_in.was_no_turn()
+            if not self._hearing.is_speaking:  # "ну ..." may be how a sentence begins
+                self._barge_in.was_no_turn()
         elif (self._hearing.turn_began_ms or 0) >= self._asked_ms:
             self._cut()
 

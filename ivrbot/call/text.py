@@ -63,6 +63,9 @@ class TextChannel:
         """A line is a whole turn."""
         return False
 
+    async def give_time(self, until_ms: int) -> None:
+        """A line is a whole turn."""
+
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Lines are shown by `show`."""
 

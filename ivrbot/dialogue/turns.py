@@ -19,6 +19,7 @@ from ivrbot.dialogue.reading import (
     read_keys,
     read_slot,
     read_topic,
+    resembled_option,
     resembles_operator,
     volunteered,
 )
@@ -130,8 +131,14 @@ class Listener(Commander):
             return self._command(state, command)
         if (digression := self._other_topic(state, turn)) is not None:
             return digression
+        return self._unanswered(state, turn, step, spec)
+
+    def _unanswered(self, state: DialogueState, turn: UserTurn, step: Step, spec: SlotSpec) -> Result:
+        """It was neither an answer nor anything else that is known: perhaps its words are only misheard."""
         if is_unsure(turn.text, state.language):
             return self._unsure(state, step)
+        if (garbled := resembled_option(spec, turn, state.language)) is not None:
+            return self._fill(state, step.name, garbled)
         return self._not_understood(state, turn)
 
     def _topic_turn(self, state: DialogueState, turn: UserTurn) -> Result:

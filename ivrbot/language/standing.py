@@ -46,7 +46,8 @@ _FUNCTION: Final[dict[Language, frozenset[str]]] = {
             "какой какая какое какие кто что где куда откуда когда как почему зачем сколько чей который которая "
             "никак уже еще сейчас теперь там тут здесь тоже также очень просто только вообще бы ли же ведь вот "
             "вчера сегодня завтра был была было были есть нет будет можно нельзя надо нужно нужен нужна нужны "
-            "следующий следующая следующее следующего ближайший ближайшая ближайшее ближайшего себе себя"
+            "то нибудь либо кое следующий следующая следующее следующего ближайший ближайшая ближайшее "
+            "ближайшего себе себя"
         )
     ),
     "en": frozenset(
@@ -56,11 +57,13 @@ _FUNCTION: Final[dict[Language, frozenset[str]]] = {
             "have had can could will would shall should may might must still just now already yet also only "
             "really very much many there here next nearest not don't can't i'd i'm i've it's that's what's "
             "where's let to get know tell find out ask see say speak talk need want like in on at of for with "
-            "from about up"
+            "from about up well"
         )
     ),
 }
 """Words that carry no matter of their own; of English verbs those that only lead to what is wanted."""
+_CHECKING: Final = frozenset(listed("слышите слышишь слышно"))
+"""Who asks whether he is heard wants to be told, and says no more until then."""
 _VERB_ENDINGS: Final = (
     "ть",
     "ти",
@@ -147,6 +150,16 @@ _NAMING: Final[dict[Language, frozenset[str]]] = {
     "ru": frozenset(listed("меня зовут это мое имя фамилия мои имя-отчество отчество да я")),
     "en": frozenset(listed("my name is it's i'm i am this the full first last and yes")),
 }
+_AUXILIARIES: Final = frozenset(
+    listed("do does did has have had can could will would shall should may might must")
+)
+_COPULAS: Final = frozenset(listed("is are was were am"))
+_SUBJECTS: Final = frozenset(listed("i you he she it we they"))
+_DETERMINERS: Final = frozenset(listed("my your our his her their the this that a an any"))
+_MID_SENTENCE: Final = frozenset(listed("still just already also ever never really"))
+"""English adverbs that stand between a subject and its verb."""
+_LONGEST_ASKING: Final = 3
+"""Words that ask, at most: "what", "how much money"."""
 _SET_OFF: Final = frozenset({",", "-", ":", ";"})
 
 
@@ -222,14 +235,32 @@ def _of_name(said: Sequence[str], language: Language) -> Standing:
 
 def _of_sentence(said: Sequence[str], tokens: Sequence[Token], language: Language) -> Standing:
     rest = [word for word in said if word not in _GREETINGS[language]]
+    if language == "en" and _lacks_its_verb(rest):
+        return Standing.OPEN
     if not any(_has_matter(word, language) for word in rest) or said[-1] in _WISHES[language]:
         return Standing.BARE
     asked = tokens[-1].text == "?"
     return Standing.WHOLE if asked or len(rest) >= _LEAST_WORDS else Standing.UNKNOWN
 
 
+def _lacks_its_verb(said: Sequence[str]) -> bool:
+    """Whether an English question has put its auxiliary before its subject, and what both are about is to come.
+
+    "has my salary", "how much do I still", "where is"; not "where is it", "is my card blocked", "can you hear".
+    """
+    at = next((index for index, word in enumerate(said) if word in _AUXILIARIES | _COPULAS), None)
+    if at is None or at > _LONGEST_ASKING or (at and said[0] not in _ASKING["en"]):
+        return False
+    rest = [word for word in said[at + 1 :] if word not in _MID_SENTENCE]
+    if not rest:
+        return True
+    if at and said[at] in _COPULAS:
+        return False
+    return (len(rest) == 1 and rest[0] in _SUBJECTS) or (len(rest) == 2 and rest[0] in _DETERMINERS)
+
+
 def _has_matter(word: str, language: Language) -> bool:
     """Whether a sentence can be about this word."""
     if word in _FUNCTION[language] or word in _NEEDS_MORE[language] or word in _WISHES[language]:
         return False
-    return language != "ru" or not word.endswith(_VERB_ENDINGS)
+    return language != "ru" or word in _CHECKING or not word.endswith(_VERB_ENDINGS)

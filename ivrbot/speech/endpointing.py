@@ -158,6 +158,11 @@ class _Onset:
         self._speech_ms = 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no speech is in the window."""
+        return not self._frames
+
+    @property
     def began(self) -> bool:
         return self._speech_ms >= self._config.start_ms
 
@@ -204,6 +209,11 @@ class Endpointer:
         return self._state in (_State.SPEAKING, _State.DIPPING, _State.PAUSING)
 
     @property
+    def is_speaking(self) -> bool:
+        """Whether the caller is in the middle of what he says, dips between sounds included."""
+        return self._state in (_State.SPEAKING, _State.DIPPING)
+
+    @property
     def onset_ms(self) -> int:
         """Longest stretch that `SpeechStarted.ago_ms` can speak of with frames shorter than it."""
         return self._config.start_window_ms
@@ -242,6 +252,8 @@ class Endpointer:
             is_speech: voice activity in it.
             frame_ms: its length, more than 0.
         """
+        if not is_speech and self._state is _State.WAITING and self._onset.is_empty:
+            return self._run_clock(frame_ms, held_back=False)  # most of a call
         self._onset.add(is_speech, frame_ms)
         match self._state:
             case _State.WAITING:

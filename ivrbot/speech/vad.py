@@ -90,7 +90,7 @@ class VoiceActivity:
         self._state = new_state()
         self._pending = _CONTEXT
         self._waits = False
-        self._later: deque[tuple[Frame, Callable[[bool], None]]] = deque()
+        self._later: deque[tuple[Frame, Callable[[Frame, bool], None]]] = deque()
 
     def feed(self, frame: Frame) -> bool:
         """Take 20 ms.
@@ -103,18 +103,18 @@ class VoiceActivity:
         self._judge(frame)
         return self._level.feed(frame, self._speech)
 
-    def hear(self, frame: Frame, then: Callable[[bool], None]) -> None:
+    def hear(self, frame: Frame, then: Callable[[Frame, bool], None]) -> None:
         """As `feed`; where many callers speak, the answer comes with theirs, some milliseconds later.
 
         Args:
             frame: 20 ms.
-            then: told the answer; in order, and as a rule at once.
+            then: told the frame and the answer; in order, and as a rule at once.
         """
         if self._waits:
             self._later.append((frame, then))  # sound came in a burst: first what came first
             return
         if not self._passes(frame):
-            then(False)
+            then(frame, False)
             return
         window = self._window(frame)
         if window is not None and self._silero.is_crowd:
@@ -123,12 +123,12 @@ class VoiceActivity:
             return
         if window is not None:
             self._decide(self._silero.network.probability(window, self._state))
-        then(self._level.feed(frame, self._speech))
+        then(frame, self._level.feed(frame, self._speech))
 
-    def _answered(self, frame: Frame, then: Callable[[bool], None], probability: float) -> None:
+    def _answered(self, frame: Frame, then: Callable[[Frame, bool], None], probability: float) -> None:
         self._waits = False
         self._decide(probability)
-        then(self._level.feed(frame, self._speech))
+        then(frame, self._level.feed(frame, self._speech))
         while self._later and not self._waits:
             self.hear(*self._later.popleft())
 

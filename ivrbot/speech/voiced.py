@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,9 @@ import numpy as np
 from ivrbot.model.audio import FRAME_SAMPLES, Frame
 
 _HALF: Final = FRAME_SAMPLES // 2
+_PCM16: Final = np.dtype("<i2")
+MEASURED_TOGETHER: Final = 16
+"""Frames of noise, at most, that wait until the floor is asked for: measured together they cost a quarter."""
 
 SMOOTHING: Final = 0.85
 """Share of the past in the smoothed power: a memory of 0.13 s."""
@@ -54,37 +58,42 @@ class NoiseFloor:
         self.db: float | None = None
         self._power = 0.0
         self._least = math.inf
-        self._left = SUB_WINDOW
+        self._left = -1  # nothing heard yet
         self._earlier: deque[float] = deque(maxlen=SUB_WINDOWS)
 
-    def add(self, power: float) -> None:
-        """Take a frame without speech.
+    def add(self, powers: Sequence[float]) -> None:
+        """Take frames without speech, at least one.
 
         Args:
-            power: its mean square.
+            powers: their mean squares.
         """
-        self._power = power if self.db is None else SMOOTHING * self._power + (1.0 - SMOOTHING) * power
-        self._least = min(self._least, self._power)
-        self._left -= 1
-        if not self._left:
-            self._earlier.append(self._least)
-            self._least, self._left = self._power, SUB_WINDOW
+        for power in powers:
+            self._power = power if self._left < 0 else SMOOTHING * self._power + (1.0 - SMOOTHING) * power
+            self._least = min(self._least, self._power)
+            self._left = SUB_WINDOW - 1 if self._left < 0 else self._left - 1
+            if not self._left:
+                self._earlier.append(self._least)
+                self._least, self._left = self._power, SUB_WINDOW
         self.db = _db(min((self._least, *self._earlier))) + BIAS_DB
 
 
 class VoiceLevel:
-    """One caller's voice against his surroundings.
+    """One caller's voice against his surroundings."""
 
-    Attributes:
-        floor: of the noise.
-    """
-
-    __slots__ = ("_held", "_peak_db", "floor")
+    __slots__ = ("_floor", "_held", "_peak_db", "_quiet")
 
     def __init__(self) -> None:
-        self.floor = NoiseFloor()
+        self._floor = NoiseFloor()
         self._peak_db = 0.0
         self._held = 0
+        self._quiet: list[Frame] = []
+
+    @property
+    def floor(self) -> NoiseFloor:
+        """Of the noise, with all that was heard so far."""
+        if self._quiet:
+            self._measure()
+        return self._floor
 
     def feed(self, frame: Frame, is_speech: bool) -> bool:
         """Take one frame, with what the detector says.
@@ -92,13 +101,12 @@ class VoiceLevel:
         Returns:
             Whether the frame is voiced.
         """
-        first, second = half_powers(frame)
         self._peak_db -= PEAK_FALLS_DB
         if not is_speech:
-            self.floor.add((first + second) / 2.0)
+            self.rest(frame)
             self._held = 0
             return False
-        level_db = _db(max(first, second))
+        level_db = _db(loudest_half(frame))
         self._peak_db = max(self._peak_db, level_db)
         if level_db > self.threshold_db:
             self._held = self._hold_frames
@@ -108,28 +116,43 @@ class VoiceLevel:
 
     def rest(self, frame: Frame) -> None:
         """Take a frame that is no speech for sure; not every such frame need be given."""
-        first, second = half_powers(frame)
-        self.floor.add((first + second) / 2.0)
+        self._quiet.append(frame)
+        if len(self._quiet) >= MEASURED_TOGETHER:
+            self._measure()
+
+    def _measure(self) -> None:
+        self._floor.add(_mean_squares(self._quiet))
+        self._quiet.clear()
 
     @property
     def _hold_frames(self) -> int:
-        if self.floor.db is None:
+        floor_db = self.floor.db
+        if floor_db is None:
             return 0
-        drowned = (CLEAR_DB - (self._peak_db - self.floor.db)) / (CLEAR_DB - DROWNED_DB)
-        return round(MAX_HOLD_FRAMES * min(1.0, max(0.0, drowned)))
+        above_db = self._peak_db - floor_db
+        if above_db >= CLEAR_DB:
+            return 0
+        return round(MAX_HOLD_FRAMES * min(1.0, (CLEAR_DB - above_db) / (CLEAR_DB - DROWNED_DB)))
 
     @property
     def threshold_db(self) -> float:
         """Level above which a frame is voiced."""
+        floor_db = self.floor.db
         least_db = max(LEAST_DB, self._peak_db - BELOW_VOICE_DB)
-        return least_db if self.floor.db is None else max(least_db, self.floor.db + ABOVE_FLOOR_DB)
+        return least_db if floor_db is None else max(least_db, floor_db + ABOVE_FLOOR_DB)
 
 
-def half_powers(frame: Frame) -> tuple[float, float]:
-    """Mean squares of the two halves of a frame: a burst of 10 ms is not to drown in the silence beside it."""
-    samples = np.frombuffer(frame, dtype="<i2").astype(np.float32)
+def loudest_half(frame: Frame) -> float:
+    """Mean square of the louder half of a frame: a burst of 10 ms is not to drown in the silence beside it."""
+    samples = np.frombuffer(frame, _PCM16).astype(np.float32)
     first, second = samples[:_HALF], samples[_HALF:]
-    return float(first @ first) / _HALF, float(second @ second) / _HALF
+    return max(float(first.dot(first)), float(second.dot(second))) / _HALF
+
+
+def _mean_squares(frames: Sequence[Frame]) -> list[float]:
+    samples = np.frombuffer(b"".join(frames), _PCM16).astype(np.float32).reshape(len(frames), -1)
+    powers: list[float] = (np.einsum("ij,ij->i", samples, samples) / FRAME_SAMPLES).tolist()
+    return powers
 
 
 def _db(power: float) -> float:

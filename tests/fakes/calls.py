@@ -49,6 +49,7 @@ class ScriptedCaller:
         voice: what each spoken turn sounds like to whoever shares the turns; "" for a caller who types.
         prepared: texts that were to be made ready, request by request; `ready` the last of them.
         goes_on: he is speaking again.
+        given: until when he was given time to go on; `on_time_given` is called then.
     """
 
     def __init__(self, turns: Iterable[Turn]) -> None:
@@ -67,6 +68,8 @@ class ScriptedCaller:
         self.prepared: list[list[str]] = []
         self.ready: list[str] = []
         self.goes_on = False
+        self.given: list[int] = []
+        self.on_time_given: Callable[[], None] = lambda: None
         self._now_ms = 0
         self.tape: Tape = NOTHING
         self.voice = Pcm(b"")
@@ -86,6 +89,10 @@ class ScriptedCaller:
     def prepare(self, utterances: Sequence[Utterance]) -> None:
         self.prepared.append([utterance.text for utterance in utterances])
         self.ready = self.prepared[-1]
+
+    async def give_time(self, until_ms: int) -> None:
+        self.given.append(until_ms)
+        self.on_time_given()
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         if self.gone:

@@ -32,8 +32,8 @@ class LoudnessActivity:
     def feed(self, frame: Frame) -> bool:
         return rms_dbfs(frame) > -50.0
 
-    def hear(self, frame: Frame, then: Callable[[bool], None]) -> None:
-        then(self.feed(frame))
+    def hear(self, frame: Frame, then: Callable[[Frame, bool], None]) -> None:
+        then(frame, self.feed(frame))
 
 
 class SilentAsr(FakeAsr):

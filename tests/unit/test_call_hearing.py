@@ -429,12 +429,81 @@ def test_an_unsure_yes_or_no_stands_when_all_its_readings_mean_the_same(
     scenario()
 
 
+@pytest.mark.parametrize(
+    ("expect", "text", "decodes"),
+    [
+        (Expect.DIGITS, "четыре два семь один", 0),
+        (Expect.DIGITS, "4 2, 7 1.", 0),
+        (Expect.DIGITS, "четыре два семь один ноль", 1),
+        (Expect.DATE, "пятое марта тысяча девятьсот восьмидесятого", 0),
+    ],
+)
+def test_unsure_figures_and_days_stand_when_just_what_is_wanted_was_read(
+    expect: Expect, text: str, decodes: int
+) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses, room.engine.confidence, room.engine.text = True, 0.4, text
+        room.hearing.prepare("ru", expect, says_all, digits=4)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        assert [reading.transcript and reading.transcript.text for reading in room.readings] == [text]
+        assert room.engine.streams[0].decodes == decodes
+
+    scenario()
+
+
+@pytest.mark.parametrize(("text", "decodes"), [("Казань.", 0), ("в Казани", 0), ("оператора", 1)])
+def test_a_name_found_in_a_list_stands_alone_a_doubtful_command_does_not(text: str, decodes: int) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses, room.engine.confidence, room.engine.text = True, 0.4, text
+        room.hearing.prepare("ru", Expect.NAME, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        assert [reading.transcript and reading.transcript.text for reading in room.readings] == [text]
+        assert room.engine.streams[0].decodes == decodes
+
+    scenario()
+
+
+@in_a_room()
+async def test_one_word_of_a_full_name_is_waited_upon(room: Room) -> None:
+    room.engine.text = "Орлов"
+    room.hearing.prepare("ru", Expect.NAME, says_nothing_yet, in_full=True)
+    await room.loud(400)
+    await room.silence(900)
+    assert room.readings == []
+
+
+@in_a_room()
+async def test_the_name_of_a_place_is_one_word_also_when_it_is_not_understood(room: Room) -> None:
+    room.engine.text = "в Урюпинске"
+    room.hearing.prepare("ru", Expect.NAME, says_nothing_yet)
+    await room.loud(400)
+    await room.silence(ENDPOINTING.unknown_ms[Expect.NAME] + 2 * FRAME_MS)
+    assert len(room.readings) == 1
+
+
+@pytest.mark.parametrize(("text", "over"), [("I have not got it with me", True), ("seven", False), ("it", False)])
+def test_a_sentence_without_figures_is_not_waited_upon_as_if_it_were_dictated(text: str, over: bool) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = text
+        room.hearing.prepare("en", Expect.DIGITS, says_nothing_yet, digits=4)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.complete_ms + 2 * FRAME_MS)
+        assert bool(room.readings) is over
+
+    scenario()
+
+
 @in_a_room()
 async def test_a_topic_guessed_from_a_verb_alone_leaves_time_for_its_noun(room: Room) -> None:
     room.hearing.prepare("ru", Expect.OPEN, says_all)
     room.engine.text = "можно перевыпустить"
     await room.loud(400)
-    await room.silence(600)
+    await room.silence(1000)
     assert room.readings == []
-    await room.silence(140)
+    await room.silence(240)
     assert len(room.readings) == 1

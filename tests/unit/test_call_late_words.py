@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ivrbot.call.channel import Spoken
+from ivrbot.call.channel import Spoken, Unclear
 from ivrbot.call.late_words import LATE_MS, MOST_PIECES, goes_on, joined
 from ivrbot.call.listening import MOST_ASKED_AGAIN
+from ivrbot.errors import EngineTimeout
 from ivrbot.model.call import Disposition, EscalationReason
 from ivrbot.model.events import TAKEN_UP, EventType
 from ivrbot.model.speech import Hypothesis
@@ -102,6 +103,92 @@ async def test_after_an_operation_the_words_are_a_turn_of_their_own(line: Line) 
     assert (await line.cards())["4271"] == "blocked"
     assert results(line) == ["own_turn"]
     assert len([request for request in line.bank.executed if request.operation.value == "block_card"]) == 1
+
+
+def thinks_again(*pieces: tuple[str, int], after: list[Turn]) -> ScriptedCaller:
+    """A caller who says yes to the card's blocking and goes on in the time that he is given."""
+    caller = ScriptedCaller([LOST, "4271", *talk(*pieces, start_ms=60_000), *after])
+    caller.on_time_given = lambda: setattr(caller, "goes_on", len(caller.given) < len(pieces))
+    caller.on_listen = lambda: setattr(caller, "goes_on", False)
+    return caller
+
+
+def blockings(line: Line) -> int:
+    return len([request for request in line.bank.executed if request.operation.value == "block_card"])
+
+
+async def test_a_yes_waits_for_second_thoughts_before_anything_is_written(line: Line) -> None:
+    caller = thinks_again(("да", 0), after=[])
+    await line.call(caller)
+    assert caller.given == [60_500 + LATE_MS]
+    assert (await line.cards())["4271"] == "blocked"
+    assert results(line) == []
+
+
+async def test_a_no_right_behind_a_yes_is_in_time(line: Line) -> None:
+    caller = thinks_again(("да", 0), ("нет не эту", 400), after=[])
+    await line.call(caller)
+    assert blockings(line) == 0
+    assert (await line.cards())["4271"] == "active"
+    assert results(line) == [TAKEN_UP]
+    assert line.of(EventType.CALLER_SAID)[-1]["text"] == "да нет не эту"
+
+
+async def test_second_thoughts_that_say_nothing_clear_bring_the_question_again(line: Line) -> None:
+    caller = thinks_again(("да", 0), ("ой нет", 400), after=["да", "нет"])
+    await line.call(caller)
+    assert [collect.slot for collect in caller.asked].count("confirm_block") >= 2
+    assert blockings(line) == 1, "his yes to the question that was put again"
+
+
+async def test_a_yes_said_twice_is_one_yes_and_is_logged_as_one(line: Line) -> None:
+    caller = thinks_again(("да", 0), ("да конечно", 300), after=["нет", "нет"])
+    end = await line.call(caller)
+    assert (end.disposition, end.reason) == (Disposition.RESOLVED, "served")
+    assert blockings(line) == 1
+    assert {request.confirmation for request in line.bank.executed if request.confirmation} == {
+        "confirm_block in words"
+    }
+
+
+async def test_a_command_right_behind_a_yes_comes_first(line: Line) -> None:
+    caller = thinks_again(("да", 0), ("оператор", 300), after=[])
+    await line.call(caller)
+    assert blockings(line) == 0
+    assert results(line) == ["own_turn"]
+
+
+async def test_a_noise_behind_a_yes_changes_nothing(line: Line) -> None:
+    caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), Unclear(), "нет", "нет"])
+    caller.on_time_given = lambda: setattr(caller, "goes_on", True)
+    caller.on_listen = lambda: setattr(caller, "goes_on", False)
+    await line.call(caller)
+    assert blockings(line) == 1
+
+
+@pytest.mark.parametrize("added_before", ["the yes is taken", "the write"])
+async def test_words_behind_a_yes_that_the_recogniser_lost_bring_the_question_again(
+    line: Line, added_before: str
+) -> None:
+    broken = EngineTimeout("too late")
+    caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), broken, "нет", "нет"])
+    if added_before == "the write":
+        caller.on_time_given = lambda: setattr(caller, "goes_on", True)
+        caller.on_listen = lambda: setattr(caller, "goes_on", False)
+    else:
+        heard = iter((False, False, True))
+        caller.on_listen = lambda: setattr(caller, "goes_on", next(heard, False))
+    await line.call(caller)
+    assert [collect.slot for collect in caller.asked].count("confirm_block") >= 2
+    assert blockings(line) == 0
+    assert (await line.cards())["4271"] == "active"
+
+
+async def test_typed_and_keyed_answers_wait_for_nothing(line: Line) -> None:
+    caller = ScriptedCaller([LOST, "4271", "да", "нет", "нет"])
+    await line.call(caller)
+    assert caller.given == []
+    assert blockings(line) == 1
 
 
 async def test_no_and_not_this_one_are_one_answer(line: Line) -> None:

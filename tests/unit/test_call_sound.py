@@ -524,3 +524,18 @@ async def test_a_call_without_losses_tells_of_none(line: Line) -> None:
     await line.silence(200)
     line.channel.close()
     assert line.of(EventType.FRAMES_DROPPED) == []
+
+
+@on_a_line(["uh-huh"])
+async def test_what_begins_like_a_mere_uh_huh_keeps_the_floor_until_he_pauses(line: Line) -> None:
+    listening = await ask(line)
+    await line.silence(200)
+    await line.speech(1600)
+    assert len(line.of(EventType.BARGE_IN)) == 1
+    assert line.of(EventType.FALSE_BARGE_IN) == [], "the prompt went on while he was speaking"
+    assert not any(line.played[-400 // FRAME_MS :])
+    await line.silence(1500)
+    assert len(line.of(EventType.FALSE_BARGE_IN)) == 1
+    line.channel.on_closed("hangup")
+    with pytest.raises(LegClosed):
+        await listening.result()

@@ -116,3 +116,29 @@ async def test_a_call_that_ends_lets_go_of_what_is_being_made(line: Line) -> Non
     await asyncio.sleep(0.02)
     line.channel.on_closed("hangup")
     line.channel.close()
+
+
+@on_a_line(["balance", "no not that one"])
+async def test_time_that_is_given_ends_with_his_voice(line: Line) -> None:
+    first = await heard_first(line)
+    waiting = asyncio.get_running_loop().create_task(line.channel.give_time(first.ended_ms + 60_000))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await line.speech(200)
+    await asyncio.wait_for(waiting, 1)
+    assert line.channel.goes_on
+
+
+@on_a_line(["balance"])
+async def test_time_that_is_given_ends_when_it_is_over_or_he_is_gone(line: Line) -> None:
+    first = await heard_first(line)
+    waiting = asyncio.get_running_loop().create_task(line.channel.give_time(first.ended_ms + 600))
+    await line.silence(600)
+    assert waiting.done()
+    assert not line.channel.goes_on
+    waiting = asyncio.get_running_loop().create_task(line.channel.give_time(first.ended_ms + 60_000))
+    await line.silence(40)
+    assert not waiting.done()
+    line.channel.on_closed("hangup")
+    await line.silence(20)
+    assert waiting.done()

@@ -25,6 +25,11 @@ from ivrbot.model.speech import Expect, Language
         ("en", "block the card and"),
         ("en", "the balance is"),
         ("en", "I want..."),
+        ("en", "Has my pension?"),
+        ("en", "hello, did the courier"),
+        ("en", "How long does it still?"),
+        ("en", "How much is?"),
+        ("en", "are you"),
     ],
 )
 def test_something_is_missing(language: Language, text: str) -> None:
@@ -40,6 +45,8 @@ def test_something_is_missing(language: Language, text: str) -> None:
         ("ru", "мне надо перевыпустить"),
         ("ru", "а где у вас находится"),
         ("ru", "сколько с меня"),
+        ("ru", "ну тут какая-то такая"),
+        ("en", "Well, it is there."),
         ("en", "Hello, good morning."),
         ("en", "I want"),
         ("en", "Can you tell me?"),
@@ -62,6 +69,11 @@ def test_nothing_is_said_yet(language: Language, text: str) -> None:
         ("en", "tell me what my balance is"),
         ("en", "the weather is lovely today"),
         ("en", "Can you tell me my limit?"),
+        ("en", "Has my pension arrived?"),
+        ("en", "Is the branch open?"),
+        ("en", "What is my limit?"),
+        ("en", "Can I pay abroad?"),
+        ("ru", "Алло, вы там меня слышите?"),
     ],
 )
 def test_nothing_is_missing(language: Language, text: str) -> None:

@@ -125,7 +125,7 @@ def test_callers_judged_together_are_heard_as_alone(monkeypatch: pytest.MonkeyPa
     async def call(loop: VirtualTimeLoop) -> None:
         for frame in sound:
             for activity, flags in zip(callers, heard, strict=True):
-                activity.hear(frame, flags.append)
+                activity.hear(frame, lambda frame, flag, flags=flags: flags.append(flag))  # type: ignore[misc]
             await asyncio.sleep(FRAME_MS / 1000)
 
     run_virtual(call)
@@ -143,7 +143,7 @@ def test_a_burst_of_sound_is_heard_in_order(monkeypatch: pytest.MonkeyPatch) -> 
     async def call(loop: VirtualTimeLoop) -> None:
         activity = VoiceActivity(Together(shared_silero().network))
         for number, frame in enumerate(sound):
-            activity.hear(frame, lambda flag, number=number: heard.append((number, flag)))  # type: ignore[misc]
+            activity.hear(frame, lambda frame, flag, number=number: heard.append((number, flag)))  # type: ignore[misc]
         await asyncio.sleep(1)
 
     run_virtual(call)
