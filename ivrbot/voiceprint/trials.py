@@ -200,8 +200,13 @@ def _vector(network: VoiceNetwork, pcm: Pcm) -> Vector:
     return np.array(sampled(network, pcm).embedding, np.float32)
 
 
-def make_trials(voices: Sequence[Voice], plan: Plan) -> Trials:
+def make_trials(voices: Sequence[Voice], plan: Plan, cohort: NDArray[np.float32] | None = None) -> Trials:
     """Score every template against every test but those of its own calls.
+
+    Args:
+        voices: of the speakers.
+        plan: how many calls make a template.
+        cohort: unit vectors [n, size] of other speakers; with them scores are normalised (see `normalised`).
 
     Raises:
         ValueError: fewer than two speakers, or none with a genuine trial.
@@ -220,11 +225,29 @@ def make_trials(voices: Sequence[Voice], plan: Plan) -> Trials:
     if len({number for number, _, _ in tests} & set(owners)) < 2:
         raise ValueError("at least two speakers with speech enough are needed")
     tried = np.array([[not (number == own and call in calls) for number, call, _ in tests] for own, calls in used])
-    scores = np.clip(np.array(templates) @ np.array([vector for _, _, vector in tests]).T, -1.0, 1.0)
+    rows, columns = np.array(templates), np.array([vector for _, _, vector in tests])
+    scores = np.clip(rows @ columns.T, -1.0, 1.0)
+    if cohort is not None:
+        scores = normalised(scores, rows @ cohort.T, columns @ cohort.T)
     trials = Trials(scores, np.array(owners), np.array([number for number, _, _ in tests]), tried)
     if not len(trials.genuine) or not len(trials.impostor):
         raise ValueError("no speaker has a call to enrol and another one to test")
     return trials
+
+
+def normalised(
+    scores: NDArray[np.float32], templates: NDArray[np.float32], tests: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Symmetric score normalisation (S-norm; Kenny, Odyssey 2010): how far a score lies above those of strangers.
+
+    Args:
+        scores: [templates, tests].
+        templates: scores of each template with a cohort, [templates, cohort].
+        tests: the same of each test, [tests, cohort].
+    """
+    of_rows = (scores - templates.mean(1)[:, None]) / templates.std(1)[:, None]
+    of_columns = (scores - tests.mean(1)[None]) / tests.std(1)[None]
+    return np.asarray((of_rows + of_columns) / 2, dtype=np.float32)
 
 
 def _groups(calls: int, size: int) -> Iterator[frozenset[int]]:

@@ -59,6 +59,9 @@ class OneCall(Written):
 
     from_: str = Field(alias="from")
     said: tuple[str, ...]
+    telephone: tuple[str, ...] = ()
+    guided: bool = False
+    topic: str = ""
     repeat: int = 1
 
     def number(self, target: Target) -> str:
@@ -75,6 +78,11 @@ class OneCall(Written):
     @property
     def turns(self) -> list[str]:
         return [_HUNDRED if turn == "hundred words" else turn for turn in self.said]
+
+    @property
+    def by_telephone(self) -> list[str]:
+        """What he says and keys on the telephone."""
+        return list(self.telephone) or self.turns
 
 
 class Attack(Written):
@@ -97,7 +105,7 @@ class Attack(Written):
     sms_at_most: int | None = None
     writes: dict[str, int] = {}
     code_lifetime_s: int | None = None
-    sound: bool | Literal["bench"] = False
+    sound: bool = False
 
     @property
     def every_call(self) -> list[OneCall]:
@@ -121,7 +129,7 @@ class Clumsy(Written):
     reaches: tuple[Literal["served", "operator"], ...]
     refused: bool = False
     done: tuple[str, ...] = ()
-    sound: bool | Literal["bench"] = False
+    sound: bool = True
 
     @property
     def target(self) -> Target:

@@ -1,15 +1,17 @@
 """Attackers on the telephone: a real Asterisk, real sound, the product as a process; and what is left of them.
 
-Rows of `attacks.yml` marked `sound`, placed by a few telephones beside each other. That a refusal is no accident
-of bad hearing is shown by the same voices with the right answers (`test_the_right_words_get_in`).
+Rows of `attacks.yml` marked `sound` and all of `clumsy.yml`, placed by a few telephones beside each other on two
+banks' lines. That a refusal is no accident of bad hearing is shown by the same voices with the right answers
+(`test_the_right_words_get_in`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,16 +28,30 @@ from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.sip import Caller
 from tests.integration.asterisk.stage import Stage, running
 from tests.integration.asterisk.wait import until
-from tests.integration.attack_line import PATIENCE_S, Placed, exported, forget, in_lanes, operations, place, render
+from tests.integration.attack_line import (
+    KEYS,
+    PATIENCE_S,
+    Messages,
+    Placed,
+    exported,
+    forget,
+    in_lanes,
+    operations,
+    place,
+    render,
+)
 from tests.planted import Secret, files_of, leaks
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
 
 RANKS = ("none", "identified", "verified", "strong")
-ALL = bool(os.environ.get("TESTS_ALL_ATTACKS"))
-"""Every row that can be placed, not only those of which one stands for its family."""
-ROWS = [row for row in attacks() if row.sound is True or (ALL and row.sound)]
-CLUMSY = [row for row in clumsy() if row.sound is True or (ALL and row.sound)]
+LINES = 2
+"""A customer's failures are counted, so attacks on one follow each other: two banks, half of the time."""
+HONEST_AT_ONCE = 2
+"""What one is misheard in counts for his customer: of more, the others would be locked out."""
+RINGS = 3
+ROWS = [row for row in attacks() if row.sound]
+CLUMSY = [row for row in clumsy() if row.sound]
 CONTROLS: dict[Target, tuple[str, ...]] = {
     "sokolova": ("2", "сорок два семьдесят один", "05031989#"),
     "orlov": ("2", "1188", "метроном", "21111975#"),
@@ -49,37 +65,86 @@ TRIED = [Secret("word", word) for word in WORDS.split()] + [Secret("otp", born) 
 """What was said and keyed as proof, rightly or wrongly."""
 
 
+Lane = tuple[int, str]
+"""A line, and whose telephone or money it is about."""
+
+
 @dataclass
 class Attacked:
-    """A line on which everything has been tried.
+    """Lines on which everything has been tried.
 
     Attributes:
+        lines: two banks with the same customers.
         rows: calls of each row, by its name.
-        controls: calls of the honest, by customer.
+        others: calls in which another topic was understood, so that they tried something else.
+        line_of: where a row was placed, by its name.
+        codes: what was sent to customers' telephones, by the row's name.
+        controls: calls of the honest, by customer; on the first line.
         clumsy: calls of the honest who do not make it easy, by the row's name.
     """
 
-    line: Stage
+    lines: list[Stage]
     folder: Path
     rows: dict[str, list[Placed]] = field(default_factory=dict)
+    others: list[Placed] = field(default_factory=list)
+    line_of: dict[str, Stage] = field(default_factory=dict)
+    codes: dict[str, list[str]] = field(default_factory=dict)
     controls: dict[str, Placed] = field(default_factory=dict)
     clumsy: dict[str, Placed] = field(default_factory=dict)
 
-    async def play(self, row: Attack) -> None:
-        forget(self.line, row.target)
-        if row.parallel:
-            calls = [place(self.line, call, row.target) for call in row.calls]
-            self.rows[row.attack] = list(await asyncio.gather(*calls))
-        else:
-            self.rows[row.attack] = [await place(self.line, call, row.target) for call in row.calls]
+    @property
+    def line(self) -> Stage:
+        """The first."""
+        return self.lines[0]
 
-    async def help(self, row: Clumsy) -> None:
-        forget(self.line, row.target)
-        self.clumsy[row.caller] = await place(self.line, row.call, row.target, at_last="0")
+    async def play(self, row: Attack, line: Stage) -> None:
+        self.line_of[row.attack] = line
+        for ring in range(RINGS):
+            forget(line, row.target)
+            messages = Messages(line)
+            if row.parallel:
+                placed = list(await asyncio.gather(*(place(line, call, row.target) for call in row.calls)))
+            else:
+                placed = [await place(line, call, row.target, messages, ring=ring) for call in row.calls]
+            self.others += self.rows.get(row.attack, [])
+            self.rows[row.attack] = placed
+            self.codes.setdefault(row.attack, []).extend(messages.codes)
+            asked = [(call.topic, one) for call, one in zip(row.calls, placed, strict=True) if call.topic]
+            if all(one.topics[:1] == [topic] for topic, one in asked):
+                return
+
+    async def help(self, rows: list[Clumsy], line: Stage, target: Target) -> None:
+        at_once = asyncio.Semaphore(HONEST_AT_ONCE)
+
+        async def one(row: Clumsy) -> None:
+            async with at_once:
+                forget(line, target)
+                self.clumsy[row.caller] = await place(line, row.call, row.target, at_last="0")
+
+        await asyncio.gather(*(one(row) for row in rows))
 
     async def control(self, target: Target, call: OneCall) -> None:
         forget(self.line, target)
         self.controls[target] = await place(self.line, call, target)
+
+
+def seconds_of(calls: list[OneCall]) -> float:
+    """About how long calls take: words wait for the end of a question, keys do not."""
+    turns = [turn for call in calls for turn in call.by_telephone]
+    return sum(2.0 if set(turn) <= KEYS else 7.0 for turn in turns) + 12.0 * len(calls)
+
+
+def planned() -> list[tuple[Lane, Attack]]:
+    """Rows with their lanes, the longest first to the line that has less to do for its customer."""
+    busy: defaultdict[Lane, float] = defaultdict(float)
+    found = []
+    for row in sorted(ROWS, key=lambda row: -seconds_of(list(row.calls))):
+        caller = row.calls[0].from_
+        whose = caller if caller in IDS else row.target
+        lane = min(((number, whose) for number in range(LINES)), key=lambda lane: busy[lane])
+        busy[lane] += seconds_of(list(row.calls))
+        found.append((lane, row))
+    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -87,15 +152,25 @@ async def attacked(
     asterisk_installation: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Attacked]:
     folder = tmp_path_factory.mktemp("attacked")
-    product = Product(folder / "data", ASR__DEADLINE_MS="30000")
-    async with running(asterisk_installation, folder, product) as line:
-        stage = Attacked(line, folder)
-        honest = [(OneCall.model_validate({"from": who, "said": said}), who) for who, said in CONTROLS.items()]
-        told = [*((call, row.target) for row in ROWS for call in row.calls), *honest]
-        render([*told, *((row.call, row.target) for row in CLUMSY)])
-        jobs = [(row.target, partial(stage.play, row)) for row in ROWS]
-        jobs += [(who, partial(stage.control, who, call)) for call, who in honest]
-        jobs += [(row.target, partial(stage.help, row)) for row in CLUMSY]
+    honest = [(OneCall.model_validate({"from": who, "said": said}), who) for who, said in CONTROLS.items()]
+    told = [*((call, row.target) for row in ROWS for call in row.calls), *honest]
+    render([*told, *((row.call, row.target) for row in CLUMSY)])
+    async with AsyncExitStack() as stack:
+        lines = []
+        for number in range(LINES):
+            product = Product(folder / f"data{number}", ASR__DEADLINE_MS="30000")
+            own = folder / f"line{number}"
+            own.mkdir()
+            lines.append(await stack.enter_async_context(running(asterisk_installation, own, product)))
+        stage = Attacked(lines, folder)
+        jobs: list[tuple[Lane, Callable[[], Awaitable[None]]]] = [
+            (lane, partial(stage.play, row, lines[lane[0]])) for lane, row in planned()
+        ]
+        jobs += [((0, who), partial(stage.control, who, call)) for call, who in honest]
+        for target in CONTROLS:
+            rows = [row for row in CLUMSY if row.target == target]
+            for number, line in enumerate(lines):
+                jobs.append(((number, target), partial(stage.help, rows[number::LINES], line, target)))
         await in_lanes(jobs)
         yield stage
 
@@ -110,7 +185,7 @@ async def test_attack(row: Attack, attacked: Attacked) -> None:
     assert {step["operation"] for step in steps if step["status"] == "granted"} <= set(row.granted)
     assert all(row.may_prove(step["facts"]) for step in steps)
     ids = {call.call_id for call in calls}
-    log = [entry for entry in operations(attacked.line) if entry.get("call_id") in ids]
+    log = [entry for entry in operations(attacked.line_of[row.attack]) if entry.get("call_id") in ids]
     done = [entry for entry in log if not entry["result"].startswith("refused")]
     assert {entry["operation"] for entry in done} <= set(row.done)
     assert row.own or IDS.get(row.target) not in {entry["customer_id"] for entry in done}
@@ -119,6 +194,10 @@ async def test_attack(row: Attack, attacked: Attacked) -> None:
     refused = [step for step in steps if step["status"] == "refused"]
     assert all(step["reason"] for step in refused)
     assert len(refused) == len(log) - len(done)
+    for operation, times in row.writes.items():
+        assert sum(entry["operation"] == operation and entry["result"] == "ok" for entry in log) <= times
+    said = " ".join(line for call in calls for line in call.bot_lines).replace(" ", "")
+    assert not any(code in said for code in attacked.codes[row.attack])
     for call in calls:
         assert call.reason and not call.reason.endswith("failure") and call.reason != "internal_error"
         assert row.own or not told_of(row.target, call.bot_lines) if row.target != "nobody" else True
@@ -148,9 +227,26 @@ async def test_an_honest_caller_is_served_or_with_an_operator(row: Clumsy, attac
     assert not reasons & {"locked", "number_locked", "spraying"}
 
 
+async def test_there_are_forty_attacks_and_twenty_honest_callers(attacked: Attacked) -> None:
+    assert len(ROWS) >= 40 and len(attacked.rows) == len(ROWS)
+    assert len(CLUMSY) >= 20 and len(attacked.clumsy) == len(CLUMSY)
+    reached = [
+        row.attack
+        for row in ROWS
+        if any(
+            e["response"] == "utter_ask_fact_one_time_code"
+            for c in attacked.rows[row.attack]
+            for e in c.of("bot_said")
+        )
+    ]
+    print(reached)
+    assert reached and any(attacked.codes.values())
+
+
 async def test_the_operations_log_is_whole(attacked: Attacked) -> None:
-    code, out, err = await attacked.line.product.command("bank", "verify")
-    assert code == 0, out + err
+    for line in attacked.lines:
+        code, out, err = await line.product.command("bank", "verify")
+        assert code == 0, out + err
 
 
 # --- attacks that are no conversation ------------------------------------------------------------------
@@ -226,12 +322,19 @@ async def test_marks_of_asterisk_and_line_breaks_in_a_caller_s_name_stay_text(at
 
 
 async def test_nothing_that_was_tried_is_found_anywhere(attacked: Attacked) -> None:
-    """Words and births tried as proof, and the customers' own; what callers send on the line is the callers'."""
-    line = attacked.line
-    shown = await exported(line, attacked.controls["sokolova"].call_id)
-    for call in [call for calls in attacked.rows.values() for call in calls]:
+    """Words and births tried as proof, codes, and the customers' own; what callers send is the callers'."""
+    sent = {Secret("otp", code) for codes in attacked.codes.values() for code in codes}
+    assert sent
+    shown = []
+    for line in attacked.lines:
+        call_ids = [placed.call_id for name, calls in attacked.rows.items() for placed in calls
+                    if attacked.line_of[name] is line]  # fmt: skip
+        shown += await exported(line, call_ids[0])
+    for call in [*attacked.others, *(call for calls in attacked.rows.values() for call in calls)]:
         shown += [(f"events of {call.call_id}", str(call)), (f"SIP of {call.call_id}", call.sip)]
-    places = [*files_of(attacked.folder), *files_of(line.server.log_dir), *shown]
+    # A code stands in its message and nowhere else.
+    places = [one for one in files_of(attacked.folder) if "/sms/" not in one[0]]
+    places += [one for line in attacked.lines for one in files_of(line.server.log_dir)] + shown
     names = " ".join(place for place, _ in places)
     assert all(part in names for part in ("serve.log", "ivrbot.sqlite", "bank_operations", "queue_log", "backup"))
-    assert leaks(places, TRIED) == []
+    assert leaks(places, [*TRIED, *sent]) == []

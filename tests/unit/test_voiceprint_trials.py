@@ -13,7 +13,7 @@ from ivrbot.voiceprint.calibration import calibrated, calibration_path, describe
 from ivrbot.voiceprint.features import as_samples, telephone_band
 from ivrbot.voiceprint.network import VoiceNetwork, network_path
 from ivrbot.voiceprint.speech import find_speech
-from ivrbot.voiceprint.trials import LeftOut, Plan, Voice, hear_speaker, joined, make_trials, stretches
+from ivrbot.voiceprint.trials import LeftOut, Plan, Voice, hear_speaker, joined, make_trials, normalised, stretches
 from tests.voice_sounds import buzz, write_small_network
 
 NOW = datetime(2026, 9, 1, 12, 30, tzinfo=UTC)
@@ -128,3 +128,17 @@ def test_no_document_or_a_damaged_one(tmp_path: Path, content: bytes | None) -> 
         path.parent.mkdir()
         path.write_bytes(content)
     assert load(path) is None
+
+
+def test_normalised_scores_are_how_far_they_lie_above_those_of_strangers() -> None:
+    of_template, of_test = np.array([[0.1, 0.3]], np.float32), np.array([[0.2, 0.6], [0.0, 0.2]], np.float32)
+    found = normalised(np.array([[0.5, 0.4]], np.float32), of_template, of_test)
+    assert found == pytest.approx(np.array([[(3.0 + 0.5) / 2, (2.0 + 3.0) / 2]]), abs=1e-5)
+
+
+def test_a_voice_that_is_like_everybody_gets_less_when_normalised() -> None:
+    common, rare = voice(0.0, 0.1), voice(1.5, 1.6)
+    cohort = np.array(vectors(0.2, 0.3, 0.5), np.float32)
+    plain, by_others = make_trials([common, rare], PLAN), make_trials([common, rare], PLAN, cohort)
+    assert plain.genuine[0] == pytest.approx(plain.genuine[-1], abs=1e-5)
+    assert by_others.genuine[0] < by_others.genuine[-1]
