@@ -77,7 +77,6 @@ bench: setup models
 	$(BIN)/python -m benchmarks.capacity
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_day
-	TESTS_ALL_ATTACKS=1 $(BIN)/python -m pytest tests/integration/test_attack_calls.py
 	$(BIN)/python -m benchmarks.voiceprint --synthetic
 	$(BIN)/python -m benchmarks.kpis
 

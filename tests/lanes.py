@@ -4,7 +4,7 @@ A call in sound waits most of its time for somebody to finish speaking, so one l
 What is heard on the line must not be disturbed by what computes: that lane yields to the two with telephones.
 
     line     the whole product behind Asterisk, spoken to; and every telephone test that is not named below
-    switch   Asterisk with stand-ins for the product; engines that fail under calls without a PBX
+    switch   Asterisk with stand-ins for the product; engines that fail under calls without a PBX; a voiceprint
     beside   everything else: databases, pages, Rasa, the statistics' peers, models without a telephone
 """
 
@@ -28,6 +28,7 @@ _SWITCH: Final = frozenset(
         "test_asterisk_queue_log.py",
         "test_asterisk_score.py",
         "test_engine_faults.py",
+        "test_voiceprint_call.py",
     }
 )
 _BESIDE: Final = frozenset(

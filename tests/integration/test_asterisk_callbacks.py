@@ -193,7 +193,7 @@ async def test_a_call_back_connects_an_operator_and_then_the_caller(exchange: Ca
     assert ring.headers["x-bot-topic"] == "loan_info"
     rung = await line.caller.rung()
     assert NUMBER in rung.first_line
-    assert rung.at_s > (await line.operator.talking()).at_s, "the caller was rung before an operator had answered"
+    assert rung.at_s > (await line.operator.answered()).at_s, "the caller was rung before an operator had answered"
     done = await line.until(callback_id, CallbackState.DONE)
     assert (done.attempts, done.result) == (1, "answered")
     await line.caller.talking()

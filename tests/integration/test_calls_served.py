@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ivrbot.media.wav import write_wav
+from ivrbot.media.wav import read_wav, write_wav
 from ivrbot.model.audio import Pcm
 from tests.caller_speech import CallerVoice, caller_wav
 from tests.integration.asterisk.rtp import VOICE_LEVEL
@@ -34,6 +34,22 @@ def words(text: str) -> list[str]:
 
 def digits(text: str) -> str:
     return re.sub(r"\D", "", text)
+
+
+LISTENS = 3
+"""So often the recogniser listens to a number, from 200 ms later each time: it hears less than a caller does."""
+
+
+async def told_number(line: Stage, wav: Path, number: str) -> bool:
+    """Whether the whole of a number is heard in what the bot said."""
+    pcm = read_wav(wav)
+    for late in range(LISTENS):
+        write_wav(wav, Pcm(pcm[late * 3200 :]))
+        told = await line.transcribe(wav)
+        print(f"{number}, heard by the caller: {told}")
+        if digits(number) in digits(told):
+            return True
+    return False
 
 
 async def confirm_and_leave(line: Stage, call: Call, folder: Path, voice: CallerVoice) -> None:
@@ -67,9 +83,7 @@ async def confirm_and_leave(line: Stage, call: Call, folder: Path, voice: Caller
     assert (await line.outcome(call.call_id)).startswith("hangup|")
     cards = await line.cards(SOKOLOVA)
     assert (cards["4271"]["status"], cards["9030"]["status"]) == ("blocked", "active")
-    told = await line.transcribe(folder / "told.wav")
-    print(f"reference {blocked['reference']}, heard by the caller: {told}")
-    assert digits(blocked["reference"]) in digits(told)
+    assert await told_number(line, folder / "told.wav", str(blocked["reference"]))
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,19 @@ class Line:
                 await asyncio.sleep(0.2)
 
     async def fill(self) -> dict[str, str]:
-        """As many calls as there is room for, in both workers; which worker has which."""
-        while len(self.phones) < MOST:
-            await self.call()
-        return await self.where()
+        """As many calls as there is room for, in both workers; which worker has which.
+
+        A worker that a crowded machine has stopped for a second is passed over, as it should be: then one hangs up
+        and calls again, for as long as patience lasts.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                while len(self.phones) < MOST:
+                    await self.call()
+                where = await self.where()
+                if len(set(where.values())) > 1:
+                    return where
+                await self.hang_up(next(iter(where)))
 
     async def hang_up(self, *call_ids: str) -> None:
         """End calls, all by default."""

@@ -306,6 +306,12 @@ class OperatorPhone:
         """Wait until the first call is established; gives its ACK."""
         return await self._sipp.until(lambda m: m.received and m.method == "ACK", timeout_s)
 
+    async def answered(self, timeout_s: float = PATIENCE_S) -> SipMessage:
+        """Wait until the first call is picked up; gives its 200, before which nothing can follow from that."""
+        return await self._sipp.until(
+            lambda m: not m.received and " 200 " in m.first_line and "INVITE" in m.headers["cseq"], timeout_s
+        )
+
     def messages(self) -> list[SipMessage]:
         """The SIP messages so far."""
         return self._sipp.messages()
