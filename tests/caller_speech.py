@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 from typing import Literal
 
 from ivrbot.config import PROJECT_ROOT
@@ -75,10 +76,18 @@ def caller_pcm(text: str, voice: CallerVoice = "anna", tempo: float = 1.0) -> Pc
     return read_wav(caller_wav(text, voice, tempo))
 
 
+async def caller_sound(text: str, voice: CallerVoice = "anna", tempo: float = 1.0) -> Pcm:
+    """The same, while others in this loop speak on: rendering takes a process and seconds.
+
+    A telephone that is held up sends what it missed in one burst, of which a gateway drops what is too much.
+    """
+    return await asyncio.to_thread(caller_pcm, text, voice, tempo)
+
+
 def _render(file: Path, text: str, voice: str, tempo: float) -> None:
     pcm = trim(asyncio.run(_speak(text, voice, tempo)))
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".new")
+    partial = file.with_suffix(f".{os.getpid()}-{get_ident()}.new")  # others may render the same now
     write_wav(partial, pcm)
     partial.replace(file)
 

@@ -23,7 +23,7 @@ from ivrbot.bank.logged import LOG_FILE
 from ivrbot.call.attempts import number_subject
 from ivrbot.model.audio import Pcm
 from tests.attacks.table import CUSTOMERS, FOREIGN, IDS, OneCall, Target
-from tests.caller_speech import CallerVoice, caller_pcm, caller_wav
+from tests.caller_speech import CallerVoice, caller_sound, caller_wav
 from tests.integration.asterisk.stage import Call, Event, Stage
 
 PATIENCE_S = 60.0
@@ -209,7 +209,7 @@ async def _answer(call: Call, turn: str, voice: CallerVoice) -> None:
     with contextlib.suppress(TimeoutError):  # a prompt that he spoke over is not repeated
         await call.phone.listen(call.spoke_s, quiet_ms=700, timeout_s=20)
     if set(words := turn.split()) <= set(DIGITS.values()):  # never the same: no file of its own
-        call.phone.say(Pcm(b"".join(caller_pcm(word, voice) for word in words)))
+        call.phone.say(Pcm(b"".join([await caller_sound(word, voice) for word in words])))
         call.spoke_s = await call.phone.said()
     else:
         await call.say(turn, voice)

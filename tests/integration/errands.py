@@ -21,7 +21,8 @@ FACTS: Mapping[str, tuple[str, str]] = {
     ORLOV: ("1188", "21111975#"),
     KIM: ("7719", "30072001#"),
 }
-YES = frozenset({"utter_ask_confirm_dispute", "utter_ask_confirm_fraud"})
+FIRST_KEY = frozenset({"utter_ask_confirm_dispute", "utter_ask_confirm_fraud", "utter_ask_deposit_wish"})
+"""What is confirmed, and whose own deposit it is about; all else is declined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ async def answer(call: Call, question: str, errand: Errand, number: str, voice: 
     elif question in {"utter_ask_fact_code_word", "utter_ask_fact_date_of_birth"}:
         await call.press(born)
     else:
-        await call.press("1" if question in YES else "2")
+        await call.press("1" if question in FIRST_KEY else "2")
 
 
 async def choose_language(call: Call, voice: CallerVoice) -> int:

@@ -45,7 +45,7 @@ from ivrbot.telephony.pacer import Pacer
 from ivrbot.tts.prompts import PromptStore
 from ivrbot.tts.rhvoice import RhvoiceEngine
 from ivrbot.tts.voice import PATIENCE_S, BankVoice
-from tests.caller_speech import caller_pcm, rhvoice_root
+from tests.caller_speech import caller_sound, rhvoice_root
 from tests.fakes.asr import FakeAsr
 
 pytestmark = [pytest.mark.integration, pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
@@ -354,7 +354,7 @@ class House:
                         phone.press(key)
                     await asyncio.sleep(0.2)
             else:
-                phone.send(caller_pcm(turn))
+                phone.send(await caller_sound(turn))
                 await phone.wait_said()
             since_ms = phone.elapsed_ms
         await phone.wait_answered(since_ms, quiet_ms=1200, deadline_s=60)

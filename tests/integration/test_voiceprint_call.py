@@ -26,7 +26,7 @@ from ivrbot.config import PROJECT_ROOT
 from ivrbot.identity.voices import ENROL_CALLS
 from ivrbot.media.wav import read_wav
 from ivrbot.model.audio import Pcm
-from tests.caller_speech import CallerVoice, caller_pcm, caller_wav
+from tests.caller_speech import CallerVoice, caller_sound, caller_wav
 from tests.contract.test_voiceprint import models_dir
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product
@@ -132,7 +132,8 @@ class Held:
         elif response == REPEAT:
             packets = [packet.pcm for packet in call.phone.heard.packets if packet.at_s > since_s]
             self.digits.append(digits_in(b"".join(packets)))
-            call.phone.say(Pcm(b"".join(caller_pcm(DIGITS[digit], self.voice) for digit in self.digits[-1])))
+            said = [await caller_sound(DIGITS[digit], self.voice) for digit in self.digits[-1]]
+            call.phone.say(Pcm(b"".join(said)))
             call.spoke_s = await call.phone.said()
         elif self._has_keys(response):
             await call.press(KEYED[response])

@@ -127,6 +127,8 @@ class Phone(asyncio.DatagramProtocol):
         self._source = random.randrange(1 << 32)
         self._clock: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
+        self.held_up_s = 0.0
+        """Longest that a packet left behind its time: what was missed leaves in one burst, which no telephone does."""
         self.on_sent: Callable[[float, bytes], None] = lambda at_s, alaw: None
 
     @classmethod
@@ -238,6 +240,7 @@ class Phone(asyncio.DatagramProtocol):
                 self._idle.set()
             due += FRAME_MS / 1000
             await asyncio.sleep(max(0.0, due - loop.time()))
+            self.held_up_s = max(self.held_up_s, loop.time() - due)
 
     def _send(self, frame: bytes) -> None:
         if len(frame) == FRAME_SAMPLES:

@@ -21,7 +21,7 @@ import aiohttp
 from ivrbot.media.level import SPEECH_DBFS, rms_dbfs, speech_stretches
 from ivrbot.media.wav import read_wav, write_wav
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS
-from tests.caller_speech import CallerVoice, caller_wav
+from tests.caller_speech import CallerVoice, caller_sound
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.rtp import Phone
@@ -33,6 +33,8 @@ SOKOLOVA, ORLOV, KIM = "+79161234567", "+79031112233", "+79265550011"
 """The demo bank's customers."""
 QUIET_MS = 700
 ASK_S = 60.0
+HELD_UP_S = 0.3
+"""A telephone whose packets are later than this is worth a word where a call fails."""
 API_WAIT_S = 20
 """Patience with the bot: a long prompt and a busy machine."""
 
@@ -122,7 +124,7 @@ class Call:
 
     async def say(self, text: str, voice: CallerVoice = "anna") -> None:
         """Say something, whoever else speaks."""
-        pcm = read_wav(caller_wav(text, voice))
+        pcm = await caller_sound(text, voice)
         frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
         voiced = [number for number, frame in enumerate(frames) if rms_dbfs(frame) >= SPEECH_DBFS]
         trailing_s = (len(frames) - 1 - voiced[-1]) * FRAME_MS / 1000
@@ -167,6 +169,8 @@ class Stage:
                 try:
                     yield Call(caller, story, call_id, answered_s, answered_s)
                 finally:
+                    if caller.phone.held_up_s > HELD_UP_S:
+                        print(f"\nthis caller's telephone was held up for {caller.phone.held_up_s:.1f} s")
                     reader.cancel()
                     await asyncio.gather(reader, return_exceptions=True)
 
