@@ -11,6 +11,7 @@ from typing import Final
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.standing import Standing, standing
+from ivrbot.language.telling import tells_only
 from ivrbot.model.speech import Expect, Language, Transcript
 from ivrbot.speech.endpointing import Completeness
 
@@ -47,9 +48,12 @@ def completeness(
     if stands is Standing.WHOLE and expect in _COUNTED:
         return Completeness.ANSWERED
     if answered and stands is not Standing.OPEN:
-        # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
-        bare = stands is Standing.BARE and expect is Expect.OPEN and not universal(text, language)
-        return Completeness.UNFINISHED if bare else Completeness.ANSWERED
+        if expect is not Expect.OPEN or universal(text, language):
+            return Completeness.ANSWERED
+        if stands is Standing.BARE:
+            # A topic guessed from a verb alone ("could you block") may be right, and its noun be still to come.
+            return Completeness.UNFINISHED
+        return Completeness.TOLD if tells_only(text, language) else Completeness.ANSWERED
     if stands is Standing.UNKNOWN and expect in _COUNTED:
         # "I do not have it with me": he is not dictating, and no more figures are to be waited for.
         stands = Standing.WHOLE if standing(text, language, Expect.OPEN) is Standing.WHOLE else stands

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 ECHO_FRAMES: Final = 3
 """So many frames of the bot's own voice make a turn suspect."""
+_THERE: Final = frozenset((Completeness.ANSWERED, Completeness.TOLD))
 DECODE_S: Final = 15.0
 """A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
@@ -404,7 +405,7 @@ class Hearing:
             text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full
         )
         stands = may_stand(transcript, self._language, self._expect, self._digits)
-        if complete is Completeness.ANSWERED and stands:
+        if complete in _THERE and stands:
             turn.answer = transcript
         self._endpointer.expect(self._expect, complete)
 

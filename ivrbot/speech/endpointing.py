@@ -1,11 +1,12 @@
 """When a caller starts, pauses and has finished: a pure state machine fed with durations, never a clock.
 
 Takes one voice activity flag per frame, gives speech events. The wait before a turn counts as ended adapts: 200 ms
-when what was said already answers the question, 1,200 ms when it is plainly unfinished, about half a second when
-nothing is known (people leave about 200 ms between turns: Stivers et al. 2009, "Universals and cultural variation
-in turn-taking in conversation"). A dip (nothing voiced for as long as a stop consonant lasts) and then a pause are
-told before the end is certain, so that decoding, understanding and synthesis can begin; speech after it cancels
-them. In a dip a single voiced frame is speech (the burst of a last consonant); after a pause it takes an onset.
+when what was said already answers the question, 700 ms when it does so by telling what happened, 1,200 ms when it
+is plainly unfinished, about half a second when nothing is known (people leave about 200 ms between turns: Stivers
+et al. 2009, "Universals and cultural variation in turn-taking in conversation"). A dip (nothing voiced for as long
+as a stop consonant lasts) and then a pause are told before the end is certain, so that decoding, understanding and
+synthesis can begin; speech after it cancels them. In a dip a single voiced frame is speech (the burst of a last
+consonant); after a pause it takes an onset.
 
     waiting --SpeechStarted--> speaking [--SpeechDipped] --SpeechPaused--> pausing --TurnEnded--> waiting
                                   ^--------SpeechResumed-----------------------'
@@ -83,6 +84,8 @@ class Completeness(StrEnum):
 
     UNKNOWN = "unknown"
     ANSWERED = "answered"
+    TOLD = "told"
+    """The answer is there, but it tells what happened, and what is wanted may follow."""
     COMPLETE = "complete"
     UNFINISHED = "unfinished"
 
@@ -111,6 +114,7 @@ class EndpointConfig:
         dip_ms: silence that makes a dip; 0 for none. Less than `pause_ms`.
         pause_ms: silence that makes a pause.
         answered_ms: wait when the answer is already there.
+        told_ms: wait when it is there, and often goes on.
         complete_ms: wait after a complete sentence.
         unfinished_ms: wait after an unfinished one.
         unknown_ms: wait when nothing is known, by what was asked.
@@ -122,6 +126,7 @@ class EndpointConfig:
     dip_ms: int = 0
     pause_ms: int = 200
     answered_ms: int = 200
+    told_ms: int = 700
     complete_ms: int = 500
     unfinished_ms: int = 1200
     unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: UNKNOWN_WAIT_MS)
@@ -132,6 +137,8 @@ class EndpointConfig:
         match completeness:
             case Completeness.ANSWERED:
                 return self.answered_ms
+            case Completeness.TOLD:
+                return self.told_ms
             case Completeness.COMPLETE:
                 return self.complete_ms
             case Completeness.UNFINISHED:

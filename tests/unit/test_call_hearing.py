@@ -507,3 +507,18 @@ async def test_a_topic_guessed_from_a_verb_alone_leaves_time_for_its_noun(room: 
     assert room.readings == []
     await room.silence(240)
     assert len(room.readings) == 1
+
+
+@pytest.mark.parametrize(("text", "waits"), [("У меня украли сумку.", True), ("Заблокируйте карту.", False)])
+def test_who_only_tells_what_happened_may_say_what_he_wants(text: str, waits: bool) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = text
+        room.hearing.prepare("ru", Expect.OPEN, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 100)
+        assert bool(room.readings) is not waits
+        await room.silence(ENDPOINTING.told_ms - ENDPOINTING.answered_ms)
+        assert len(room.readings) == 1
+
+    scenario()

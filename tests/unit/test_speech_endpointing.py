@@ -53,7 +53,12 @@ def test_broken_onset_counts_from_its_first_frame() -> None:
 
 @pytest.mark.parametrize(
     ("completeness", "wait_ms"),
-    [(Completeness.ANSWERED, 200), (Completeness.COMPLETE, 500), (Completeness.UNFINISHED, 1200)],
+    [
+        (Completeness.ANSWERED, 200),
+        (Completeness.TOLD, 700),
+        (Completeness.COMPLETE, 500),
+        (Completeness.UNFINISHED, 1200),
+    ],
 )
 def test_the_wait_follows_what_was_said(completeness: Completeness, wait_ms: int) -> None:
     endpointer = Endpointer()

@@ -128,7 +128,7 @@ class Phone(asyncio.DatagramProtocol):
         self._clock: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self.held_up_s = 0.0
-        """Longest that a packet left behind its time: what was missed leaves in one burst, which no telephone does."""
+        """Longest that a packet left behind its time; what was missed leaves in a burst, as of no telephone."""
         self.on_sent: Callable[[float, bytes], None] = lambda at_s, alaw: None
 
     @classmethod
