@@ -35,9 +35,9 @@ KEPT_TALKS = 20
 PBX_WAIT_S = 0.3
 
 Queues = Callable[[str], Awaitable[QueueState | None]]
+"""State of a PBX's queue by its name."""
 Ahead = Callable[[str, float], Awaitable[int | None]]
 """Callers of a queue who wait longer than so many seconds; None when that is not known."""
-"""State of a PBX's queue by its name."""
 
 
 class OperatorDesk:
@@ -166,24 +166,42 @@ class OperatorDesk:
     # --- calls ----------------------------------------------------------------------------------------
 
     async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
-        """Leave topic and queue with the PBX; a slow PBX does not hold the call up."""
-        await self._set_variables(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
+        """Leave topic and queue with the PBX; a slow PBX does not hold the call up.
+
+        Whose place is kept waits for what he waited for: of him the PBX learns where he stands now instead.
+        """
+        if registration.call_id in self._places:
+            await self._leave_place(registration)
+        else:
+            await self._set_variables(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
 
     async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
-        """Remember since when he waits; only where the PBX tells who came before him, and can put him there."""
+        """Remember since when he waits; only where the PBX tells who came before him, and can put him there.
+
+        The PBX has his place from now on, as it is then and at each of his topics, should this process die.
+        """
         if self._ahead is None or not registration.channel or not self._pbxs:
             return False
         self._places.setdefault(registration.call_id, (queue, time.monotonic()))
         while len(self._places) > KEPT:  # the oldest are of callers who have hung up
             del self._places[next(iter(self._places))]
+        await self._leave_place(registration)
         return True
 
-    async def _place(self, registration: CallRegistration, queue: str) -> dict[str, str]:
-        """The place that was kept for him, for the PBX; at the end of the queue when it is not known."""
-        held_in, since_s = self._places.pop(registration.call_id, ("", 0.0))
-        if held_in != queue or self._ahead is None:
+    async def _leave_place(self, registration: CallRegistration) -> None:
+        queue, since_s = self._places[registration.call_id]
+        if place := await self._place_now(queue, since_s):
+            await self._set_variables(registration.channel, {"__BOT_QUEUE": queue} | place)
+
+    async def _take_up_place(self, registration: CallRegistration, queue: str) -> dict[str, str]:
+        """The place kept for him, for the PBX: none in another queue, the last known if it does not tell."""
+        if registration.call_id not in self._places:
             return {}
-        ahead = await self._ahead(queue, time.monotonic() - since_s)
+        held_in, since_s = self._places.pop(registration.call_id)
+        return await self._place_now(queue, since_s) if held_in == queue else {"__BOT_POSITION": ""}
+
+    async def _place_now(self, queue: str, since_s: float) -> dict[str, str]:
+        ahead = await self._ahead(queue, time.monotonic() - since_s) if self._ahead is not None else None
         return {"__BOT_POSITION": str(ahead + 1)} if ahead is not None else {}
 
     async def transfer(self, registration: CallRegistration, dossier: Dossier) -> CallOutcome:
@@ -198,7 +216,7 @@ class OperatorDesk:
             "__BOT_PRIORITY": str(dossier.priority),
             "__BOT_LANGUAGE": dossier.language,
         } | ({"__BOT_RECORDED": "yes"} if self._recorded else {})
-        known |= await self._place(registration, dossier.queue)
+        known |= await self._take_up_place(registration, dossier.queue)
         await self._set_variables(registration.channel, known)
         await self._calls.save_dossier(dossier)
         self._tell(dossier, channels)

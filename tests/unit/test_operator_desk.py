@@ -165,6 +165,7 @@ async def test_a_place_that_is_kept_goes_to_the_pbx_with_the_caller(store: Memor
     pbx = Pbx()
     desk = OperatorDesk(store, [pbx], ahead=ahead)
     assert await desk.hold_place(CALL, "loans")
+    pbx.variables.clear()
     await desk.transfer(CALL, DOSSIER)
     assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "3"
     pbx.variables.clear()
@@ -178,7 +179,26 @@ async def test_another_queue_or_one_that_is_not_known_has_no_place(store: Memory
         desk = OperatorDesk(store, [pbx], ahead=ahead)
         assert await desk.hold_place(CALL, held_in)
         await desk.transfer(CALL, replace(DOSSIER, queue=QueueName(queue)))
-        assert (CALL.channel, "__BOT_POSITION") not in pbx.variables
+        assert not pbx.variables.get((CALL.channel, "__BOT_POSITION"))
+
+
+async def test_a_place_outlives_the_bot(store: MemoryStore) -> None:
+    moved = iter((2, 1))
+    pbx = Pbx()
+
+    async def fewer(queue: str, waited_s: float) -> int | None:
+        return next(moved) if queue == "loans" else None
+
+    desk = OperatorDesk(store, [pbx], ahead=fewer)
+    await desk.announce(CALL, "loan_info", "loans")
+    assert await desk.hold_place(CALL, "loans")
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "3"
+    await desk.announce(CALL, "find_office", "other")  # served meanwhile: he still waits for the loans
+    assert pbx.variables[CALL.channel, "__BOT_QUEUE"] == "loans"
+    assert pbx.variables[CALL.channel, "__BOT_TOPIC"] == "loan_info"
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "2"
+    await desk.transfer(CALL, replace(DOSSIER, queue=QueueName("block_card")))  # an emergency goes to its own
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == ""
 
 
 async def test_no_place_is_promised_where_none_can_be_kept(store: MemoryStore) -> None:
