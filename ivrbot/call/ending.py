@@ -238,7 +238,8 @@ class CallEnding:
         context: DossierContext = await gather_context(
             call.parts.bank, call.parts.history, call.registration, claims
         )
-        slots = slots_for_operator(call.state.slots, call.parts.flow_set.domain.slots, call.sure)
+        heard = slots_for_operator(call.state.slots, call.parts.flow_set.domain.slots, call.sure)
+        slots = {name: call.transcript.masked(value, call.state.language) for name, value in heard.items()}
         dossier = Dossier(
             dossier_id=uuid.uuid4().hex,
             call_id=call.registration.call_id,

@@ -297,6 +297,7 @@ class Listening:
             if self._understanding.failures > 1:
                 raise Escalate(EscalationReason.NLU_FAILURE) from error
             nlu = not_understood(hypotheses[0].text)
+        await call.code_words.settled()
         return UserTurn(hypotheses, nlu, heard.over_prompt)
 
     async def _without_ears(self, error: EngineError) -> DialogueInput | None:

@@ -7,7 +7,7 @@ those stand here, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.banking import BankDeadlines
 from ivrbot.call.beside import inside
 from ivrbot.call.channel import Channel
+from ivrbot.call.code_words import KnownCodeWords
 from ivrbot.call.dossier_context import History, SlotConfidence
 from ivrbot.call.measuring import CallMeasure
 from ivrbot.call.router import Router
@@ -31,7 +32,7 @@ from ivrbot.errors import EngineError
 from ivrbot.identity.policy import Policy
 from ivrbot.model.attempts import Tally
 from ivrbot.model.call import CallRegistration
-from ivrbot.model.dialogue import Collect, DialogueAct, DialogueInput, Keys, Say
+from ivrbot.model.dialogue import CallBank, Collect, DialogueAct, DialogueInput, Keys, Say
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Language
 from ivrbot.ports import AttemptStore, Bank, CallStore, NluEngine, OperatorQueue, RefusalLog, SmsGateway
@@ -104,6 +105,7 @@ class RunningCall:
     Attributes:
         state: of the dialogue; the session replaces it step by step.
         transcript: masked.
+        code_words: that nobody may read, wherever they are said.
         ladder: how surely the caller is known.
         voice: his, where voices are compared.
         tried: operations and how they went, for the operator.
@@ -121,7 +123,8 @@ class RunningCall:
         self.channel = channel
         self._emit = emit
         self.state = DialogueState(language)
-        self.transcript = Transcriber(channel, emit, self.today())
+        self.code_words = KnownCodeWords(parts.bank, parts.fact_key, parts.deadlines)
+        self.transcript = Transcriber(channel, emit, self.code_words, self.today())
         self.voice = CallVoice(parts.voices, registration.call_id, self.emit, parts.now)
         self.voice.listen_to(channel)
         self.ladder = Authenticator(
@@ -203,6 +206,16 @@ class RunningCall:
             return
         yes = self.state.slots.get(act.slot) is True
         self.confirmation = f"{act.slot} {'by keys' if isinstance(input_, Keys) else 'in words'}" if yes else ""
+
+    def for_bank(self, act: CallBank) -> CallBank:
+        """A request without secrets among what the caller said in his own words."""
+        slots, language = self.parts.flow_set.domain.slots, self.state.language
+        said = {
+            name: self.transcript.masked(value, language)
+            for name, value in act.arguments.items()
+            if isinstance(value, str) and name in slots and slots[name].kind == "words"
+        }
+        return replace(act, arguments={**act.arguments, **said}) if said else act
 
     # --- going back ---------------------------------------------------------------------------------
 

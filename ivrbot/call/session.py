@@ -97,6 +97,7 @@ class CallSession:
         call, ending = self._call, self._ending
         started = {"language": call.state.language, "gateway": call.registration.gateway}
         self._emit_at(EventType.CALL_STARTED, 0, {**started})
+        call.code_words.watch_number(call.registration.caller)
         try:
             async with asyncio.timeout(self._parts.max_call_s):
                 end = await self._converse()
@@ -118,6 +119,7 @@ class CallSession:
             end = await ending.rescue(EscalationReason.INTERNAL_ERROR)
         finally:
             self._channel.close()
+            await call.code_words.close()
         await call.voice.finish()
         metrics.CALLS.labels(end.disposition.value).inc()
         call.measure.end(end.disposition.value, end.reason)
@@ -263,6 +265,7 @@ class CallSession:
         with call.measure.step("authentication", operation=act.operation):
             reply = await within(work, self._parts.deadlines, self._say_checking)
         state = call.ladder.state
+        call.code_words.watch_account(state)
         if SecondFactor.ONE_TIME_CODE in state.second and state.customer_id:
             call.voice.became_strong(state.customer_id)
         refusal = state.refusal.value if reply.status == "refused" and state.refusal else ""
@@ -293,6 +296,7 @@ class CallSession:
             await self._refused(operation.value, NOT_ALLOWED)
             raise Escalate(EscalationReason.AUTHENTICATION_FAILED)
         call.asked_for_more = False
+        act = call.for_bank(act)
         call.emit(EventType.BANK_REQUESTED, {"action": act.action})
         try:
             with call.measure.step("bank", action=act.action):

@@ -10,7 +10,7 @@ Code words and names are compared by phonetic key (see `ivrbot.language.phonetic
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from ivrbot.identity.name_forms import basic_forms
@@ -19,7 +19,7 @@ from ivrbot.identity.words import CUES, FILLERS, UNABLE
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.dates import parse_date
 from ivrbot.language.numbers import find_runs
-from ivrbot.language.phonetic import loose_key, phonetic_key
+from ivrbot.language.phonetic import both_keys, phonetic_key
 from ivrbot.language.tokens import Kind, tokenise
 from ivrbot.model.bank import Fact, FactHashes, fact_hash
 from ivrbot.model.speech import Language
@@ -86,20 +86,37 @@ def match(hashes: FactHashes | None, key: bytes, answers: Mapping[Fact, Sequence
     Returns:
         The reading that matched, by fact; empty when nothing did.
     """
-    customer_id = hashes.customer_id if hashes is not None else ""
     matched: dict[Fact, str] = {}
     for fact, candidates in answers.items():
-        kept = sorted(hashes.hashes.get(fact, ())) if hashes is not None else []
-        # No digest is all noughts.
-        kept += [_NO_HASH] * (_STORED_AT_LEAST - len(kept))
-        for candidate in candidates:
-            digest = fact_hash(key, customer_id, fact, candidate)
-            equal = False
-            for stored in kept:
-                equal |= hmac.compare_digest(digest, stored)
-            if equal:
-                matched[fact] = candidate
+        if equal := equal_readings(hashes, key, fact, candidates):
+            matched[fact] = equal[-1]
     return matched
+
+
+def equal_readings(
+    hashes: FactHashes | None, key: bytes, fact: Fact, candidates: Iterable[str]
+) -> tuple[str, ...]:
+    """Which of the readings are a fact of the customer; the work is as in `match`.
+
+    Args:
+        hashes: of the customer; None for a customer who does not exist.
+        key: of `fact_hash`.
+        fact: what they are compared as.
+        candidates: canonical readings.
+    """
+    customer_id = hashes.customer_id if hashes is not None else ""
+    kept = sorted(hashes.hashes.get(fact, ())) if hashes is not None else []
+    # No digest is all noughts.
+    kept += [_NO_HASH] * (_STORED_AT_LEAST - len(kept))
+    found = []
+    for candidate in candidates:
+        digest = fact_hash(key, customer_id, fact, candidate)
+        equal = False
+        for stored in kept:
+            equal |= hmac.compare_digest(digest, stored)
+        if equal:
+            found.append(candidate)
+    return tuple(found)
 
 
 def assess(
@@ -219,8 +236,7 @@ def _spoken_readings(
         return (born.isoformat(),) if born is not None and born < today else ()
     spans = _spans(fact, text, language, number_words)
     if fact is Fact.CODE_WORD:
-        phrases = [" ".join(span) for span in spans]
-        keys = [of(phrase, language) for of in (phonetic_key, loose_key) for phrase in phrases]
+        keys = [key for span in spans for key in both_keys(" ".join(span), language)]
     else:
         names = (name for span in spans for name in basic_forms(span, language))
         keys = [name_canonical(name, language) for name in names]

@@ -9,7 +9,7 @@ doubt a number of four digits or more is a code.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -53,8 +53,18 @@ _SENTENCE_ENDS: Final = frozenset(".!?;")
 Secret = tuple[str, ...]
 """A secret given before, as tokens."""
 
+Span = tuple[int, int]
+"""First token and one past the last."""
 
-def mask_codes(text: str, language: Language, *, today: date | None = None, secrets: Iterable[Secret] = ()) -> str:
+
+def mask_codes(
+    text: str,
+    language: Language,
+    *,
+    today: date | None = None,
+    secrets: Iterable[Secret] = (),
+    hidden: Iterable[Span] = (),
+) -> str:
     """Replace everything that nobody may read later by `MASK`.
 
     Args:
@@ -63,6 +73,7 @@ def mask_codes(text: str, language: Language, *, today: date | None = None, secr
         today: the day of the call, by which old dates are told from those of operations; None: only dates that are
             called a birth date are masked.
         secrets: see `secret_of`; masked wherever they are said again.
+        hidden: what somebody else has found in it, in tokens (`tokenise`).
 
     Returns:
         The text unchanged when nothing had to be masked; otherwise in the spelling of `tokens.normalise`.
@@ -72,6 +83,7 @@ def mask_codes(text: str, language: Language, *, today: date | None = None, secr
         *_emails(tokens, language),
         *_cued_words(tokens, language),
         *_known(tokens, secrets),
+        *hidden,
         *_births(text, tokens, language, today),
         *_codes(tokens, language),
     ]
@@ -83,6 +95,38 @@ def mask_typed(text: str) -> str:
     for language in LEXICONS:
         text = mask_codes(text, language)
     return text
+
+
+def mask_again(
+    text: str,
+    language: Language,
+    find: Callable[[str], Iterable[Span]],
+    secrets: Iterable[Secret] = (),
+) -> str:
+    """Mask more of what has been masked before.
+
+    Args:
+        text: as `mask_codes` gives it.
+        language: of the text.
+        find: gives what is to be hidden of a text without masks, in tokens.
+        secrets: see `secret_of`.
+
+    Returns:
+        The text unchanged when there is nothing more to mask.
+    """
+    known, kept, found = tuple(secrets), list[str](), False
+    for part in text.split(MASK):
+        tokens = tokenise(part, language)
+        both = (*find(part), *_known(tokens, known)) if tokens else ()
+        spans = [(start, end) for start, end in both if start < end]
+        found = found or bool(spans)
+        kept.append(_rendered(tokens, spans) if spans else part.strip())
+    return f" {MASK} ".join(kept).strip() if found else text
+
+
+def secret_in(text: str, language: Language, span: Span) -> Secret:
+    """The words of a span as a secret, to be masked wherever they are said again; see `secret_of`."""
+    return secret_of(" ".join(token.text for token in tokenise(text, language)[slice(*span)]), language)
 
 
 def figures_in(text: str, language: Language) -> int:
@@ -109,7 +153,7 @@ def secret_of(text: str, language: Language, most_words: int = 3) -> Secret:
     return said
 
 
-def _rendered(tokens: Sequence[Token], spans: Iterable[tuple[int, int]]) -> str:
+def _rendered(tokens: Sequence[Token], spans: Iterable[Span]) -> str:
     hidden = {at for start, end in spans for at in range(start, end)}
     kept: list[str] = []
     for at, token in enumerate(tokens):
@@ -123,7 +167,7 @@ def _rendered(tokens: Sequence[Token], spans: Iterable[tuple[int, int]]) -> str:
 # --- secrets in words -------------------------------------------------------------------------------------
 
 
-def _known(tokens: Sequence[Token], secrets: Iterable[Secret]) -> Iterator[tuple[int, int]]:
+def _known(tokens: Sequence[Token], secrets: Iterable[Secret]) -> Iterator[Span]:
     texts = tuple(token.text for token in tokens)
     for secret in secrets:
         for at in range(len(texts) - len(secret) + 1):
@@ -131,7 +175,7 @@ def _known(tokens: Sequence[Token], secrets: Iterable[Secret]) -> Iterator[tuple
                 yield at, at + len(secret)
 
 
-def _cued_words(tokens: Sequence[Token], language: Language) -> Iterator[tuple[int, int]]:
+def _cued_words(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     """What stands behind "кодовое слово", "password is"; or before it ("cherry tree is my code word")."""
     for at in range(len(tokens)):
         for cue in WORD_CUES[language]:
@@ -143,7 +187,7 @@ def _cued_words(tokens: Sequence[Token], language: Language) -> Iterator[tuple[i
                 yield from _behind(tokens, end, language) or _before(tokens, at, language)
 
 
-def _behind(tokens: Sequence[Token], start: int, language: Language) -> list[tuple[int, int]]:
+def _behind(tokens: Sequence[Token], start: int, language: Language) -> list[Span]:
     at = start
     while at < len(tokens) and at - start <= MAX_LINKS:
         if tokens[at].text in _SENTENCE_ENDS:
@@ -159,7 +203,7 @@ def _behind(tokens: Sequence[Token], start: int, language: Language) -> list[tup
     return [(at, end)] if end > at else []
 
 
-def _before(tokens: Sequence[Token], start: int, language: Language) -> list[tuple[int, int]]:
+def _before(tokens: Sequence[Token], start: int, language: Language) -> list[Span]:
     """Only with a word or a mark that makes it so: "черёмуха - моё кодовое слово"."""
     at = start
     while at > 0 and (tokens[at - 1].text in LINKS[language] or tokens[at - 1].text in "-,:"):
@@ -173,7 +217,7 @@ def _before(tokens: Sequence[Token], start: int, language: Language) -> list[tup
     return [(begin, at)] if begin < at and says_so else []
 
 
-def _emails(tokens: Sequence[Token], language: Language) -> Iterator[tuple[int, int]]:
+def _emails(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     for at, token in enumerate(tokens):
         if token.text not in AT_SIGNS[language] or at == 0:
             continue
@@ -207,9 +251,7 @@ def _name_start(tokens: Sequence[Token], at_sign: int, language: Language) -> in
 # --- birth dates ------------------------------------------------------------------------------------------
 
 
-def _births(
-    text: str, tokens: Sequence[Token], language: Language, today: date | None
-) -> Iterator[tuple[int, int]]:
+def _births(text: str, tokens: Sequence[Token], language: Language, today: date | None) -> Iterator[Span]:
     called_so = any(BIRTH[language].match(token.text) for token in tokens)
     said = parse_date(text, language, today, with_year=True) if today is not None else None
     is_old = today is not None and said is not None and said.year <= today.year - OLD_YEARS
@@ -226,7 +268,7 @@ def _births(
 # --- codes ------------------------------------------------------------------------------------------------
 
 
-def _codes(tokens: Sequence[Token], language: Language) -> Iterator[tuple[int, int]]:
+def _codes(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     for run in find_runs(tokens, language, code=True):
         length = _length(run)
         least = MIN_CUED_DIGITS if _cue(run, tokens, SHORT_CUES[language]) else MIN_DIGITS

@@ -46,7 +46,16 @@ def loose_key(word: str, language: Language) -> str:
         "~" and the key, so that it is never taken for one; "" in English, whose vowels are not merged, and when
         there is nothing pronounceable.
     """
+    return _loosened(phonetic_key(word, language), language)
+
+
+def both_keys(word: str, language: Language) -> tuple[str, ...]:
+    """Give `phonetic_key` and `loose_key` in one go, without those that are ""."""
     key = phonetic_key(word, language)
+    return tuple(one for one in (key, _loosened(key, language)) if one)
+
+
+def _loosened(key: str, language: Language) -> str:
     return "~" + _WEAK.sub("а", key) if key and language == "ru" else ""
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from prometheus_client import generate_latest
 from ivrbot import app
 from ivrbot.analytics.recorder import Recorder
 from ivrbot.call import transcript
+from ivrbot.call.attempts import ALL
+from ivrbot.call.code_words import KnownCodeWords
 from ivrbot.call.door import CallDesk
 from ivrbot.config import CallSettings, MediaSettings
 from ivrbot.errors import StorageUnavailable
@@ -144,6 +147,66 @@ async def test_in_pieces_over_several_turns(tmp_path: Path) -> None:
             assert sum(text not in ("***", "[topic]") for text in heard) <= 2
         await kept.core.recorder.flush()
         assert leaks(kept.places(), cards) == []
+
+
+OWN_WORDS = [Secret("word", "черемуха"), Secret("word", "cherry tree")]
+"""The caller's own, of which the bank gives keyed hashes alone."""
+
+
+async def say_own_words(kept: Kept) -> list[Played]:
+    """The calls of a customer who says his code word where nobody asks for it, and never that it is one."""
+    told = "расскажу по порядку как всё было вчера у банкомата черёмуха и деньги не вышли"
+    praise = "let me tell you how kind your people were cherry tree and thank you all for it"
+    return [
+        await kept.call(["здравствуйте, черёмуха, карту потеряла", "оператора", "hangup"], "ru"),
+        await kept.call(["баланс", "ну черёмуха же", "карта там, черёмуха", "и всё"], "ru"),
+        await kept.call(["черёмушка", "черёмуха, ЧЕРЁМУХА!", "silence", "hangup"], "ru"),
+        await kept.call([told, "нет"], "ru", "complaint"),
+        await kept.call(["good morning, cherry tree, I lost my card", "hmm cherrytree", "so"], "en"),
+        await kept.call([praise, "no"], "en", "thanks"),
+    ]
+
+
+async def test_the_code_word_of_a_known_caller_where_nobody_asks_for_it(tmp_path: Path) -> None:
+    async with product(tmp_path) as kept:
+        calls = await say_own_words(kept)
+        await kept.core.recorder.flush()
+        await kept.away.flush()
+        assert leaks(kept.places(), OWN_WORDS) == []
+        assert not any("cherrytree" in text for _, text in kept.places())
+        said = [str(data["text"]) for call in calls for kind, data in call.events if kind is EventType.CALLER_SAID]
+        assert "здравствуйте, ***, карту потеряла" in said
+        assert "good morning, ***, i lost my card" in said
+        assert "черёмушка" in said  # another word
+        assert any(place == "dossier" and "***" in text for place, text in kept.shown)
+        assert {place for place, _ in kept.places()} >= {"away.jsonl", "dossier", "log", "bank_operations.sqlite"}
+
+
+async def test_a_code_word_that_nobody_asked_for_proves_nothing_and_costs_no_try(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeNlu({"какой баланс": "check_balance"})) as built:
+        played = await play(built, CALLER, ["черёмуха, метроном", "какой баланс", "4271", "hangup"])
+        steps = [data for kind, data in played.events if kind is EventType.AUTHENTICATION]
+        assert [(step["facts"], step["failures"]) for step in steps] == [([], 0), (["last_four"], 0)]
+        assert played.responses[-2][-1] == "utter_ask_fact_code_word"
+        for subject in ("customer:c-1001", "side:c-1001", ALL):
+            assert await built.parts.attempts.failures_since(subject, app.utc_now() - timedelta(days=1)) == 0
+        # Nor does the caller hear whether it was his word: the bot says the same upon any other.
+        other = await play(built, CALLER, ["мельница, метроном", "какой баланс", "4271", "hangup"])
+        assert other.lines == played.lines
+
+
+async def test_without_the_comparison_the_word_is_found_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(KnownCodeWords, "spans", lambda *_: [])
+    async with product(tmp_path) as kept:
+        await say_own_words(kept)
+        await kept.core.recorder.flush()
+        await kept.away.flush()
+        found = leaks(kept.places(), OWN_WORDS)
+    places = {line.partition(": ")[0] for line in found}
+    assert {"away.jsonl", "dossier"} <= places and any("sqlite" in place for place in places)
+    assert {line.rpartition("word ")[2] for line in found} == {"черемуха", "cherry tree"}
 
 
 async def test_by_keys_through_the_gateway(tmp_path: Path) -> None:

@@ -33,21 +33,49 @@ def turn(*texts: str) -> UserTurn:
 def test_a_number_in_pieces() -> None:
     mask = CallMask()
     said = ["четыре", "два", "семь", "шесть", "да", "один"]
-    assert [mask.spoken(turn(text), TOPIC, "ru") for text in said] == ["четыре", "два", MASK, MASK, "да", "один"]
-    assert mask.spoken(turn("сорок два"), TOPIC, "ru") == MASK
+    assert [mask.spoken(turn(text), TOPIC, "ru").kept for text in said] == [
+        "четыре",
+        "два",
+        MASK,
+        MASK,
+        "да",
+        "один",
+    ]
+    assert mask.spoken(turn("сорок два"), TOPIC, "ru").kept == MASK
 
 
 def test_a_secret_said_again_in_any_reading_of_it() -> None:
     mask = CallMask()
-    assert mask.spoken(turn("черёмуха", "черемша"), FACT, "ru") == "[fact]"
-    assert mask.spoken(turn("я же сказала черемша"), TOPIC, "ru") == f"я же сказала {MASK}"
-    assert mask.spoken(turn("Черёмуха!"), TOPIC, "ru") == f"{MASK}!"
+    assert mask.spoken(turn("черёмуха", "черемша"), FACT, "ru").kept == "[fact]"
+    assert mask.spoken(turn("я же сказала черемша"), TOPIC, "ru").kept == f"я же сказала {MASK}"
+    assert mask.spoken(turn("Черёмуха!"), TOPIC, "ru").kept == f"{MASK}!"
 
 
 def test_a_sentence_instead_of_a_secret_leaves_its_words_readable() -> None:
     mask = CallMask()
     mask.spoken(turn("соедините меня с оператором"), FACT, "ru")
-    assert mask.spoken(turn("соедините с оператором"), TOPIC, "ru") == "соедините с оператором"
+    assert mask.spoken(turn("соедините с оператором"), TOPIC, "ru").kept == "соедините с оператором"
+
+
+def test_what_only_the_hashes_tell_is_kept_masked_and_shown_as_said() -> None:
+    mask = CallMask()
+    found = mask.spoken(turn("скажу черемуга и карта 4271"), TOPIC, "ru", [(1, 2)])
+    assert (found.kept, found.shown) == (f"скажу {MASK} и карта {MASK}", f"скажу черемуга и карта {MASK}")
+    assert "черемуга" not in repr(found)
+    again = mask.spoken(turn("черемуга же"), TOPIC, "ru")
+    assert (again.kept, again.shown) == (f"{MASK} же", "черемуга же")
+    nothing = mask.spoken(turn("Что, карта?"), TOPIC, "ru")
+    assert nothing.kept == nothing.shown == "Что, карта?"
+
+
+def test_a_text_masked_before_keeps_its_masks() -> None:
+    mask = CallMask()
+
+    def second(text: str) -> list[tuple[int, int]]:
+        return [(1, 2)] if "черемуха" in text else []
+
+    assert mask.again(f"карта {MASK} и черемуха", "ru", second) == f"карта {MASK} и {MASK}"
+    assert mask.again(f"карта {MASK} и Вишня", "ru", second) == f"карта {MASK} и Вишня"
 
 
 def test_keys_in_a_hurry_are_one_number() -> None:

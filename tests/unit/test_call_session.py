@@ -128,7 +128,7 @@ async def test_the_operations_log_says_what_was_confirmed_and_what_was_refused(l
 
 
 async def test_bank_away_when_the_caller_is_looked_up(line: Line) -> None:
-    line.bank.lookup_failures = [BankUnavailable("down")]
+    line.bank.lookup_failures = [BankUnavailable("down")] * 2  # for his code word, and for himself
     dossier = escalated(await line.call([LOST]), EscalationReason.BANK_UNAVAILABLE)
     assert (dossier.queue, dossier.priority) == ("block_card", 10)
 
