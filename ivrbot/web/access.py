@@ -208,7 +208,9 @@ class Guard:
             return error.response(plain=is_form(request))
         if PERSON not in request:
             request[PERSON] = ANONYMOUS
-        response = page(request, "refused.html", status=error.status, code=error.error, problems=error.problems)
+        again = str(request.rel_url) if error.status >= 500 and request.method in SAFE else ""
+        told = {"code": error.error, "problems": error.problems, "again": again}
+        response = page(request, "refused.html", status=error.status, **told)
         response.headers.update(error.headers)
         return response
 

@@ -27,7 +27,7 @@ from ivrbot.web.call_query import MAX_CHARS, moment_of
 from ivrbot.web.caller import needs, person_of, require
 from ivrbot.web.parts import WebParts
 from ivrbot.web.rendering import labels_of, language_of, page, texts_of
-from ivrbot.web.rollout_words import reason_of
+from ivrbot.web.rollout_words import plan_reason, reason_of
 from ivrbot.web.saying import Say
 from ivrbot.web.timeline import Words
 
@@ -82,7 +82,10 @@ class AuditPages:
             report=report,
             broken=broken,
             everywhere=person.branches is None,
-            reasons={row.seq: text for row in decided if (text := reason_of(row, words))},
+            reasons={
+                **{line.seq: plan_reason(line.action, line.why, words) for line in lines if line.log == "rollout"},
+                **{row.seq: text for row in decided if (text := reason_of(row, words))},
+            },
             say=say,
         )
 

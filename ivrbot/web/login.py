@@ -22,6 +22,8 @@ from ivrbot.web.saying import Say
 from ivrbot.web.sessions import WHOLE, LogIn, Sessions, hash_of
 
 MAX_NEXT_CHARS: Final = 512
+MAX_NAME_CHARS: Final = 64
+"""Of a name that stays in the form when the log-in is refused."""
 
 
 class LogInPages:
@@ -52,7 +54,7 @@ class LogInPages:
         """Asks for name and password."""
         if TOKEN in request:
             return _see_other(own_path(request.query.get("next", "")))
-        return page(request, "login.html", next=own_path(request.query.get("next", "")), refused=None)
+        return page(request, "login.html", next=own_path(request.query.get("next", "")), refused=None, name="")
 
     @open_to(Audience.ANYBODY)
     async def log_in(self, request: web.Request) -> web.Response:
@@ -67,7 +69,7 @@ class LogInPages:
         except StorageError as error:
             raise Rejected(503, "storage_unavailable") from error
         if not done.token:
-            return self._refused(request, done, wanted)
+            return self._refused(request, done, wanted, name)
         must_change = done.account is not None and done.account.must_change
         return self._with_cookie(request, _see_other("/account" if must_change else wanted), done.token)
 
@@ -146,9 +148,10 @@ class LogInPages:
             changed="changed" in request.query,
         )
 
-    def _refused(self, request: web.Request, done: LogIn, wanted: str) -> web.Response:
+    def _refused(self, request: web.Request, done: LogIn, wanted: str, name: str) -> web.Response:
         status = 429 if done.wait_s else 401
-        response = page(request, "login.html", status=status, next=wanted, refused=-(-done.wait_s // 60))
+        values = {"next": wanted, "refused": -(-done.wait_s // 60), "name": name[:MAX_NAME_CHARS]}
+        response = page(request, "login.html", status=status, **values)
         if done.wait_s:
             response.headers["Retry-After"] = str(done.wait_s)
         return response

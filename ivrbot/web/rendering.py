@@ -7,7 +7,7 @@ files (the content security policy refuses anything else).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ from ivrbot.web.texts import LABELS, SCRIPT_NAMES, TEXTS
 FOLDER: Final = Path(__file__).parent
 SIMULATED: Final = web.AppKey("simulated", bool)
 """Nobody has made the calls of this database: every page says so."""
+ZONE: Final[web.AppKey[Callable[[], str]]] = web.AppKey("zone")
+"""Gives the IANA name of the zone that every time on the pages is of."""
 COOKIE: Final = "lang"
 COOKIE_S: Final = 365 * 24 * 3600
 
@@ -55,7 +57,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
 
     Templates get `t` (texts by key), `labels` (names for codes by kind, then code), `language`, `path`, `person`,
     `navigation`, `csrf` (for what changes something; "" without a session), `other_language_href` (this page, as
-    it is, in the other language) and the values given.
+    it is, in the other language), `zone` (IANA name, of every time shown) and the values given.
     """
     language = language_of(request)
     texts, labels, texts_json = _words(language)
@@ -70,6 +72,8 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: An
         path=request.path,
         simulated=request.config_dict.get(SIMULATED, False),
         person=person,
+        known=person is not ANONYMOUS,
+        zone=request.config_dict[ZONE](),
         navigation=navigation_of(person),
         csrf=request.get(CSRF, ""),
         **values,

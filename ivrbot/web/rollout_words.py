@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 from ivrbot.errors import ConfigError
 from ivrbot.model.events import JsonValue
@@ -18,6 +19,9 @@ from ivrbot.rollout.governing.audit import WHO, Snapshot, snapshot_of
 from ivrbot.rollout.judging.decide import MIN_SHADOW_CALLS
 from ivrbot.rollout.planning.plan import Stage
 from ivrbot.web.timeline import Words
+
+BY_PLAN: Final = frozenset({"start", "adopt", "new_experiment"})
+"""Actions whose reason is the plan that came into force: "plan <revision>"."""
 
 
 def statement(snapshot: Snapshot, words: Words) -> str:
@@ -56,9 +60,18 @@ def snapshot_in(detail: Mapping[str, JsonValue]) -> Snapshot | None:
 
 
 def reason_of(row: AuditRow, words: Words) -> str:
-    """Why the controller did something; "" for what people did."""
+    """Why the controller or the start of the program did something; "" for what people did."""
+    if by_plan := plan_reason(row.action, row.why, words):
+        return by_plan
     snapshot = snapshot_in(row.detail) if row.who == WHO else None
     return statement(snapshot, words) if snapshot is not None else ""
+
+
+def plan_reason(action: str, why: str, words: Words) -> str:
+    """What a plan that came into force brought about; "" for anything else."""
+    revision = why.removeprefix("plan ")
+    is_by_plan = action in BY_PLAN and revision != why
+    return words.t["rollout_revision"].format(revision=revision) if is_by_plan else ""
 
 
 def _share_of(snapshot: Snapshot, decision: Decision, words: Words) -> str:

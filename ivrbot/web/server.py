@@ -38,7 +38,7 @@ from ivrbot.web.parts import WebParts
 from ivrbot.web.people import PeoplePages
 from ivrbot.web.quality import Quality
 from ivrbot.web.recordings import RecordingPages
-from ivrbot.web.rendering import SIMULATED
+from ivrbot.web.rendering import SIMULATED, ZONE
 from ivrbot.web.reports import ReportPages
 from ivrbot.web.rollout_acts import RolloutActs
 from ivrbot.web.rollout_api import RolloutApi
@@ -164,6 +164,7 @@ class WebServer:
         guard = Guard(parts.settings, sessions, Tokens(parts.token, parts.people))
         application = web.Application(middlewares=[guard.guard], client_max_size=MAX_BODY_BYTES)
         application[SIMULATED] = parts.simulated
+        application[ZONE] = lambda: parts.router.plan.timezone
         application.on_response_prepare.append(add_headers)
         application.add_routes(LogInPages(parts, sessions).routes())
         application.add_routes(PeoplePages(parts).routes())

@@ -12,11 +12,14 @@ from typing import Any
 import aiohttp
 import pytest
 
+from ivrbot.errors import StorageUnavailable
 from ivrbot.escalation.policy import Suggestion
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel, CallId, CallRegistration, Disposition, EscalationReason
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.speech import LANGUAGES
+from ivrbot.simulate import calls
+from ivrbot.simulate.history import town
 from ivrbot.web.board import LiveBoard
 from ivrbot.web.pages import FOLDER
 from ivrbot.web.texts import LABELS, SCRIPT_NAMES, TEXTS
@@ -72,6 +75,7 @@ def test_every_code_has_a_name() -> None:
         ("suggestions", Suggestion),
     ):
         assert {code.value for code in codes} <= set(LABELS[kind]), kind
+    assert {calls.GATEWAY, town.GATEWAY} <= set(LABELS["gateways"])
 
 
 def test_scripts_never_make_markup_from_strings() -> None:
@@ -153,6 +157,61 @@ async def test_every_page_is_valid_for_its_scripts(site: Site) -> None:
         assert set(TEXTS) & SCRIPT_NAMES <= set(texts)
         for name in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
             await text_of(site, name)
+
+
+async def test_a_page_says_what_zone_its_times_are_of(site: Site) -> None:
+    page = await text_of(site, "/calls", Cookie="lang=en")
+    assert 'data-zone="Europe/Moscow"' in page
+    assert "All times are of the zone Europe/Moscow." in page
+
+
+def test_wide_tables_scroll_within_their_frame() -> None:
+    for template in (FOLDER / "templates").glob("*.html"):
+        tables = re.findall(r"(\S*\s*)<table", template.read_text("utf-8"))
+        assert all(before.strip().endswith('class="scroll">') for before in tables), template.name
+
+
+def test_scripts_say_times_in_the_banks_zone() -> None:
+    for script in SCRIPTS:
+        source = script.read_text("utf-8")
+        assert not re.findall(r"new Date\([^)]*\)\.toLocale\w*", source), script.name
+        for formatted in re.findall(r"new Intl\.DateTimeFormat\(.*", source):
+            assert "timeZone: zone" in formatted, script.name
+
+
+@pytest.mark.parametrize(
+    ("number", "fits"),
+    [
+        ("+7 (916) 123-45-67", True),
+        ("89161234567", True),
+        ("", False),
+        ("anna", False),
+        ("+", False),
+        ("7+9", False),
+    ],
+)
+async def test_another_number_has_to_be_a_number(site: Site, number: str, fits: bool) -> None:
+    field = re.search(r'<input id="number"[^>]*>', await text_of(site, "/phone"))
+    assert field
+    assert " required" in field[0]
+    pattern = re.search(r'pattern="([^"]*)"', field[0])
+    assert pattern
+    assert bool(re.fullmatch(pattern[1], number)) == fits
+
+
+async def test_a_page_that_failed_can_be_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise StorageUnavailable("away")
+
+    monkeypatch.setattr(site.parts.store, "own_states", away)
+    async with site.page.get(site.url + "/rollout?a=1&lang=ru", headers={"Accept": "text/html"}) as response:
+        assert response.status == 503
+        page = await response.text()
+    assert 'href="/rollout?a=1&amp;lang=ru">Повторить' in page
+    assert 'href="/">На главную' in page
+    async with site.page.get(site.url + "/nowhere", headers={"Accept": "text/html"}) as response:
+        assert response.status == 404
+        assert "Повторить" not in await response.text()
 
 
 # --- live board -------------------------------------------------------------------------------------------

@@ -127,8 +127,12 @@ async def test_a_branchs_owner_stays_in_his_branch(site: Site) -> None:
 
 async def test_an_excluded_caller_is_a_hash(site: Site) -> None:
     async with site.logged_in("olga", Role.OWNER) as olga:
-        status, page = await send(olga, "/rollout/all/exclude", number="no", kind="vip", where="*", why="asked")
+        status, page = await send(
+            olga, "/rollout/all/exclude", number="no", kind="opt_out", where="loans", why="asked"
+        )
         assert (status, "not a telephone number" in page) == (400, True)
+        for kept in ('value="no">', 'value="opt_out" selected>', 'value="loans" selected>', ">asked</textarea>"):
+            assert kept in page
         done, _ = await send(olga, "/rollout/all/exclude", number=NUMBER, kind="vip", where="loans", why="asked")
         assert done == 303
         (kept,) = await RolloutBook(site.parts.store).exclusions()
@@ -232,3 +236,18 @@ def test_every_reason_has_a_sentence_of_its_own(plan: Plan, language: Language) 
         assert "{" not in told
     unknown = Decision("balance", Verdict.ERROR, Step.HOLD, "new_code", "THE AUDIT'S OWN", "shadow")
     assert statement(Snapshot(ladder, state, None, now, unknown), words) == "THE AUDIT'S OWN"
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Plan "), ("ru", "План ")])
+async def test_what_came_with_a_plan_is_said_in_the_readers_language(site: Site, language: str, said: str) -> None:
+    async with site.logged_in("olga", Role.OWNER) as olga:
+        for path in ("/rollout/balance", "/audit"):
+            _, page = await olga.get(f"{path}?lang={language}")
+            assert re.search(rf'<td data-name="[^"]+">{said}[0-9a-f]{{16}}</td>', page), path
+
+
+async def test_a_rung_that_may_be_left_at_once_asks_for_no_days(tmp_path: Path) -> None:
+    async with open_site(tmp_path, login="always") as site, site.logged_in("olga", Role.OWNER) as olga:
+        _, page = await olga.get("/rollout/balance")
+        assert re.search(r"<dd>2 Mar 2026: \d+ days\s*</dd>", page)
+        assert "at least 0" not in page

@@ -1,4 +1,4 @@
-import { byId, label, make, post, texts } from "./page.js";
+import { byId, isSessionOver, label, make, post, stamp, texts } from "./page.js";
 
 const LOOK_MS = 5000;
 const ENDED = new Set(["done", "given_up"]);
@@ -25,7 +25,7 @@ function list(rows, open, look) {
 }
 
 function item(row, open, look) {
-  const when = new Date(row.due_at).toLocaleString(document.documentElement.lang);
+  const when = stamp(row.due_at);
   const late = row.state === "open" && new Date(row.due_at) <= new Date();
   const said = [label("callback_states", row.state), row.result ? label("callback_results", row.result) : ""];
   const number = make("span", { class: "number-place" }, row.number ? ` ${row.number}` : "");
@@ -50,6 +50,7 @@ function reveal(row, place) {
   button.addEventListener("click", async () => {
     const response = await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}/number`, {}).catch(() => null);
     if (response?.ok) place.replaceChildren(` ${(await response.json()).number}`);
+    else refuse(button);
   });
   return button;
 }
@@ -58,9 +59,21 @@ function act(row, action, look) {
   const button = make("button", { type: "button", class: action === "done" ? "button" : null }, texts[`callback_${action}`]);
   button.addEventListener("click", async () => {
     button.disabled = true;
-    await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, { action });
+    const response = await post(`/web/callbacks/${encodeURIComponent(row.callback_id)}`, { action }).catch(() => null);
+    if (!response?.ok) {
+      refuse(button);
+      return;
+    }
     button.blur();
     look();
   });
   return button;
+}
+
+// Nothing was done, and the button says so; it can be pressed again.
+function refuse(button) {
+  button.disabled = false;
+  button.parentElement?.querySelector(".notice")?.remove();
+  button.after(make("span", { class: "notice bad", role: "alert" }, texts.not_done));
+  isSessionOver();
 }

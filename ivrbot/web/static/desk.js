@@ -1,4 +1,4 @@
-import { addLine, byId, follow, label, make, readable, socketUrl, texts } from "./page.js";
+import { addLine, byId, follow, isSessionOver, label, make, readable, socketUrl, stamp, texts, timeOfDay } from "./page.js";
 import { followCallbacks } from "./callbacks.js";
 import { showHand, takeInHand } from "./desk-bank.js";
 import { isMine, myPhone, onMyPhone, showMine } from "./desk-mine.js";
@@ -25,7 +25,7 @@ function item(call) {
     make("span", { class: "small" }, `${name(call)} · ${label("reasons", call.reason)}`),
     make(
       "span", { class: "small" },
-      new Date(call.created_at).toLocaleTimeString(document.documentElement.lang), " ",
+      timeOfDay(call.created_at), " ",
       call.priority >= 10 ? make("span", { class: "tag hot" }, texts.desk_urgent) : null, " ",
       waiting.has(call.dossier_id) ? make("span", { class: "tag wait" }, texts.desk_waiting) : null, " ",
       onMyPhone(call, phones) ? make("span", { class: "tag hot" }, texts[`desk_${onMyPhone(call, phones)}`]) : null,
@@ -46,8 +46,15 @@ function list() {
 
 async function show(id) {
   open = id;
-  const response = await fetch(`/web/dossiers/${encodeURIComponent(id)}`);
-  if (!response.ok || open !== id) return;
+  const response = await fetch(`/web/dossiers/${encodeURIComponent(id)}`).catch(() => null);
+  if (open !== id) return;
+  if (!response?.ok) {
+    shown = null;
+    const why = response?.status === 404 ? texts.desk_no_dossier : texts.desk_not_opened;
+    byId("dossier").replaceChildren(make("p", { class: "notice bad", role: "alert" }, why));
+    isSessionOver();
+    return;
+  }
   draw(await response.json());
   list();
 }
@@ -63,7 +70,7 @@ function facts(dossier) {
   });
   const local = document.documentElement.lang;
   const earlier = dossier.contacts.map((one) =>
-    [new Date(one.at).toLocaleString(local), label("topics", one.topic) || texts.no_topic, label("outcomes", one.outcome)].join(", "));
+    [stamp(one.at), label("topics", one.topic) || texts.no_topic, label("outcomes", one.outcome)].join(", "));
   const claims = dossier.claims.map((claim) =>
     `${claim.reference}: ${(claim.amount_minor / 100).toLocaleString(local)} ${claim.currency}, ${claim.merchant}, ${claim.made_on}`);
   const rows = [
@@ -77,7 +84,7 @@ function facts(dossier) {
     [texts.last_words, readable(dossier.last_words) || texts.nothing],
     [texts.last_contacts, earlier.join("; ") || texts.nothing],
     [texts.open_claims, claims.join("; ") || texts.nothing],
-    [texts.time, new Date(dossier.created_at).toLocaleString(document.documentElement.lang)],
+    [texts.time, stamp(dossier.created_at)],
   ];
   return make("dl", {}, ...rows.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
 }

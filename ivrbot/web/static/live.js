@@ -27,9 +27,12 @@ follow("/web/live", ({ calls }) => {
   byId("none").hidden = live.length > 0;
   byId("now").hidden = !live.length;
   byId("ended").hidden = !ended.length;
+  const focused = document.activeElement.getAttribute("href");
   byId("now-cards").replaceChildren(...live.map(card));
   byId("ended-cards").replaceChildren(...ended.map(card));
+  if (focused && !document.activeElement?.matches("a")) document.querySelector(`.cards a[href="${CSS.escape(focused)}"]`)?.focus();
 });
 setInterval(() => {
+  if (!byId("lost").hidden || !byId("session-over").hidden) return; // how long a call lasts is not known any more
   for (const [element, since] of clocks) element.textContent = clock(performance.now() / 1000 - since);
 }, 1000);

@@ -31,14 +31,40 @@ export function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
+const zone = document.body.dataset.zone;
+const locale = document.documentElement.lang === "ru" ? "ru" : "en-GB";
+
+// A day and time, and a time of day, in the bank's zone, as the pages that the server draws show them.
+export function stamp(iso) {
+  return new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone: zone }).format(new Date(iso));
+}
+
+export function timeOfDay(iso) {
+  const today = (at) => new Intl.DateTimeFormat(locale, { dateStyle: "short", timeZone: zone }).format(at);
+  if (today(new Date(iso)) !== today(new Date())) return stamp(iso);
+  return new Intl.DateTimeFormat(locale, { timeStyle: "medium", timeZone: zone }).format(new Date(iso));
+}
+
+// Whether the log-in has ended: the server sends who opens this page anew to the log-in. The page says so.
+export async function isSessionOver() {
+  const page = await fetch(location.pathname, { method: "HEAD", redirect: "manual" }).catch(() => null);
+  const over = page?.type === "opaqueredirect";
+  if (over) {
+    byId("lost").hidden = true;
+    byId("session-over").hidden = false;
+  }
+  return over;
+}
+
 // The browser opens the stream again by itself; until it has, the page says so.
 export function follow(path, take) {
   const source = new EventSource(path);
   source.addEventListener("message", (event) => { byId("lost").hidden = true; take(JSON.parse(event.data)); });
   source.addEventListener("open", () => { byId("lost").hidden = true; });
-  source.addEventListener("error", () => {
+  source.addEventListener("error", async () => {
     byId("lost").hidden = false;
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(path, take), 2000);
+    if (source.readyState !== EventSource.CLOSED || (await isSessionOver())) return;
+    setTimeout(() => follow(path, take), 2000);
   });
   window.addEventListener("pagehide", () => source.close());
 }

@@ -1,4 +1,4 @@
-import { addLine, byId, clock, label, socketUrl, texts } from "./page.js";
+import { addLine, byId, clock, isSessionOver, label, socketUrl, texts } from "./page.js";
 import { MAX_UNSENT_BYTES, Sound, SoundError } from "./sound.js";
 
 const LOUD = 0.02;
@@ -30,6 +30,7 @@ function inCall(on) {
   button.textContent = on ? texts.hang_up : texts.call;
   button.classList.toggle("busy", on);
   for (const field of byId("choices").elements) field.disabled = on;
+  byId("number").disabled ||= byId("who").value !== "other";
   for (const key of byId("keypad").children) key.disabled = !on;
   if (!on) {
     byId("write").hidden = true;
@@ -68,7 +69,9 @@ async function start() {
     else mine.sound.play(event.data);
   };
   mine.socket.onclose = () => {
-    if (call === mine) finish(mine.over ? "" : "error_gone");
+    if (call !== mine) return;
+    finish(mine.over ? "" : "error_gone");
+    if (!mine.over && !mine.startedAt) isSessionOver();
   };
 }
 
@@ -155,7 +158,7 @@ function press(key) {
 
 button.addEventListener("click", () => {
   if (!call) {
-    start();
+    if (byId("choices").reportValidity()) start();
     return;
   }
   tell(call, { type: "hangup" });
@@ -176,5 +179,8 @@ byId("write").addEventListener("submit", (event) => {
 });
 byId("choices").addEventListener("submit", (event) => event.preventDefault());
 byId("who").addEventListener("change", () => {
-  byId("number-field").hidden = byId("who").value !== "other";
+  const other = byId("who").value === "other";
+  byId("number-field").hidden = !other;
+  byId("number").disabled = !other;
+  if (other) byId("number").focus();
 });

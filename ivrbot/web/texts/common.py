@@ -22,6 +22,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     "connection_lost": both(
         "No connection to the server. Trying again…", "Нет связи с сервером. Пробуем ещё раз…"
     ),
+    "session_over": both("You are no longer logged in.", "Вы больше не в системе."),
+    "times_of": both("All times are of the zone {zone}.", "Время указано в часовом поясе {zone}."),
     # live calls
     "live_title": both("Live calls", "Звонки сейчас"),
     "live_none": both("No calls right now.", "Сейчас звонков нет."),
@@ -45,6 +47,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "calling_as": both("Calling as", "Кто звонит"),
     "other_number": both("Another number", "Другой номер"),
     "number": both("Telephone number", "Номер телефона"),
+    "number_form": both("Digits, with a plus in front if need be", "Цифры, впереди может стоять плюс"),
     "withheld": both("Number withheld", "Номер скрыт"),
     "language": both("Language of the call", "Язык разговора"),
     "call": both("Call", "Позвонить"),
@@ -99,6 +102,13 @@ TEXTS: Final[Mapping[str, Text]] = {
     "desk_list": both("Escalated calls", "Переведённые звонки"),
     "desk_none": both("No calls have been escalated yet.", "Переведённых звонков пока нет."),
     "desk_pick": both("Choose a call to see its dossier.", "Выберите звонок, чтобы увидеть досье."),
+    "desk_not_opened": both(
+        "The dossier could not be opened. Please try again.", "Досье не открылось. Попробуйте ещё раз."
+    ),
+    "desk_no_dossier": both(
+        "There is no such dossier, or it belongs to a branch that is not yours.",
+        "Такого досье нет, или оно относится к ветке, к которой у вас нет доступа.",
+    ),
     "desk_new": both("New call", "Новый звонок"),
     "desk_waiting": both("waiting", "ждёт"),
     "desk_urgent": both("urgent", "срочно"),
@@ -144,6 +154,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "save": both("Save", "Сохранить"),
     "saved": both("Saved.", "Сохранено."),
     "already_saved": both("Saved already.", "Уже сохранено."),
+    "not_done": both("Not done. Please try again.", "Не получилось. Попробуйте ещё раз."),
     "not_saved": both("Not saved. Please try again.", "Не сохранено. Попробуйте ещё раз."),
     # documentation
     "docs_title": both("Help", "Справка"),
@@ -288,6 +299,8 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "softphone": both("Softphone", "Телефон на странице"),
         "microphone": both("Microphone", "Микрофон"),
         "text": both("Text", "Текст"),
+        "simulated": both("Simulated caller", "Моделируемый звонок"),
+        "demo": both("Simulated history", "Смоделированная история"),
     },
     "languages": {"ru": both("Russian", "Русский"), "en": both("English", "Английский")},
     "suggestions": {

@@ -52,7 +52,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "people_title": both("People", "Сотрудники"),
     "people_lead": both(
         "Who may log in, what for, and whose calls they see. Every change is in the audit.",
-        "Кто может входить, с какими правами и чьи звонки видит. Каждое изменение попадает в журнал.",
+        "Кто может входить, с какими правами и чьи звонки видит. Каждое изменение попадает в аудит.",
     ),
     "people_tokens": both("Tokens of machines", "Токены программ"),
     "people_name": both("Name", "Имя"),
@@ -113,6 +113,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     # refusals
     "refused_title": both("That did not work", "Не получилось"),
     "refused_help": both("Go back and try again.", "Вернитесь назад и попробуйте ещё раз."),
+    "refused_again": both("Try again", "Повторить"),
     "refused_home": both("To the first page", "На главную"),
 }
 
@@ -127,16 +128,16 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "calls:see": both("see calls and their transcripts", "видеть звонки и их расшифровки"),
         "calls:register": both("register and follow calls (PBX, IVR)", "регистрировать и вести звонки (АТС, IVR)"),
         "recordings:hear": both("hear recordings", "слушать записи"),
-        "dossiers:see": both("open dossiers", "открывать карточки обращений"),
+        "dossiers:see": both("open dossiers", "открывать досье"),
         "desk:use": both("work at the operator's desk", "работать на месте оператора"),
         "bank:change": both("unblock cards, connect services", "разблокировать карты, подключать услуги"),
         "reports:see": both("see reports", "видеть отчёты"),
         "rollout:see": both("see the rollout", "видеть передачу роботу"),
         "rollout:change": both(
-            "propose, approve and stop the rollout", "предлагать, утверждать, останавливать передачу роботу"
+            "propose, approve and stop the rollout", "предлагать, одобрять и останавливать передачу роботу"
         ),
         "quality:score": both("score calls", "оценивать звонки"),
-        "audit:see": both("read the audit", "читать журнал"),
+        "audit:see": both("read the audit", "читать аудит"),
         "people:manage": both("manage people and tokens", "управлять сотрудниками и токенами"),
         "data:erase": both("erase a caller's data", "удалять данные клиента"),
         "metrics:read": both("read metrics", "читать метрики"),

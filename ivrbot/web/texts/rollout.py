@@ -35,9 +35,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     "rollout_ladder": both("Ladder of {branch}", "Ступени ветки «{branch}»"),
     "rollout_now_here": both("now here", "сейчас здесь"),
     "rollout_share_now": both("Share now", "Доля сейчас"),
-    "rollout_realised": both("{share} of calls in 7 days", "{share} звонков за 7 дней"),
+    "rollout_realised": both(
+        "the bot took {share} of calls in 7 days", "роботу досталось {share} звонков за 7 дней"
+    ),
     "rollout_since": both("On this rung since", "На ступени с"),
-    "rollout_days": both("{days} of {least} days", "{days} из {least} дн."),
+    "rollout_days": both("{days} days, at least {least}", "{days} дн., нужно не меньше {least}"),
+    "rollout_days_past": both("{days} days", "{days} дн."),
     "rollout_callers": both("Callers that count", "Учтено звонящих"),
     "rollout_callers_value": both(
         "{bot} with the bot, {human} with operators; at least {least} on each side",
@@ -47,6 +50,10 @@ TEXTS: Final[Mapping[str, Text]] = {
     "rollout_shadow_value": both(
         "topic right in {correct} of {n}; {least} accuracy is needed",
         "тема верна в {correct} из {n}; нужна точность {least}",
+    ),
+    "rollout_shadow_none": both(
+        "none predicted and labelled yet; {least} accuracy is needed",
+        "предсказанных и размеченных пока нет; нужна точность {least}",
     ),
     "rollout_immature": both("{n} more are maturing", "ещё {n} дозревают"),
     "rollout_needed_value": both("about {n} more", "ещё примерно {n}"),
