@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ivrbot.media.level import rms_dbfs
 from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm
@@ -131,14 +131,17 @@ class Playout:
         if self.played_ms == 0:
             self._on_first_frame()
         pcm = self._phrases[0].pcm
-        frame = pcm[self._offset : self._offset + FRAME_BYTES]
-        self._offset += FRAME_BYTES
+        after = self._offset + FRAME_BYTES
+        frame: Any = pcm[self._offset : after]  # a NewType is a call, and this is every frame
+        self._offset = after
         self.played_ms += FRAME_MS
-        if self._offset >= len(pcm):
-            self._phrases.popleft()
-            self._offset = 0
-            self._maybe_drained()
-        return Frame(Pcm(frame if len(frame) == FRAME_BYTES else frame.ljust(FRAME_BYTES, b"\0")))
+        if after < len(pcm):
+            whole: Frame = frame
+            return whole
+        self._phrases.popleft()
+        self._offset = 0
+        self._maybe_drained()
+        return Frame(Pcm(frame.ljust(FRAME_BYTES, b"\0")))
 
     async def drained(self) -> None:
         """Wait until everything was played or dropped."""

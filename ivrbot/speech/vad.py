@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ivrbot.errors import EngineUnavailable
-from ivrbot.model.audio import FRAME_MS, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame
+from ivrbot.model.audio import FRAME_MS, FRAME_SAMPLES, SAMPLE_BYTES, SAMPLE_RATE_HZ, Frame
 from ivrbot.protowire import NotAMessage
 from ivrbot.speech.silero import CONTEXT_SAMPLES, INPUT_SAMPLES, WINDOW_SAMPLES, SileroNetwork, new_state
 from ivrbot.speech.together import Together
@@ -134,7 +134,7 @@ class VoiceActivity:
 
     def _passes(self, frame: Frame) -> bool:
         """Whether the gate is open for a frame; what it keeps out may be the beginning of what it lets in."""
-        if self._gate.is_speech(frame, SAMPLE_RATE_HZ):
+        if self._gate.is_speech(frame, SAMPLE_RATE_HZ, FRAME_SAMPLES):
             if not self._open_ms:
                 self._open()
             self._open_ms = GATE_HANGOVER_MS

@@ -146,7 +146,8 @@ def loudest_half(frame: Frame) -> float:
     """Mean square of the louder half of a frame: a burst of 10 ms is not to drown in the silence beside it."""
     samples = np.frombuffer(frame, _PCM16).astype(np.float32)
     first, second = samples[:_HALF], samples[_HALF:]
-    return max(float(first.dot(first)), float(second.dot(second))) / _HALF
+    power, other = first.dot(first), second.dot(second)
+    return float(other if other > power else power) / _HALF
 
 
 def _mean_squares(frames: Sequence[Frame]) -> list[float]:

@@ -16,7 +16,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from ivrbot.config import MediaSettings
 from ivrbot.errors import ConfigError, LegRefused, Problem, ProtocolError
@@ -42,6 +42,7 @@ from ivrbot.telephony.wire.audiosocket import (
     Parser,
     Uuid,
     hangup_frame,
+    whole_frames,
 )
 
 IDENTIFY_S: Final = 2.0
@@ -235,18 +236,23 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._cause:
             return  # closing: read on, because closing a socket with unread bytes would reset the connection
-        self._heard_s = self._loop.time()
-        if self._sink_in_step and len(data) == WHOLE_FRAME_BYTES and data.startswith(FRAME_HEADER):
-            if self._sound.take(FRAME_BYTES, self._heard_s):
-                self._sink_in_step.on_frame(cast(Frame, data[HEADER_BYTES:]))
-            else:
-                self._lose("inbound", 1)
-            return
+        self._heard_s = now_s = self._loop.time()
+        sink = self._sink_in_step
+        if sink is not None and data.startswith(FRAME_HEADER):
+            if len(data) == WHOLE_FRAME_BYTES:
+                if self._sound.take(FRAME_BYTES, now_s):
+                    frame: Any = data[HEADER_BYTES:]
+                    sink.on_frame(frame)
+                else:
+                    self._lose("inbound", 1)
+                return
+            if frames := whole_frames(data):
+                if self._may_send(len(frames)):
+                    self._hear_frames(frames, sink)
+                return
         messages = self._parser.feed(data)
-        if self._messages.take(len(messages), self._heard_s):
+        if self._may_send(len(messages)):
             self._take(messages)
-        else:
-            self._broken(ProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once"))
         if self._parser.error and not self._cause:
             self._broken(self._parser.error)
         in_step = not self._cause and self._parser.is_idle and self._framer.is_empty
@@ -322,6 +328,21 @@ class _Connection(asyncio.Protocol):
             self.finish(error.code + "_error")
         else:
             self.refuse("protocol_error")
+
+    def _may_send(self, messages: int) -> bool:
+        """Whether so many are no flood; ends the leg where they are."""
+        if self._messages.take(messages, self._heard_s):
+            return True
+        self._broken(ProtocolError(f"more than {MAX_MESSAGES_AT_ONCE} messages at once"))
+        return False
+
+    def _hear_frames(self, frames: list[Frame], sink: MediaSink) -> None:
+        """As `_hear`, of frames that came whole: late reads bring two or more of them."""
+        kept = [frame for frame in reversed(frames) if self._sound.take(FRAME_BYTES, self._heard_s)]
+        if len(kept) < len(frames):
+            self._lose("inbound", len(frames) - len(kept))
+        while kept:
+            sink.on_frame(kept.pop())
 
     def _take(self, messages: list[Message]) -> None:
         sound: list[Audio] = []

@@ -120,6 +120,16 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Bench]]]:
 Start = Callable[..., Awaitable[Bench]]
 
 
+class StandingClock:
+    """A loop's clock at one moment."""
+
+    def __init__(self, now_s: float) -> None:
+        self._now_s = now_s
+
+    def time(self) -> float:
+        return self._now_s
+
+
 def count(metric: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"ivrbot_{metric}_total", labels) or 0.0
 
@@ -369,6 +379,38 @@ async def test_a_burst_of_a_second_is_heard_in_full(start: Start) -> None:
     peer.send(b"".join(map(audio_frame, said)))
     await until(lambda: len(sink.frames) == 50)
     assert sink.frames == said
+
+
+@pytest.mark.parametrize("read_together", (1, 2, 10, 80))
+async def test_frames_read_together_are_heard_as_one_by_one(
+    start: Start, monkeypatch: pytest.MonkeyPatch, read_together: int
+) -> None:
+    bench = await start()
+    peer, sink = await bench.leg()
+    first, *said = marked_frames(81)
+    peer.send(audio_frame(first))
+    await until(lambda: sink.frames == [first])
+    connection = next(iter(bench.gateway._connections))
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "_loop", StandingClock(connection._loop.time() + 1.0))
+        for begin in range(0, 80, read_together):
+            connection.data_received(b"".join(map(audio_frame, said[begin : begin + read_together])))
+    # Of what is read at once the oldest is too much; what was passed on before cannot be taken back.
+    burst = audiosocket.INBOUND_BURST_FRAMES
+    assert sink.frames[1:] == (said[-burst:] if read_together == 80 else said[:burst])
+    assert connection.dropped["inbound"] == 80 - burst
+
+
+async def test_a_flood_of_whole_frames_breaks_the_leg(start: Start) -> None:
+    bench = await start()
+    peer, sink = await bench.leg()
+    peer.send(audio_frame(SILENCE))
+    await until(lambda: sink.frames == [SILENCE])
+    connection = next(iter(bench.gateway._connections))
+    connection.data_received(audio_frame(SILENCE) * (audiosocket.MAX_MESSAGES_AT_ONCE + 1))
+    await until(lambda: sink.causes)
+    assert sink.causes == ["protocol_error"]
+    assert sink.frames == [SILENCE]
 
 
 async def test_endless_tiny_messages_break_the_leg(start: Start) -> None:

@@ -27,6 +27,7 @@ from ivrbot.telephony.wire.audiosocket import (
     key_frame,
     to_bytes,
     uuid_frame,
+    whole_frames,
 )
 
 CALL = CallId("40325ec2-5efd-4bd3-805f-53576e581d13")
@@ -84,6 +85,25 @@ def test_any_cut_gives_the_same_messages(sent: list[Message], data: st.DataObjec
     assert received == sent
     assert parser.error is None
     parser.finish()
+
+
+whole = st.binary(min_size=FRAME_BYTES, max_size=FRAME_BYTES).map(Audio)
+other = st.one_of(keys, st.just(Hangup()), st.just(Audio(bytes(FRAME_BYTES - 2))))
+
+
+@given(st.lists(whole, max_size=6), st.lists(other, max_size=1), st.integers(0, 6), st.integers(0, FRAME_BYTES))
+def test_whole_frames_are_what_the_parser_finds(
+    frames: list[Message], between: list[Message], at: int, missing: int
+) -> None:
+    sent = [*frames[:at], *between, *frames[at:]]
+    data = b"".join(map(to_bytes, sent))
+    assert whole_frames(data) == ([] if between else [frame.pcm for frame in frames if isinstance(frame, Audio)])
+    cut = data[: len(data) - missing]
+    assert len(cut) == len(data) or all(len(frame) == FRAME_BYTES for frame in whole_frames(cut))
+    parsed = Parser()
+    heard = [message.pcm for message in parsed.feed(cut) if isinstance(message, Audio)]
+    assert whole_frames(cut) in ([], heard)
+    assert not whole_frames(cut) or parsed.is_idle
 
 
 @given(st.lists(st.binary(max_size=60), max_size=20))

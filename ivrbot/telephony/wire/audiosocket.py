@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ivrbot.errors import ProtocolError
-from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES
+from ivrbot.model.audio import FRAME_BYTES, SAMPLE_BYTES, Frame
 from ivrbot.model.call import CallId
 
 KIND_HANGUP: Final = 0x00
@@ -129,6 +129,21 @@ class Parser:
             self._rest = b""
         if self.error:
             raise self.error
+
+
+def whole_frames(data: bytes) -> list[Frame]:
+    """The sound of data that is whole frames of 20 ms and nothing else; empty where it is anything else.
+
+    Args:
+        data: received bytes that begin with a message.
+    """
+    frames: list[Any] = []
+    if len(data) % WHOLE_FRAME_BYTES == 0:
+        for at in range(0, len(data), WHOLE_FRAME_BYTES):
+            if not data.startswith(FRAME_HEADER, at):
+                return []
+            frames.append(data[at + HEADER_BYTES : at + WHOLE_FRAME_BYTES])
+    return frames
 
 
 def _check_header(kind: int, length: int) -> None:
