@@ -251,3 +251,21 @@ async def test_a_rung_that_may_be_left_at_once_asks_for_no_days(tmp_path: Path) 
         _, page = await olga.get("/rollout/balance")
         assert re.search(r"<dd>2 Mar 2026: \d+ days\s*</dd>", page)
         assert "at least 0" not in page
+
+
+async def test_who_proposed_takes_it_back_and_others_reject(site: Site) -> None:
+    async with site.logged_in("olga", Role.OWNER) as olga, site.logged_in("ivan", Role.OWNER) as ivan:
+        assert (await send(olga, "/rollout/balance/propose", share="0.1", why="try", override="1"))[0] == 303
+        for who, said, unsaid in (
+            (olga, ">Take it back</a>", ">Reject</a>"),
+            (ivan, ">Reject</a>", ">Take it back</a>"),
+        ):
+            _, page = await who.get("/rollout")
+            assert said in page
+            assert unsaid not in page
+
+
+async def test_a_refusal_names_the_right_that_is_missing(site: Site) -> None:
+    async with site.logged_in("olga", Role.OWNER) as olga:
+        status, page = await olga.get("/people?lang=ru", Accept="text/html")
+        assert (status, "Нужно право: управлять сотрудниками и токенами" in page) == (403, True)

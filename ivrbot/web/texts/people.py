@@ -113,6 +113,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     # refusals
     "refused_title": both("That did not work", "Не получилось"),
     "refused_help": both("Go back and try again.", "Вернитесь назад и попробуйте ещё раз."),
+    "refused_right": both("Needed:", "Нужно право:"),
     "refused_again": both("Try again", "Повторить"),
     "refused_home": both("To the first page", "На главную"),
 }

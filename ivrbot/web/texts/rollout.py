@@ -112,6 +112,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         "From the next call on {to} of callers meet the bot.",
         "Со следующего звонка робот отвечает {to} звонящих.",
     ),
+    "act_take_back": both("Take it back", "Отозвать"),
     "act_reject": both("Reject", "Отклонить"),
     "act_reject_title": both("Reject the proposal: {branch}", "Отклонить предложение: {branch}"),
     "act_reject_text": both("The branch stays at {now}.", "Ветка остаётся на {now}."),
