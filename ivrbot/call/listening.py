@@ -189,6 +189,7 @@ class Listening:
             async with asyncio.timeout(GOES_ON_S):
                 more = await self._hear(collect)
         except TimeoutError:
+            self._words_lost = True  # he is still speaking, or they are still being read
             return None
         except EngineError as error:
             self._call.engine_failed("asr", error)  # what he said first was read

@@ -166,12 +166,12 @@ async def test_a_noise_behind_a_yes_changes_nothing(line: Line) -> None:
     assert blockings(line) == 1
 
 
+@pytest.mark.parametrize("lost", [EngineTimeout("too late"), TimeoutError("he speaks on and on")], ids=type)
 @pytest.mark.parametrize("added_before", ["the yes is taken", "the write"])
-async def test_words_behind_a_yes_that_the_recogniser_lost_bring_the_question_again(
-    line: Line, added_before: str
+async def test_words_behind_a_yes_that_were_lost_bring_the_question_again(
+    line: Line, added_before: str, lost: Exception
 ) -> None:
-    broken = EngineTimeout("too late")
-    caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), broken, "нет", "нет"])
+    caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), lost, "нет", "нет"])
     if added_before == "the write":
         caller.on_time_given = lambda: setattr(caller, "goes_on", True)
         caller.on_listen = lambda: setattr(caller, "goes_on", False)
