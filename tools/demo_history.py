@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ivrbot import app
@@ -34,7 +34,10 @@ def main() -> None:
     if is_made(settings.data_dir):
         say(f"the simulated history in {settings.data_dir} is there already")
         return
-    end = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
+    now = datetime.now(UTC)
+    end = now.replace(hour=7, minute=0, second=0, microsecond=0)
+    if end > now:  # calls of the future would contradict the clock
+        end -= timedelta(days=1)
     told = asyncio.run(make(settings, seed=options.seed, days=options.days, a_day=options.a_day, end=end, say=say))
     say(f"{told.calls} simulated calls in {settings.data_dir / app.MAIN_DATABASE}, plan {PLAN}")
 

@@ -26,7 +26,9 @@ SILENT_S: Final = 2.0
 STARVED_S: Final = 10.0
 """So long it may wait for a processor: then its callers have heard nothing for too long, whoever is to blame."""
 START_S: Final = 180.0
-"""Loading models may take so long before the first heartbeat."""
+"""So long a worker may do nothing before its first heartbeat; training and loading models are something."""
+START_CPU_S: Final = 900.0
+"""What computes for longer before it is an endless loop."""
 BACKOFF_S: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 SLICE_S: Final = 0.1
 """Waiting is done in slices: no signal cuts a sleep short, and each slice of silence is judged by itself."""
@@ -98,10 +100,12 @@ class Supervisor:
 
     def _listen(self, reader: int, worker: subprocess.Popen[bytes]) -> None:
         """Until the pipe closes (the worker is gone) or falls silent (then it is killed)."""
-        if not _wait(reader, START_S):
-            log.error("the worker gave no sign of life for %.0f s and is killed", START_S)
-            worker.kill()
-            return
+        start = Start()
+        while not _wait(reader, SLICE_S):
+            if start.goes_on(look_at(worker.pid)):
+                log.error("the worker did not start within %.0f s and is killed", start.lasts_s)
+                worker.kill()
+                return
         silence = Silence()
         while True:
             if _wait(reader, SLICE_S):
@@ -116,6 +120,32 @@ class Supervisor:
                 log.error("the worker gave no sign of life for %.0f s and is killed", silence.lasts_s)
                 worker.kill()
                 return
+
+
+class Start:
+    """Judges a start slice by slice: training takes minutes on a crowded machine, and killing it begins it anew.
+
+    Attributes:
+        lasts_s: slices so far.
+    """
+
+    def __init__(self) -> None:
+        self.lasts_s = 0.0
+        self._idle_s = 0.0
+        self._cpu_s = 0.0
+
+    def goes_on(self, look: Look | None) -> bool:
+        """Another slice without a first heartbeat; True when the worker is to be killed.
+
+        Args:
+            look: at the worker at the slice's end; None where nothing is known: then it counts as idle.
+        """
+        self.lasts_s += SLICE_S
+        cpu_s = self._cpu_s if look is None else look.cpu_s
+        if not (look is not None and look.runnable) and cpu_s <= self._cpu_s:
+            self._idle_s += SLICE_S
+        self._cpu_s = cpu_s
+        return self._idle_s > START_S or cpu_s > START_CPU_S
 
 
 class Silence:

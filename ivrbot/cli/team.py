@@ -28,7 +28,7 @@ from typing import Final
 
 from ivrbot.cli.process_state import look_at
 from ivrbot.cli.roster import LIVING, Phase, Roster
-from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, SILENT_S, SLICE_S, START_S, Silence
+from ivrbot.cli.supervisor import HEARTBEAT_VARIABLE, SILENT_S, SLICE_S, Silence, Start
 from ivrbot.errors import ConfigError, Problem
 from ivrbot.seat import Seat, metrics_folder
 
@@ -46,7 +46,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     heartbeat: int
     control: int
-    started_s: float
+    start: Start = field(default_factory=Start)
     beats: bool = False  # in this slice
     silence: Silence = field(default_factory=Silence)
 
@@ -107,7 +107,7 @@ class Team:
             if (code := worker.process.poll()) is not None:
                 self._ended(number, code)
             elif self._has_fallen_silent(worker):
-                lasts_s = worker.silence.lasts_s
+                lasts_s = worker.silence.lasts_s or worker.start.lasts_s
                 log.error("worker %d gave no sign of life for %.0f s and is killed", number, lasts_s)
                 worker.process.kill()
         self._tell()
@@ -128,9 +128,8 @@ class Team:
         finally:
             os.close(beats)
             os.close(ordered)
-        now_s = time.monotonic()
-        self._workers[number] = _Worker(process, heard, orders, now_s)
-        self._roster.started(number, now_s)
+        self._workers[number] = _Worker(process, heard, orders)
+        self._roster.started(number, time.monotonic())
 
     def _listen(self) -> None:
         """Hear signs of life for one slice."""
@@ -160,10 +159,8 @@ class Team:
                 log.warning("a worker got no processor for %.1f s: this machine is too busy", starved_s)
             worker.beats, worker.silence = False, Silence()
             return False
-        if worker.heartbeat in self._starting():
-            worker.silence.lasts_s = time.monotonic() - worker.started_s
-            return worker.silence.lasts_s > START_S
-        return worker.silence.goes_on(look_at(worker.process.pid))
+        judge = worker.start if worker.heartbeat in self._starting() else worker.silence
+        return judge.goes_on(look_at(worker.process.pid))
 
     def _starting(self) -> frozenset[int]:
         return frozenset(self._workers[number].heartbeat for number in self._roster.those(Phase.STARTING))

@@ -7,6 +7,7 @@ requests give out_of_scope. Entities are not looked for here: dialogue slots rea
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,8 @@ from ivrbot.nlu.deciding import decide_intent, together, with_scope_of
 from ivrbot.nlu.encoder import SentenceEncoder
 from ivrbot.nlu.guard import asserted_part
 from ivrbot.nlu.text import normalise
+
+log = logging.getLogger(__name__)
 
 # Below it a topic is not taken on trust. Chosen by cross-validation on the training data as the last step of 0.05
 # that saves more wrong topics than it costs right ones, under noise as well; in noised English a right topic is
@@ -94,6 +97,9 @@ class EmbeddedNlu:
             key = cache_key(data_dir, model_path, intents)
             classifier = load_classifier(cache_dir, key, encoder)
         if classifier is None:
+            log.info(
+                "training on %s: half a minute to two minutes of a processor, kept for the next time", data_dir
+            )
             classifier = train_classifier(load_training_data(data_dir, intents=intents), encoder)
             if cache_dir is not None:
                 store_classifier(cache_dir, key, classifier)

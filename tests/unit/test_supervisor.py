@@ -21,8 +21,11 @@ from ivrbot.cli.supervisor import (
     HEARTBEAT_VARIABLE,
     SILENT_S,
     SLICE_S,
+    START_CPU_S,
+    START_S,
     STARVED_S,
     Silence,
+    Start,
     Supervisor,
     heartbeat_fd,
 )
@@ -142,6 +145,28 @@ def test_how_long_a_silence_may_last(looks: Callable[[int], Look | None], lasts_
 
 def test_an_endless_loop_on_a_crowded_machine_is_killed_in_between() -> None:
     assert SILENT_S < slices(lambda n: Look(runnable=True, cpu_s=n * SLICE_S / 4)) < STARVED_S
+
+
+@pytest.mark.parametrize(
+    ("looks", "lasts_s"),
+    [
+        (lambda _: None, START_S),
+        (lambda _: Look(runnable=False, cpu_s=7.0), START_S),
+        (lambda n: Look(runnable=True, cpu_s=n * SLICE_S), START_CPU_S),
+        (lambda n: Look(runnable=n % 2 == 0, cpu_s=7.0), 2 * START_S),
+    ],
+    ids=["nothing is known", "waiting for ever", "an endless loop", "half of the time no processor"],
+)
+def test_how_long_a_start_may_last(looks: Callable[[int], Look | None], lasts_s: float) -> None:
+    start = Start()
+    assert any(start.goes_on(looks(number)) for number in range(20_000))
+    assert start.lasts_s == pytest.approx(lasts_s, abs=3 * SLICE_S)
+
+
+def test_training_on_a_crowded_machine_is_not_begun_anew() -> None:
+    start = Start()
+    quarter_of_an_hour = round(900 / SLICE_S)
+    assert not any(start.goes_on(Look(runnable=True, cpu_s=n * SLICE_S / 10)) for n in range(quarter_of_an_hour))
 
 
 def running(code: str) -> subprocess.Popen[bytes]:
