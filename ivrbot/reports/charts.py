@@ -7,6 +7,7 @@ better part of a second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,6 +25,12 @@ BANDS: Final = {"control": "rgba(138,90,0,0.15)", "treatment": "rgba(29,95,208,0
 SYMBOLS: Final = {"control": "square", "treatment": "circle"}
 FEWEST_DRAWN: Final = 5
 """A day with fewer contacts would only stretch the axis."""
+POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
+    "share": (0.0, 1.0),
+    "score": (1.0, 5.0),
+    "points": (0.0, 100.0),
+}
+"""Least and largest value of the units that have a largest one."""
 WIDTH: Final = 720
 HEIGHT: Final = 260
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
@@ -169,7 +176,7 @@ def _layout(chart: Chart, language: Language) -> dict[str, Any]:
         "shapes": shapes,
         "xaxis": axis
         | {"type": "date", "tickformat": "%d.%m" if language == "ru" else "%b %d", "range": _ends(span)},
-        "yaxis": axis | {"ticksuffix": _suffix(chart.kpi, language)} | _floor(chart.kpi),
+        "yaxis": axis | {"ticksuffix": _suffix(chart.kpi, language)} | _drawn_range(chart.kpi),
     }
 
 
@@ -180,8 +187,30 @@ def _ends(span: Sequence[date]) -> list[str] | None:
     return [f"{span[0] - timedelta(days=1)} 12:00", f"{span[-1]} 12:00"]
 
 
-def _floor(kpi: str) -> dict[str, Any]:
-    return {} if KPIS[kpi].unit in {"share", "score", "points"} else {"rangemode": "tozero"}
+def _drawn_range(kpi: str) -> dict[str, Any]:
+    """An axis from nothing for what has no largest value; none beyond the possible for what has one."""
+    if KPIS[kpi].unit not in POSSIBLE:
+        return {"rangemode": "tozero"}
+    least, most = (_scale(kpi) * end for end in POSSIBLE[KPIS[kpi].unit])
+    return {"autorangeoptions": {"clipmin": least, "clipmax": most}}
+
+
+def _span(kpi: str, low: float, high: float) -> tuple[float, float]:
+    """What an axis shows of values between two: a little air, from nothing or within the possible."""
+    least, most = POSSIBLE.get(KPIS[kpi].unit, (0.0, math.inf))
+    if most == math.inf:
+        low = least
+    air = 0.05 * ((high - low) or abs(high) or 1.0)
+    low, high = max(least, low - air), min(most, high + air)
+    return (low, high) if low < high else (low, low + 1.0)
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """Three to eight values between two, multiples of 1, 2, 2.5 or 5 times a power of ten."""
+    wanted = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(wanted))
+    step = next(times * power for times in (1, 2, 2.5, 5, 10) if times * power >= wanted)
+    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _scale(kpi: str) -> float:
@@ -220,11 +249,7 @@ def svg(chart: Chart, language: Language) -> str:
     days = sorted({item.day for points in chart.series.values() for item in points if item.drawn})
     if not ends or not days:
         return ""
-    low, high = min(ends), max(ends)
-    if "rangemode" in _floor(chart.kpi):
-        low = 0.0
-    spread = (high - low) or abs(high) or 1.0
-    low, high = low - (0.05 * spread if low else 0.0), high + 0.05 * spread
+    low, high = _span(chart.kpi, min(ends), max(ends))
     first, width = days[0], max(1, (days[-1] - days[0]).days)
 
     def x(day: date) -> float:
@@ -234,8 +259,7 @@ def svg(chart: Chart, language: Language) -> str:
         return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     parts = []
-    for step in range(5):
-        value = low + (high - low) * step / 4
+    for value in round_values(low, high):
         at = y(value)
         parts.append(f'<line x1="{LEFT}" y1="{at}" x2="{WIDTH - RIGHT}" y2="{at}" stroke="#88888855"/>')
         parts.append(_text(LEFT - 6, at + 4, shown(chart.kpi, value, language), "end"))

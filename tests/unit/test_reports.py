@@ -27,7 +27,7 @@ from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows, Verdict
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.people import Person, Right
 from ivrbot.model.speech import LANGUAGES
-from ivrbot.reports.charts import Chart, Point, plotly_figure, svg
+from ivrbot.reports.charts import Chart, Point, plotly_figure, round_values, svg
 from ivrbot.reports.comparison import Comparison, compare, mixing
 from ivrbot.reports.report_documents import report_csv, report_json, report_plain
 from ivrbot.reports.report_texts import LACKS, WHY, mixing_sentence
@@ -224,6 +224,23 @@ def test_the_drawn_chart_has_marks_and_words() -> None:
     assert drawn.count("<circle") == 6 and drawn.count("stroke-dasharray") == 2
     assert "aria-label" in drawn and "<script" not in drawn and "style=" not in drawn
     assert svg(Chart("csat", {"control": []}), "ru") == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.93, 1.0, [0.94, 0.96, 0.98, 1.0]), (3.1, 4.9, [3.5, 4.0, 4.5]), (0.0, 734.0, [0.0, 200.0, 400.0, 600.0])],
+)
+def test_axes_are_marked_at_round_values(low: float, high: float, expected: list[float]) -> None:
+    assert round_values(low, high) == pytest.approx(expected)
+
+
+def test_no_axis_goes_beyond_the_possible() -> None:
+    whole = Figure("true_resolution", 1.0, 0.96, 1.0, 50, 0)
+    everybody = Chart("true_resolution", {"control": [Point(date(2026, 3, 1), whole, False)]})
+    assert "100.0\u00a0%" in svg(everybody, "en") and "102" not in svg(everybody, "en")
+    layout = plotly_figure(everybody, "en")["layout"]
+    assert layout["yaxis"]["autorangeoptions"] == {"clipmin": 0.0, "clipmax": 100.0}
+    assert plotly_figure(chart("handle_time_s"), "en")["layout"]["yaxis"]["rangemode"] == "tozero"
 
 
 # --- the page ---------------------------------------------------------------------------------------------
