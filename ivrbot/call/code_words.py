@@ -53,13 +53,13 @@ class KnownCodeWords:
     def watch_number(self, caller: str) -> None:
         """Ask whose the calling number is; at once, so that it is known before the caller has said anything."""
         if number := normalise_caller(caller):
-            self._ask(number, self._of_number(number))
+            self._ask(number, self._of_number)
 
     def watch_account(self, ladder: LadderState) -> None:
         """Ask for the account that the ladder has come to, unless it is known."""
         customer_id = ladder.customer_id
         if customer_id is not None:
-            self._ask(customer_id, self._of_customer(customer_id))
+            self._ask(customer_id, self._of_customer)
         elif ladder.how:
             # Nobody's words are compared, too: how long it takes must not tell whether the account exists.
             self._known.setdefault(NOBODY, None)
@@ -86,19 +86,18 @@ class KnownCodeWords:
             return []
         return code_words_in(hypotheses, self._known.values(), self._key, language)
 
-    def _ask(self, who: str, work: Coroutine[Any, Any, None]) -> None:
+    def _ask(self, who: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         asked = self._asked.get(who)
         if who in self._known or (asked is not None and not asked.done()):
-            work.close()
             return
         loop = asyncio.get_running_loop()
         self._wait_until_s = loop.time() + self._deadlines.slow_ms / 1000
-        self._asked[who] = loop.create_task(self._without_harm(work))
+        self._asked[who] = loop.create_task(self._without_harm(who, work))
 
-    async def _without_harm(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _without_harm(self, who: str, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         try:
             async with asyncio.timeout(self._deadlines.deadline_ms / 1000):
-                await work
+                await work(who)
         except (BankError, TimeoutError) as error:
             log.info("code words cannot be known in what is said: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - a bank's client may fail in any way, and no call for it

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -240,3 +242,12 @@ async def test_a_customer_without_a_code_word(bank: HinderedBank, known: KnownCo
     known.watch_number(ANNA)
     await known.settled()
     assert known.spans(SAID, "ru") == []
+
+
+async def test_a_call_that_ends_before_the_bank_was_asked_leaves_nothing_behind(known: KnownCodeWords) -> None:
+    known.watch_number(ANNA)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        await known.close()
+        gc.collect()
+    assert not told
