@@ -94,6 +94,11 @@ class Placed:
         return "\n".join([f"--- {self.call_id}: {self.reason} {self.stuck}", *rows])
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a disk that stood still sent him to an operator: he could not do what he had come for."""
+        return self.reason == "storage_failure"
+
+    @property
     def bot_lines(self) -> list[str]:
         return [str(event["text"]) for event in self.of("bot_said")]
 

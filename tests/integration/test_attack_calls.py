@@ -76,7 +76,8 @@ class Attacked:
     Attributes:
         lines: two banks with the same customers.
         rows: calls of each row, by its name.
-        others: calls in which another topic was understood, so that they tried something else.
+        others: calls in which another topic was understood, so that they tried something else, and calls that a
+            disk cut short.
         line_of: where a row was placed, by its name.
         codes: what was sent to customers' telephones, by the row's name.
         controls: calls of the honest, by customer; on the first line.
@@ -110,7 +111,8 @@ class Attacked:
             self.rows[row.attack] = placed
             self.codes.setdefault(row.attack, []).extend(messages.codes)
             asked = [(call.topic, one) for call, one in zip(row.calls, placed, strict=True) if call.topic]
-            if all(one.topics[:1] == [topic] for topic, one in asked):
+            as_meant = all(one.topics[:1] == [topic] for topic, one in asked)
+            if as_meant and not any(one.cut_short for one in placed):
                 return
 
     async def help(self, rows: list[Clumsy], line: Stage, target: Target) -> None:
@@ -118,14 +120,21 @@ class Attacked:
 
         async def one(row: Clumsy) -> None:
             async with at_once:
-                forget(line, target)
-                self.clumsy[row.caller] = await place(line, row.call, row.target, at_last="0")
+                self.clumsy[row.caller] = await self._alone(line, row.call, target, at_last="0")
 
         await asyncio.gather(*(one(row) for row in rows))
 
     async def control(self, target: Target, call: OneCall) -> None:
-        forget(self.line, target)
-        self.controls[target] = await place(self.line, call, target)
+        self.controls[target] = await self._alone(self.line, call, target)
+
+    async def _alone(self, line: Stage, call: OneCall, target: Target, at_last: str = "") -> Placed:
+        for _ in range(RINGS):
+            forget(line, target)
+            placed = await place(line, call, target, at_last=at_last)
+            if not placed.cut_short:
+                break
+            self.others.append(placed)
+        return placed
 
 
 def seconds_of(calls: list[OneCall]) -> float:
