@@ -56,7 +56,7 @@ test-integration: setup models
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull vosk-ko
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull campplus
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull piper-en-joe
-	$(BIN)/python -m tools.integration_parts
+	$(BIN)/python tools/integration_parts.py
 	TESTS_LANES=1 $(BIN)/python -m pytest -n $(INTEGRATION_LANES) --dist loadscope --durations 40 -m "(integration or models) and not bench"
 
 bench: setup models

@@ -1,9 +1,9 @@
-"""Gets the real parts of the integration tests: Asterisk with SIP callers, PostgreSQL, RHVoice, Chromium, Rasa.
+"""Gets the real parts of the integration tests: Asterisk with SIP callers, PostgreSQL, RHVoice, Chromium.
 
 Asterisk, RHVoice (for callers' speech) and, where the machine has none, PostgreSQL are unpacked into `.cache/`
-without root, and so is Rasa, where there is a Python for it; Chromium comes from the system's packages (root, or
-installed before). Exit code 3 says what is missing and how to get it. In the end everything is on the disk:
-gigabytes that are still being written hold up every commit of a database, and with it the first callers.
+without root; Chromium comes from the system's packages (root, or installed before). Exit code 3 says what is
+missing and how to get it. In the end everything is on the disk: what is still being written holds up every commit
+of a database, and with it the first callers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-from tools import rasa
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,10 +41,6 @@ def main() -> int:
     if message := install_chromium():
         print(message, file=sys.stderr)
         failed.append(3)
-    try:
-        rasa.build()
-    except rasa.RasaMissing as error:  # its tests say so again, and whether that may be
-        print(error, file=sys.stderr)
     os.sync()
     return 3 if any(failed) else 0
 
