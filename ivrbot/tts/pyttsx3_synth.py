@@ -1,10 +1,12 @@
 """pyttsx3 over espeak-ng inside the worker process.
 
 Takes text, gives 8 kHz PCM16 through a sink, a whole text at once. The library comes from the package
-espeakng-loader and is loaded beforehand under the name that pyttsx3 looks for. What is worked around: `runAndWait`
-starts espeak-ng's own thread and returns before it has written the file (hence the event and `Synchronize`), an
-unwritable path hangs (hence a folder of our own), an unknown voice silently becomes English (hence the check),
-messages go to standard output (the worker's is /dev/null).
+espeakng-loader and is loaded beforehand under the name that pyttsx3 looks for. What is worked around:
+`runAndWait` starts espeak-ng's own thread and returns before it has written the file (hence the event and
+`Synchronize`); the engine keeps properties back until then, where a new voice and the rate run over each other and
+now and then a process speaks at espeak-ng's own rate for its whole life (hence the driver's own `setProperty`, and
+a wait for it); an unwritable path hangs (hence a folder of our own); an unknown voice silently becomes English
+(hence the check); messages go to standard output (the worker's is /dev/null).
 """
 
 from __future__ import annotations
@@ -31,10 +33,9 @@ class Pyttsx3Synth:
 
     def __init__(self, options: dict[str, str]) -> None:
         self._folder = Path(options["folder"])
-        self._engine, self._synchronize = _load()
+        self._engine, self._set_property, self._synchronize = _load()
         self._written = threading.Event()
         self._engine.connect("finished-utterance", lambda name, completed: self._written.set())
-        self._engine.setProperty("rate", _WORDS_PER_MINUTE)
         present = {str(voice.id) for voice in self._engine.getProperty("voices")}
         self._gains: dict[str, float] = {}
         for voice in options["voices"].split(","):
@@ -59,7 +60,10 @@ class Pyttsx3Synth:
     def _render(self, text: str, voice: str) -> tuple[bytes, int]:
         file = self._folder / "speech.wav"
         file.unlink(missing_ok=True)
-        self._engine.setProperty("voice", voice)
+        self._synchronize()
+        self._set_property("voice", voice)
+        self._set_property("rate", _WORDS_PER_MINUTE)
+        self._synchronize()
         self._engine.save_to_file(text, str(file))
         self._written.clear()
         self._engine.runAndWait()
@@ -74,7 +78,7 @@ class Pyttsx3Synth:
         return pcm, rate_hz
 
 
-def _load() -> tuple[Any, Callable[[], object]]:
+def _load() -> tuple[Any, Callable[[str, object], None], Callable[[], object]]:
     try:
         import espeakng_loader
         import pyttsx3
@@ -87,5 +91,6 @@ def _load() -> tuple[Any, Callable[[], object]]:
     except (OSError, RuntimeError) as error:
         raise EngineUnavailable(f"espeak-ng does not load: {error}") from error
     from pyttsx3.drivers import _espeak
+    from pyttsx3.drivers.espeak import EspeakDriver
 
-    return engine, _espeak.Synchronize
+    return engine, EspeakDriver.setProperty, _espeak.Synchronize

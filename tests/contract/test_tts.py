@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +26,24 @@ from ivrbot.tts.rhvoice import RhvoiceEngine
 from tests.caller_speech import rhvoice_root
 from tests.contract.tts import SENTENCES, TtsContract, TtsProcessContract, pid_of, spoken
 from tests.fakes.tts import FakeTts
+
+RATES_AT_EACH_TEXT = """
+import json, os, sys
+import pyttsx3.engine
+from ivrbot.tts import pyttsx3_synth
+
+rates = []
+def run(self, real=pyttsx3.engine.Engine.runAndWait):
+    rates.append(self.getProperty("rate"))
+    real(self)
+
+pyttsx3.engine.Engine.runAndWait = run
+synth = pyttsx3_synth.Pyttsx3Synth({"voices": "gmw/en-us", "folder": sys.argv[1]})
+synth.speak("one two three four five", "gmw/en-us", lambda pcm: True)
+print(json.dumps(rates), file=sys.stderr, flush=True)
+os._exit(0)  # espeak-ng does not take its leave of an interpreter
+"""
+"""Words per minute that are in force as each text begins, the one by which the voice is measured first."""
 
 
 class TestFake(TtsContract):
@@ -66,6 +87,13 @@ class TestPyttsx3(TtsProcessContract):
             assert await spoken(engine, SENTENCES["en"], "en")
         finally:
             await engine.close()
+
+    def test_rate_is_in_force_before_the_first_text_begins(self, tmp_path: Path) -> None:
+        """Set while a text began, it was lost about every ninth time, for the whole life of the process."""
+        command = [sys.executable, "-c", RATES_AT_EACH_TEXT, str(tmp_path)]
+        shown = subprocess.run(command, check=True, capture_output=True)
+        rates = json.loads(shown.stderr.splitlines()[-1])
+        assert rates == [165, 165]
 
     async def test_requests_behind_a_killed_one_are_spoken(self, engine: TtsEngine) -> None:
         waiting = [asyncio.ensure_future(spoken(engine, SENTENCES["en"], "en")) for _ in range(3)]
