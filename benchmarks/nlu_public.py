@@ -1,9 +1,10 @@
-"""Understanding on public data sets: python -m benchmarks.nlu_public FOLDER [--rasa light diet] [--mistakes]
+"""Understanding on public data sets: python -m benchmarks.nlu_public FOLDER [--rasa light diet] [--each N]
 
 Reads BANKING77 and CLINC150 as their authors publish them, trains the embedded classifier as
 `ivrbot nlu eval --train` does, and prints one JSON line per data set and engine with floor and goal beside each
 figure, then what was taken for what. With --rasa the same rows train a real Rasa, which is asked the same;
---epochs N trains its DIET for so many instead of the 60 of its configuration, which take hours, and says so.
+--epochs N trains its DIET for so many instead of the 60 of its configuration, which take hours, and says so;
+--each N trains everybody on the first N sentences of each intent only (few-shot), tested on the whole test part.
 
 FOLDER holds either or both; the files stay where they are, none of their rows is in this repository:
 
@@ -33,7 +34,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -104,6 +105,17 @@ def read_sets(folder: Path) -> Iterator[PublicSet]:
         if (place / "data_full.json").is_file():
             yield read_clinc(place / "data_full.json")
             break
+
+
+def first_of_each(data: PublicSet, count: int) -> PublicSet:
+    """The data set with so few training rows of each intent, the first ones; it has no goals."""
+    kept: Counter[str] = Counter()
+    train = []
+    for intent, text in data.train:
+        kept[intent] += 1
+        if kept[intent] <= count:
+            train.append((intent, text))
+    return replace(data, name=f"{data.name}, {count} of each", train=tuple(train))
 
 
 def read_csv(path: Path) -> Iterator[Row]:
@@ -261,11 +273,13 @@ def run(
     rasa: Sequence[str] = (),
     mistakes: bool = False,
     epochs: int | None = None,
+    each: int | None = None,
 ) -> int:
     """Measures all that is there. Returns 2 when nothing is, else 0."""
     there = set()
-    for data in read_sets(folder):
-        there.add(data.name)
+    for found in read_sets(folder):
+        there.add(found.name)
+        data = first_of_each(found, each) if each else found
         asyncio.run(measure_embedded(data, encoder_path, mistakes))
         for config in rasa:
             asyncio.run(measure_rasa(data, config, epochs))
@@ -282,11 +296,19 @@ def main() -> int:
         "--rasa", nargs="+", choices=("light", "diet"), default=[], help="train Rasa on it as well"
     )
     parser.add_argument("--epochs", type=int, help="of Rasa's DIET, in place of its configuration's")
+    parser.add_argument("--each", type=int, help="training sentences of each intent")
     parser.add_argument("--mistakes", action="store_true", help="every mistake on standard error")
     arguments = parser.parse_args()
     encoder_path = load_settings(Path()).models_dir / ENCODER_FILE
     try:
-        return run(arguments.folder, encoder_path, arguments.rasa, arguments.mistakes, arguments.epochs)
+        return run(
+            arguments.folder,
+            encoder_path,
+            arguments.rasa,
+            arguments.mistakes,
+            arguments.epochs,
+            arguments.each,
+        )
     except NotPublishedSo as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.nlu_public import (
     as_rasa,
     at_threshold,
     chosen_threshold,
+    first_of_each,
     in_scope,
     read_sets,
 )
@@ -67,6 +69,18 @@ def test_both_sets_with_floors_beside_the_figures(folder: Path, capsys: pytest.C
     assert clinc["in_scope_at_threshold"]["floor"] == 0.91
     assert clinc["out_of_scope_recall"]["is"] >= 0.5
     assert {"training_cpu_s", "cpu_ms_per_parse", "peak_memory_mb", "threshold"} <= set(clinc)
+
+
+def test_a_few_of_each_are_the_first_ones_and_have_no_goals(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    banking, _ = read_sets(folder)
+    few = first_of_each(banking, 2)
+    assert Counter(intent for intent, _ in few.train) == dict.fromkeys(SPOKEN, 2)
+    assert few.train[:2] == banking.train[:2] and few.test == banking.test
+    assert nlu_public.run(folder, folder / "no-encoder.onnx", each=2) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert told["set"] == "banking77, 2 of each" and isinstance(told["accuracy"], float)
 
 
 def test_published_files_are_read_to_the_letter(folder: Path, rows: list[tuple[str, str]]) -> None:
