@@ -48,9 +48,30 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
+class PlainNotices(logging.Handler):
+    """What takes long, told in plain words to whoever waits for a command; warnings go their usual way."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.addFilter(lambda record: record.levelno == logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line on standard error."""
+        sys.stderr.write(f"{mask_line(record.getMessage())}\n")
+
+
+def tell_plainly(*loggers: str) -> None:
+    """Notices of these loggers are told as `PlainNotices`, whatever level logs begin at."""
+    for name in loggers:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers[:] = [PlainNotices()]
+
+
 def set_up_logging(level: str) -> None:
     """Send everything of at least `level` to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level.upper())
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

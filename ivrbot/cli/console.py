@@ -14,7 +14,7 @@ import click
 
 from ivrbot.config import Settings, load_settings
 from ivrbot.errors import ConfigError, EngineUnavailable, IvrbotError, MissingError
-from ivrbot.logs import set_up_logging
+from ivrbot.logs import set_up_logging, tell_plainly
 
 FAILED = 1
 INVALID = 2
@@ -37,7 +37,11 @@ def settings_here() -> Settings:
 def quiet_settings() -> Settings:
     """Settings, with logs from warnings on: for commands whose output is read by people."""
     settings = load_settings(Path.cwd())
-    set_up_logging("warning" if settings.log_level == "info" else settings.log_level)
+    if settings.log_level == "info":
+        set_up_logging("warning")
+        tell_plainly("ivrbot.nlu.embedded")  # its training keeps a first command waiting for a minute
+    else:
+        set_up_logging(settings.log_level)
     return settings
 
 

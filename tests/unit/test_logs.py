@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from ivrbot.call.sound import SoundChannel
 from ivrbot.language.masking import mask_codes
-from ivrbot.logs import JsonFormatter, call_id_var, mask_long_digits
+from ivrbot.logs import JsonFormatter, call_id_var, mask_long_digits, set_up_logging, tell_plainly
 from ivrbot.model.speech import Language
 from tests.fakes.line import LOUD, LoudnessActivity, MarkedVoice, QuietLeg
 
@@ -24,6 +25,28 @@ def entry(message: str, *args: object, exc_info: Any = None) -> dict[str, str]:
     assert "\n" not in line
     found: dict[str, str] = json.loads(line)
     return found
+
+
+@pytest.fixture
+def own_handlers() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in (None, "ivrbot.slow")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("own_handlers")
+def test_who_waits_for_a_quiet_command_is_told_what_takes_long(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("warning")
+    tell_plainly("ivrbot.slow")
+    logging.getLogger("ivrbot.slow").info("training: a minute")
+    logging.getLogger("ivrbot.other").info("not worth a word")
+    logging.getLogger("ivrbot.slow").warning("trained on nothing")
+    plain, warning = capsys.readouterr().err.splitlines()
+    assert plain == "training: a minute"
+    assert json.loads(warning)["message"] == "trained on nothing"
 
 
 def test_a_line() -> None:
