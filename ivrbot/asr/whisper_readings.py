@@ -11,6 +11,8 @@ from ivrbot.model.speech import Hypothesis, Transcript
 
 NAME: Final = "whisper"
 UNSURE_LOG_PROB: Final = -0.7
+SPEECH_LIMIT: Final = 0.2
+"""Speech that was read as a loop had a no-speech probability of at most so much, silence and noise above 0.6."""
 
 
 def unsure(reading: Reading, audio_ms: int) -> bool:
@@ -21,6 +23,11 @@ def unsure(reading: Reading, audio_ms: int) -> bool:
 def repeats_itself(reading: Reading, audio_ms: int) -> bool:
     """Whether the likeliest reading runs in a loop, or holds more words than can be said."""
     return guards.is_repetitive(guards.clean(reading.texts[0][0]), audio_ms / 1000.0)
+
+
+def is_speech(reading: Reading) -> bool:
+    """Whether somebody speaks in it, whatever was made of his words."""
+    return reading.no_speech <= SPEECH_LIMIT
 
 
 def lost_in_loops(reading: Reading, audio_ms: int) -> bool:
@@ -49,4 +56,5 @@ def transcript(reading: Reading, audio_ms: int, cpu_ms: float) -> Transcript:
             if guards.is_invented(text) or (audio_ms and guards.is_repetitive(text, audio_ms / 1000.0)):
                 continue
             hypotheses.setdefault(text.casefold(), Hypothesis(text, round(math.exp(min(0.0, log_prob)), 3)))
-    return Transcript(tuple(hypotheses.values()), NAME, audio_ms, round(cpu_ms))
+    garbled = not hypotheses and is_speech(reading)
+    return Transcript(tuple(hypotheses.values()), NAME, audio_ms, round(cpu_ms), garbled)

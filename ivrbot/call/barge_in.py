@@ -4,7 +4,7 @@
        ^                                         | speech
        |                                         v
        '--no word, a mere "uh-huh", no verdict-- paused --words--> cut
-           (from the phrase's start)
+           (from the phrase's start; a voice without a word is read twice)
 
 Every pause is told (`BARGE_IN`), and so is every one that was for nothing (`FALSE_BARGE_IN`); a suspension, of at
 most a sixth of a second, is only counted. A place that is
@@ -24,6 +24,8 @@ from ivrbot.model.events import EventType
 
 READ_AFTER_MS: Final = 900
 """What was said by then is read, so that a word can be sure within 1.2 s: most callers do not pause sooner."""
+READ_AGAIN_MS: Final = 300
+"""A voice of which no word could be made out is heard for so much longer, once."""
 GIVE_UP_MS: Final = 2500
 """A recogniser that is so late must not hold a prompt up any longer; words of his still cut it."""
 SUSPENDED_MS: Final = 160
@@ -54,6 +56,7 @@ class BargeIn:
         self._paused_at_ms: int | None = None
         self._suspected_at_ms: int | None = None
         self._read_at_ms: int | None = None
+        self._read_again = False
         self._false = 0
         self._false_in_a_row = 0
         self._suspensions = 0
@@ -122,6 +125,14 @@ class BargeIn:
             self._false_in_a_row += 1
         self.was_no_turn()
 
+    def was_garbled(self, now_ms: int) -> None:
+        """Somebody is speaking, but no word could be made out so far: more of it may tell."""
+        if self._paused_at_ms is None or self._read_again:
+            self.was_noise()
+        else:
+            self._read_again = True
+            self._read_at_ms = now_ms + READ_AGAIN_MS
+
     def was_no_turn(self) -> None:
         """He only says that he is listening."""
         if self._paused_at_ms is not None and not self._held_back:
@@ -163,4 +174,4 @@ class BargeIn:
 
     def _forget_pause(self) -> None:
         self._paused_at_ms = self._suspected_at_ms = None
-        self._held_back = False
+        self._held_back = self._read_again = False

@@ -114,6 +114,7 @@ class Hearing:
         on_speech: the caller began to speak, or goes on after a pause.
         on_words: words of the running turn, all so far, are sure (a partial, or an early reading).
         on_nothing: no word can be made out in the running turn so far.
+        on_garbled: the same, but it is somebody who speaks, and he goes on.
         on_reading: a turn is over and read.
         on_no_input: nothing came within the time-out.
         on_perhaps: outside turns, something came in that may be the beginning of speech.
@@ -132,6 +133,7 @@ class Hearing:
         on_reading: Callable[[Reading], None],
         on_no_input: Callable[[], None],
         on_perhaps: Callable[[], None] = lambda: None,
+        on_garbled: Callable[[], None] | None = None,
         is_own: Callable[[], bool] = lambda: False,
     ) -> None:
         self._asr = asr
@@ -143,6 +145,7 @@ class Hearing:
         self._on_reading = on_reading
         self._on_no_input = on_no_input
         self._on_perhaps = on_perhaps
+        self._on_garbled = on_garbled or on_nothing
         self._is_own = is_own
         self._ended_ms = 0
         self._activity = VoiceActivity()
@@ -271,8 +274,9 @@ class Hearing:
 
     def read_now(self) -> None:
         """Read what was said so far, to learn whether it is speech at all."""
-        if self._turn is not None and self._turn.decoding is None:
-            self._speculate(self._turn)
+        turn = self._turn
+        if turn is not None and (turn.decoding is None or turn.decoding.done()):
+            self._speculate(turn)
 
     def _begin(self, event: SpeechStarted) -> None:
         if self._turn is not None:
@@ -389,7 +393,8 @@ class Hearing:
         text = transcript.text.strip()
         if not text or turn.is_echo:
             if turn.decoding is not None:  # at a dip perhaps only half a syllable was said
-                self._on_nothing()
+                goes_on = self._endpointer.is_speaking and not turn.is_echo
+                (self._on_garbled if transcript.garbled and goes_on else self._on_nothing)()
             return
         self._on_words(text)
         completes = self._completes

@@ -89,6 +89,7 @@ class SoundChannel:
             on_reading=self._turn_read,
             on_no_input=self._no_input,
             on_perhaps=self._may_begin,
+            on_garbled=self._garbled,
             is_own=self._echo.is_own,
         )
         self._barge_in = BargeIn(self._playout, self._tell, self._hearing.read_now)
@@ -419,6 +420,9 @@ class SoundChannel:
     def _only_noise(self) -> None:
         """No word so far: what was being said goes on."""
         self._barge_in.was_noise()
+
+    def _garbled(self) -> None:
+        self._barge_in.was_garbled(self.now_ms())
 
     def _words_are_sure(self, text: str) -> None:
         """The caller really speaks: what was being said is dropped, if he can mean it."""

@@ -55,12 +55,14 @@ class Transcript:
         engine: name of the engine that heard it.
         audio_ms: length of the sound read.
         cpu_ms: processor time spent, or 0 where unknown.
+        garbled: somebody spoke, but no word of it could be made out; False where the engine cannot tell.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     engine: str
     audio_ms: int = 0
     cpu_ms: int = 0
+    garbled: bool = False
 
     @property
     def text(self) -> str:

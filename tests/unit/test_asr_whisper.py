@@ -141,6 +141,21 @@ async def test_what_nobody_said_is_not_heard(found: Reading) -> None:
     assert transcript.audio_ms == 2000
 
 
+@pytest.mark.parametrize(
+    ("found", "garbled"),
+    [
+        (reading("слышь", log_prob=-1.5, no_speech=0.1), True),
+        (reading("тридцать " * 20, no_speech=0.1), False),
+        (reading("слышь", log_prob=-1.5, no_speech=0.4), False),
+        (reading("[музыка]", no_speech=0.7), False),
+    ],
+    ids=["a voice", "a loop of a word is the word", "who knows", "music"],
+)
+async def test_a_voice_without_words_is_told_from_noise(found: Reading, garbled: bool) -> None:
+    async with engine_on(ScriptedModel(found, found), second_pass_ms=0) as engine:
+        assert (await read(engine)).garbled == garbled
+
+
 async def test_digits_are_heard_though_the_short_window_doubts_that_it_is_speech() -> None:
     async with engine_on(ScriptedModel(reading("4-2-7-1", log_prob=-0.5, no_speech=0.8))) as engine:
         assert (await read(engine)).text == "4-2-7-1"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ivrbot.call.backdrop import THINKING_AFTER_MS, Backdrop
-from ivrbot.call.barge_in import GIVE_UP_MS, READ_AFTER_MS, SUSPENDED_MS, BargeIn
+from ivrbot.call.barge_in import GIVE_UP_MS, READ_AFTER_MS, READ_AGAIN_MS, SUSPENDED_MS, BargeIn
 from ivrbot.call.playout import Playout
 from ivrbot.language.backchannels import is_back_channel
 from ivrbot.media.comfort import comfort_noise, is_backdrop, is_quiet, thinking_sound
@@ -47,6 +47,30 @@ def test_speech_pauses_is_read_and_noise_goes_on() -> None:
     table.barge_in.was_noise()
     assert not table.is_paused()
     assert table.told == [EventType.BARGE_IN, EventType.FALSE_BARGE_IN]
+
+
+def test_a_voice_of_which_no_word_can_be_made_out_is_read_once_more() -> None:
+    table = Table()
+    table.barge_in.begins(0)
+    table.barge_in.tick(READ_AFTER_MS)
+    table.barge_in.was_garbled(1100)
+    table.barge_in.tick(1100 + READ_AGAIN_MS - 20)
+    assert table.is_paused() and table.reads == 1
+    table.barge_in.tick(1100 + READ_AGAIN_MS)
+    assert table.is_paused() and table.reads == 2
+    table.barge_in.was_garbled(1600)
+    assert not table.is_paused()
+    assert table.told == [EventType.BARGE_IN, EventType.FALSE_BARGE_IN]
+
+
+def test_the_next_pause_gives_a_voice_as_much_time() -> None:
+    table = Table()
+    for start_ms in (0, 5000):
+        table.barge_in.begins(start_ms)
+        table.barge_in.was_garbled(start_ms + 1000)
+        assert table.is_paused()
+        table.barge_in.was_garbled(start_ms + 1500)
+        assert not table.is_paused()
 
 
 def test_no_verdict_holds_a_prompt_up_no_longer_than_it_may() -> None:

@@ -58,6 +58,8 @@ class Stream:
             await asyncio.Event().wait()
         if self._engine.decode_failure is not None:
             raise self._engine.decode_failure
+        if self._engine.garbled:
+            return Transcript((), "told", garbled=True)
         text = self._engine.text or f"{len(self.sound)} bytes"
         texts = (text, *self._engine.others)
         return Transcript(tuple(Hypothesis(one, self._engine.confidence) for one in texts), "told")
@@ -74,6 +76,7 @@ class Engine:
         self.decode_failure: Exception | None = None
         self.hangs = False
         self.guesses = False
+        self.garbled = False
         self.text = ""
         self.others: tuple[str, ...] = ()
         self.confidence = 1.0
@@ -110,6 +113,7 @@ class Room:
             on_speech=lambda: self.told.append("speech"),
             on_words=lambda _text: self.told.append("words"),
             on_nothing=lambda: self.told.append("nothing"),
+            on_garbled=lambda: self.told.append("garbled"),
             on_reading=self.readings.append,
             on_no_input=lambda: self.told.append("no input"),
         )
@@ -227,6 +231,20 @@ async def test_a_monologue_is_read_to_its_limit_and_not_only_its_beginning(room:
     assert reading.transcript is not None
     assert reading.transcript.text == f"{len(room.engine.streams[0].sound)} bytes"
     assert len(room.engine.streams[0].sound) > 19 * 16_000
+
+
+@in_a_room()
+async def test_a_voice_without_a_word_is_no_noise_while_it_goes_on(room: Room) -> None:
+    room.engine.garbled = True
+    await room.loud(900)
+    room.hearing.read_now()
+    await room.loud(300)
+    assert room.told == ["speech", "garbled"]
+    room.hearing.read_now()
+    await room.loud(100)
+    assert room.told == ["speech", "garbled", "garbled"], "all that he has said since is read as well"
+    await room.silence(1000)
+    assert set(room.told[3:]) == {"nothing"}, "he said it all, and no word of it could be made out"
 
 
 @pytest.mark.parametrize(
