@@ -13,6 +13,8 @@ from typing import Final
 STATE, UTIME, STIME = 0, 11, 12
 """Fields of `/proc/PID/stat` after the name."""
 RUNNABLE: Final = "R"
+AT_THE_DISK: Final = "D"
+PROC: Final = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Look:
     """A process at one moment.
 
     Attributes:
-        runnable: a thread of it runs or waits for a processor; False when all sleep or it is stopped.
+        runnable: a thread of it runs or waits for a processor, or the main one waits for the disk; False when all
+            sleep or it is stopped.
         cpu_s: processor time used by all its threads since it began.
     """
 
@@ -28,16 +31,18 @@ class Look:
     cpu_s: float
 
 
-def look_at(pid: int) -> Look | None:
+def look_at(pid: int, proc: Path = PROC) -> Look | None:
     """How a process stands; None when it is gone or this system does not tell."""
-    folder = Path(f"/proc/{pid}")
+    folder = proc / str(pid)
     try:
         whole = _fields(folder / "stat")
         ticks = int(whole[UTIME]) + int(whole[STIME])
-        threads = [_state(task / "stat") for task in (folder / "task").iterdir()]
+        threads = {task.name: _state(task / "stat") for task in (folder / "task").iterdir()}
     except (OSError, IndexError, ValueError):
         return None
-    return Look(RUNNABLE in threads, ticks / os.sysconf("SC_CLK_TCK"))
+    # The event loop lives in the main thread: a write to a log, or a page read again, can hold it up.
+    runnable = RUNNABLE in threads.values() or threads.get(str(pid)) == AT_THE_DISK
+    return Look(runnable, ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def _state(stat: Path) -> str:

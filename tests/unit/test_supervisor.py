@@ -169,6 +169,21 @@ def test_training_on_a_crowded_machine_is_not_begun_anew() -> None:
     assert not any(start.goes_on(Look(runnable=True, cpu_s=n * SLICE_S / 10)) for n in range(quarter_of_an_hour))
 
 
+@pytest.mark.parametrize(
+    ("main", "other", "runnable"),
+    [("S", "S", False), ("S", "R", True), ("D", "S", True), ("S", "D", False), ("T", "T", False)],
+    ids=["all sleep", "one runs", "the loop waits for the disk", "only a helper does", "stopped"],
+)
+def test_who_could_run(tmp_path: Path, main: str, other: str, runnable: bool) -> None:
+    for name, state in (("7", main), ("8", other)):
+        task = tmp_path / "7" / "task" / name
+        task.mkdir(parents=True)
+        (task / "stat").write_text(f"{name} (python (3)) {state} " + "0 " * 10 + "100 50 0\n")
+    (tmp_path / "7" / "stat").write_text(f"7 (python (3)) {main} " + "0 " * 10 + "100 50 0\n")
+    look = look_at(7, tmp_path)
+    assert look == Look(runnable, 150 / os.sysconf("SC_CLK_TCK"))
+
+
 def running(code: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-S", "-E", "-c", code], stdout=subprocess.PIPE)
 
