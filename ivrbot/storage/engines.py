@@ -25,7 +25,8 @@ from ivrbot.sqlitefile import use_write_ahead_log
 READERS: Final = 2
 BACKGROUND_READERS: Final = 2
 """For reports and folding, so that they never keep a call or a page waiting."""
-BUSY_S: Final = 1.5
+BUSY_S: Final = 2.5
+"""Of several workers one waits for another's write so long: within the deadline of who asked (`Store`)."""
 
 CLEAN_TRIES: Final = 20
 CLEAN_PAUSE_S: Final = 0.2
