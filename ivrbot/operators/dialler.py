@@ -30,7 +30,7 @@ AT_ONCE: Final = 5
 REPORT_S: Final = 60
 """An attempt that has had all its time may be reported so much later."""
 NO_OPERATOR_S: Final = 60
-"""Pause after an attempt in which no operator was reached."""
+"""Pause after an attempt in which no operator was reached, or while a queue has none or is not known."""
 
 Record = Callable[[CallId, EventType, dict[str, JsonValue]], Awaitable[None]]
 """Keeps an event of a call-back under its id."""
@@ -108,7 +108,9 @@ class CallbackDialler:
             return
         state = await parts.state(callback.queue)
         if state is None or state.operators == 0:
-            return  # looked at again soon; ringing the caller now would make him wait for nobody
+            # Rung now he would wait for nobody; left due he would be looked at for ever instead of later ones.
+            await parts.store.put_off(callback.callback_id, now + timedelta(seconds=NO_OPERATOR_S))
+            return
         limits = parts.settings
         until = now + timedelta(seconds=limits.callback_queue_s + limits.callback_ring_s + REPORT_S)
         claimed = await parts.store.claim(callback.callback_id, now, until)

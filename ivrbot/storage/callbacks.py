@@ -51,7 +51,7 @@ class CallbackBook:
         return await self._store.read(partial(_overdue, now=now))
 
     async def put_off(self, callback_id: str, until: datetime) -> None:
-        """Dial an open one later."""
+        """Dial an open one later; never sooner than it is due already."""
         await self._store.write(partial(_put_off, callback_id=callback_id, until=until))
 
     # --- for people -----------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def _overdue(conn: Connection, now: datetime) -> tuple[Callback, ...]:
 def _put_off(conn: Connection, callback_id: str, until: datetime) -> None:
     table = callbacks
     wanted = (table.c.callback_id == callback_id) & (table.c.state == CallbackState.OPEN.value)
-    conn.execute(update(table).where(wanted).values(due_at=until))
+    conn.execute(update(table).where(wanted, table.c.due_at < until).values(due_at=until))
 
 
 def _settle(conn: Connection, callback_id: str, state: CallbackState, at: datetime) -> Callback | None:

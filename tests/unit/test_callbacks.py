@@ -17,7 +17,7 @@ from ivrbot.model.call import CallId, CallRegistration, QueueName
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, CallbackResult, CallbackState, QueueState
 from ivrbot.operators.desk import OperatorDesk
-from ivrbot.operators.dialler import NO_OPERATOR_S, CallbackDialler, DiallerParts
+from ivrbot.operators.dialler import AT_ONCE, NO_OPERATOR_S, CallbackDialler, DiallerParts
 from ivrbot.storage.callbacks import CallbackBook
 from ivrbot.storage.store import Store
 from ivrbot.telephony.asterisk_callbacks import originate_fields
@@ -28,20 +28,21 @@ NUMBER = "+79161234567"
 CALL = CallId("6a1fbb7e-0d5c-4f6e-9d3b-0c4f0f5f0b11")
 
 
-def a_callback(due_at: datetime = NOON, call_id: CallId = CALL) -> Callback:
+def a_callback(due_at: datetime = NOON, call_id: CallId = CALL, queue: str = "loans") -> Callback:
     return Callback(
-        CallbackId(str(uuid.uuid4())), call_id, NOON, due_at, QueueName("loans"), "loan_info", "d" * 32, "ru"
+        CallbackId(str(uuid.uuid4())), call_id, NOON, due_at, QueueName(queue), "loan_info", "d" * 32, "ru"
     )
 
 
 @dataclass
 class Line:
-    """A dialler over a real store and a PBX that remembers."""
+    """A dialler over a real store and a PBX that remembers; `known` is the state of each queue not in `others`."""
 
     book: CallbackBook
     store: Store
     now: datetime = NOON
     known: QueueState | None = field(default_factory=lambda: QueueState("loans", 0, 2, 1, None, 0.0, NOON))
+    others: dict[str, QueueState | None] = field(default_factory=dict)
     takes: bool = True
     placed: list[tuple[str, str]] = field(default_factory=list)
     events: list[tuple[EventType, dict[str, JsonValue]]] = field(default_factory=list)
@@ -51,7 +52,7 @@ class Line:
         return self.takes
 
     async def state(self, queue: str) -> QueueState | None:
-        return self.known
+        return self.others.get(queue, self.known)
 
     async def record(self, call_id: CallId, kind: EventType, data: dict[str, JsonValue]) -> None:
         self.events.append((kind, data))
@@ -137,6 +138,34 @@ async def test_nobody_is_rung_while_nobody_could_talk_to_him(line: Line, known: 
     await line.book.add(a_callback(), NUMBER)
     await line.dialler().look()
     assert not line.placed
+
+
+@pytest.mark.parametrize("unmanned", [None, QueueState("loans", 0, 0, 0, None, None, NOON)])
+async def test_a_queue_without_operators_keeps_no_other_from_its_call_backs(
+    line: Line, unmanned: QueueState | None
+) -> None:
+    line.others["loans"] = unmanned
+    waiting = [a_callback() for _ in range(AT_ONCE)]
+    for callback in waiting:
+        await line.book.add(callback, NUMBER)
+    manned = a_callback(NOON + timedelta(seconds=1), queue="check_balance")
+    await line.book.add(manned, NUMBER)
+    line.now += timedelta(seconds=5)
+    dialler = line.dialler(callback_attempts=1)
+    await dialler.look()
+    await dialler.look()
+    assert line.placed == [(manned.callback_id, NUMBER)]
+    line.others.clear()
+    line.now += timedelta(seconds=NO_OPERATOR_S)
+    await dialler.look()
+    assert {placed for placed, _ in line.placed[1:]} == {callback.callback_id for callback in waiting}
+
+
+async def test_putting_off_brings_nothing_forward(line: Line) -> None:
+    callback = a_callback(NOON + timedelta(minutes=15))
+    await line.book.add(callback, NUMBER)
+    await line.book.put_off(callback.callback_id, NOON + timedelta(minutes=1))
+    assert (await line.one(callback.callback_id)).due_at == callback.due_at
 
 
 async def test_at_night_it_is_put_off_to_the_morning(line: Line) -> None:
