@@ -60,9 +60,7 @@ class CallEnding:
             log.error("the outcome could not be stored: %s", error.code)
         disposition = Disposition.RESOLVED if act.resolved else Disposition.FAILED
         served = call.served or call.state.served
-        branches = call.parts.flow_set.branches
-        branch = branches.branches.get(branches.branch_of(call.state.topic) or "")
-        emergency = branch is not None and branch.emergency
+        emergency = self._is_emergency()
         if act.resolved and not emergency and await call.voice.may_ask_consent():
             await call.voice.ask_consent(self._patient_talk(), call.state.language)
             await call.channel.finish()
@@ -133,15 +131,21 @@ class CallEnding:
             return CallEnd(Disposition.FAILED, reason.value, self._call.state.topic)
 
     async def _rescued(self, reason: EscalationReason) -> CallEnd:
-        """Hand over without a question; to the place that was kept for him where there is one."""
+        """Hand over without a question; to the place that was kept for him where there is one and no emergency."""
         call, act = self._call, Transfer(reason)
-        if call.state.held is not None:
+        if call.state.held is not None and not self._is_emergency():
             act, topic = call.state.held
             call.state = replace(call.state, topic=topic)
         end = await self.transfer(act, serve_meanwhile=False)
         if not isinstance(end, CallEnd):
             raise TypeError(f"{end!r} is no end")
         return end
+
+    def _is_emergency(self) -> bool:
+        """Whether what he is being served with belongs to a branch that waits for nobody."""
+        branches = self._call.parts.flow_set.branches
+        branch = branches.branches.get(branches.branch_of(self._call.state.topic) or "")
+        return branch is not None and branch.emergency
 
     async def _deliver(self, dossier: Dossier) -> CallOutcome:
         """To the queue; a desk that fails or hangs holds nobody up."""

@@ -20,7 +20,7 @@ from ivrbot.model.operators import CallbackAsked, QueueState
 from ivrbot.operators.desk import OperatorDesk
 from ivrbot.storage.callbacks import CallbackBook
 from tests.fakes.calls import FakeNlu, ScriptedCaller
-from tests.unit.test_call_session import ANNA, LOST, Line, escalated, line
+from tests.unit.test_call_session import ANNA, BALANCE, LOST, Line, escalated, line
 
 __all__ = ["line"]
 
@@ -204,3 +204,21 @@ async def test_between_two_topics_a_free_operator_takes_him(line: Line, desk: Bu
     escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
     told = [data["response"] for data in line.of(EventType.BOT_SAID)]
     assert told[-3:] == ["utter_office_first", "utter_office_hours", "utter_transfer"]
+
+
+async def test_an_emergency_that_breaks_while_his_place_is_kept_goes_to_its_own_queue(
+    line: Line, desk: BusyDesk
+) -> None:
+    desk.keeps = True
+    line.bank.lookup_failures = [BankUnavailable("down")] * 2  # for his code word, and for himself
+    end = await line.call(["оператора", Keyed("3"), LOST])
+    dossier = escalated(end, EscalationReason.BANK_UNAVAILABLE)
+    assert (dossier.queue, dossier.topic, dossier.priority) == ("block_card", "block_card", 10)
+
+
+async def test_what_else_breaks_while_his_place_is_kept_leaves_him_his_place(line: Line, desk: BusyDesk) -> None:
+    desk.keeps = True
+    line.bank.lookup_failures = [BankUnavailable("down")] * 2
+    end = await line.call(["оператора", Keyed("3"), BALANCE])
+    dossier = escalated(end, EscalationReason.CALLER_ASKED)
+    assert (dossier.queue, dossier.topic, dossier.priority) == ("other", "", 0)
