@@ -35,7 +35,9 @@ $(VENV)/.dev: requirements-dev.lock | $(VENV)/.runtime
 models: $(VENV)/.runtime
 	IVRBOT_DATA_DIR=$(DATA_DIR) $(BIN)/ivrbot models pull
 
+# What is still being written to the disk holds up every commit of the databases that the tests open.
 test: setup
+	sync
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not integration and not models"
 
 check: setup

@@ -1,15 +1,36 @@
-"""For all tests: counts at the end, skips that fail where everything can be installed, no tasks left behind."""
+"""For all tests: counts at the end, skips that fail where everything can be installed, no tasks left behind.
+
+A disk that stalls or a processor that others use is no fault of what is tested: a deadline that a test does not
+set itself is long.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import thread as thread_pool
+from typing import Final
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
+from ivrbot.analytics import recorder
+from ivrbot.storage.store import Store
 from tests import lanes
+
+PATIENCE_S: Final = 60.0
+"""For a disk; tests of a store's deadline give it one of their own."""
+LEAK_TURNS: Final = 20
+"""Turns of 10 ms that tasks have to end in, besides those in which a thread is at work that one may wait for."""
+
+# How fast an example was, or was drawn, says what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes | None:
@@ -23,18 +44,40 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         lanes.yield_processor(item)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_stores() -> Iterator[None]:
+    """What is written or read comes to its end, however long the disk takes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Store.__init__.__kwdefaults__, "deadline_s", PATIENCE_S)
+        patch.setattr(recorder, "STORE_DEADLINE_S", PATIENCE_S)
+        yield
+
+
 @pytest_asyncio.fixture(autouse=True)
 async def no_leaked_tasks() -> AsyncIterator[None]:
     """Fail a test that leaves tasks running."""
     before = asyncio.all_tasks()
     yield
-    for _ in range(20):
-        current = asyncio.current_task()
-        left = [task for task in asyncio.all_tasks() - before if not task.done() and task is not current]
-        if not left:
-            return
+    turns, gives_up_s = 0, time.monotonic() + PATIENCE_S
+    while left := _running(before):
+        turns += not _thread_at_work()
+        if turns > LEAK_TURNS or time.monotonic() > gives_up_s:
+            raise AssertionError(f"tasks left running: {left}")
         await asyncio.sleep(0.01)
-    raise AssertionError(f"tasks left running: {left}")
+
+
+def _running(before: set[asyncio.Task[object]]) -> list[asyncio.Task[object]]:
+    current = asyncio.current_task()
+    return [task for task in asyncio.all_tasks() - before if not task.done() and task is not current]
+
+
+def _thread_at_work() -> bool:
+    """Whether a thread of a pool has something to do: an idle one waits in its `_worker` itself."""
+    for innermost in sys._current_frames().values():
+        callers = (frame.f_code for frame, _ in traceback.walk_stack(innermost.f_back))
+        if thread_pool._worker.__code__ in callers:
+            return True
+    return False
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

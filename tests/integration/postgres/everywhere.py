@@ -17,7 +17,6 @@ import pytest
 from sqlalchemy import Engine
 
 from ivrbot.storage.engines import PostgresAddress, SqliteFile
-from ivrbot.storage.store import Store
 from tests.integration.postgres.install import install
 from tests.integration.postgres.server import PostgresServer, running
 
@@ -56,6 +55,5 @@ def _on_postgres(_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> It
 
     monkeypatch.setattr(SqliteFile, "writing", writing)
     monkeypatch.setattr(SqliteFile, "reading", reading)
-    monkeypatch.setitem(Store.__init__.__kwdefaults__, "deadline_s", 60.0)  # a loaded machine is no fault
     with databases.stack:
         yield
