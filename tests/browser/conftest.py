@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 from ivrbot.config import PROJECT_ROOT
+from tests.ports import free_port
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -27,13 +27,6 @@ ARGUMENTS = (
     "--disable-sync",
 )
 FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
@@ -62,13 +55,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if not any(models.glob("whisper-*")) and not any(models.glob("vosk-*")):
         pytest.skip(f"no recognition model in {models}; fetch one: ivrbot models pull")
     folder = tmp_path_factory.mktemp("served")
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "IVRBOT_DATA_DIR": str(folder),
         "IVRBOT_MODELS__DIR": str(models),
         "IVRBOT_WEB__PORT": str(port),
-        "IVRBOT_MEDIA__PORT": str(_free_port()),
+        "IVRBOT_MEDIA__PORT": str(free_port()),
         "IVRBOT_CALL__MAX_CALLS": "1",
     }
     command = [sys.executable, "-m", "ivrbot", "serve", "--demo"]

@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ivrbot.nlu.rasa import RasaServer
+from tests.ports import free_port
 from tools import rasa
 
-READY_S = 120.0
+READY_S = 480.0
+"""For loading TensorFlow and the model behind everything else that this machine does."""
 
 
 @contextmanager
 def running_rasa(
-    config: str, log: Path, deadline_ms: int = 5_000, data: Path = rasa.NLU_DATA, epochs: int | None = None
+    config: str, log: Path, deadline_ms: int = 60_000, data: Path = rasa.NLU_DATA, epochs: int | None = None
 ) -> Iterator[tuple[RasaServer, int]]:
     """Build and train what is missing, start the server, wait for its model.
 
@@ -37,9 +39,7 @@ def running_rasa(
     """
     program = rasa.build()
     model = rasa.train(program, config, data, epochs)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = rasa.server_command(program, model, "127.0.0.1", port)
     with log.open("wb") as output:
         process = subprocess.Popen(

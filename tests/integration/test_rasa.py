@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ from tools.rasa import RasaMissing
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
+PATIENCE_S = 60.0
 LEAST_ACCURACY = 0.7
 """Below the 77.6 % that this pipeline reached on others' text when it was chosen; shows that it is trained."""
 
@@ -106,5 +108,7 @@ async def test_what_make_rasa_prints_is_what_the_settings_take(server: RasaServe
         "IVRBOT_DATA_DIR": str(tmp_path),
     }
     engine = await engines.open_nlu(load_settings(tmp_path, environ))
-    assert (await engine.parse("у меня украли карту", "ru")).engine == "rasa"
+    async with asyncio.timeout(PATIENCE_S):  # the longest deadline that may be set can pass on a crowded machine
+        while (await engine.parse("у меня украли карту", "ru")).engine != "rasa":  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.5)
     await engine.close()

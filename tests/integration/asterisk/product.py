@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +41,7 @@ class Product:
         """
         self.data_dir = data_dir
         self.log_path = data_dir / "serve.log"
-        self._web, self._media, self._ami = (free_port(socket.SOCK_STREAM) for _ in range(3))
+        self._web, self._media, self._ami = (free_port() for _ in range(3))
         self._models = models_dir or REPOSITORY / "var" / "models"
         self._settings = settings
         self._demo = demo

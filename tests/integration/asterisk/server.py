@@ -11,7 +11,6 @@ import asyncio
 import os
 import random
 import shutil
-import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,20 +18,14 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.integration.asterisk.install import REPOSITORY, Installation
+from tests.ports import HOST, free_port
 
 SHIPPED = REPOSITORY / "deploy" / "asterisk"
 BOOT_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 CLI_TIMEOUT_S = 10.0
-HOST = "127.0.0.1"
 
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    """A port of 127.0.0.1 that nobody holds now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+__all__ = ["HOST", "AsteriskServer", "Site", "clean_environment", "fill", "free_port", "write_configuration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ class Site:
     queue_s: int = 120
     recordings: str = ""
     sip_port: int = field(default_factory=free_port)
-    ami_port: int = field(default_factory=lambda: free_port(socket.SOCK_STREAM))
+    ami_port: int = field(default_factory=free_port)
     ami_secret: str = "test-secret"
     originate: bool = False
     network_port: int | None = None
@@ -266,9 +259,9 @@ class AsteriskServer:
         return output.decode(errors="replace")
 
     async def channels(self) -> int:
-        """Number of channels that are up."""
+        """Number of channels that are up; -1 when the console does not answer."""
         lines = (await self.cli("core show channels count")).splitlines()
-        return next(int(line.split()[0]) for line in lines if "active channel" in line)
+        return next((int(line.split()[0]) for line in lines if "active channel" in line), -1)
 
     def queue_log(self) -> list[list[str]]:
         """Rows of queue_log, split at the bars: time, uniqueid, queue, agent, event, data..."""

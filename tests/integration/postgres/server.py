@@ -11,7 +11,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from ivrbot.errors import MissingError
 from ivrbot.storage.engines import PostgresAddress
 from ivrbot.storage.store import Store
 from tests.integration.postgres.install import Programs
+from tests.ports import free_port
 
 USER = "ivrbot"
 NOBODY = 65534
@@ -66,9 +66,7 @@ class PostgresServer:
             "initdb", "-D", str(self.folder / "data"), "-U", USER, "-E", "UTF8", "--locale=C.UTF-8",
             "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={secret}", "--no-sync",
         )  # fmt: skip
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.start()
         self._admin("CREATE DATABASE migrated")
         asyncio.run(self._migrate())
