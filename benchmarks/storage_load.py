@@ -92,8 +92,8 @@ async def kill_and_start(server: PostgresServer, after_s: float, away_s: float, 
     """Kill the server in the middle, leave it down for a while, start it again."""
     await asyncio.sleep(after_s)
     began = time.monotonic()
+    result.away_s = -1.0  # before its death can be noticed
     await asyncio.to_thread(server.kill)
-    result.away_s = -1.0
     await asyncio.sleep(away_s)
     await asyncio.to_thread(server.start)
     result.away_s = time.monotonic() - began
