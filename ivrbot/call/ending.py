@@ -43,6 +43,7 @@ class CallEnding:
 
     def __init__(self, call: RunningCall) -> None:
         self._call = call
+        self._promised: CallEnd | None = None
 
     async def goodbye(self, act: Hangup) -> CallEnd:
         """The bot has said its last words: the outcome for the PBX, and a score where it is asked.
@@ -99,8 +100,8 @@ class CallEnding:
         if isinstance(asked, Meanwhile):
             return asked
         dossier = await self._dossier(reason, handover, priority)
-        if asked is not None and await self._promise(dossier, asked):
-            return CallEnd(Disposition.ESCALATED, "callback", call.state.topic, dossier=dossier)
+        if asked is not None and (promised := await self._promise(dossier, asked)):
+            return promised
         outcome = await self._deliver(dossier)
         call.emit(
             EventType.ESCALATED,
@@ -116,7 +117,12 @@ class CallEnding:
         return CallEnd(Disposition.ESCALATED, reason.value, call.state.topic, outcome.queue, dossier)
 
     async def rescue(self, reason: EscalationReason) -> CallEnd:
-        """Hand over after a failure; the apology is best effort, the transfer is not. Never raises."""
+        """Hand over after a failure; the apology is best effort, the transfer is not. Never raises.
+
+        Whoever will be called back, and only has not heard it to its end, is not transferred as well.
+        """
+        if self._promised is not None:
+            return self._promised
         try:
             try:
                 async with asyncio.timeout(APOLOGY_S):
@@ -205,15 +211,16 @@ class CallEnding:
                 call.transcript.caller(turn, heard, collect, call.state.language)
         return heard
 
-    async def _promise(self, dossier: Dossier, asked: CallbackAsked) -> bool:
-        """Keep the promise of a call-back before it is spoken; False: it could not be kept, he is transferred."""
+    async def _promise(self, dossier: Dossier, asked: CallbackAsked) -> CallEnd | None:
+        """Keep the promise of a call-back before it is spoken; None: it could not be kept, he is transferred."""
         call = self._call
         try:
             async with asyncio.timeout(HAND_OVER_S):
                 await call.parts.operators.promise_callback(call.registration, dossier, asked)
         except (StorageError, TimeoutError):
             log.error("a call-back could not be stored")
-            return False
+            return None
+        self._promised = CallEnd(Disposition.ESCALATED, "callback", call.state.topic, dossier=dossier)
         due_at = asked.due_at.isoformat(timespec="seconds")
         call.emit(
             EventType.CALLBACK_ASKED,
@@ -224,7 +231,7 @@ class CallEnding:
             await call.channel.finish()
         except (EngineError, LegClosed):
             log.info("the caller did not hear that he will be called back")
-        return True
+        return self._promised
 
     # --- what the operator sees -----------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Connection, Index, Integer, String, Table, delete, select
 
+from ivrbot.model.operators import CallbackState
 from ivrbot.storage.schema import UtcDateTime, metadata
 
 callbacks = Table(
@@ -34,6 +35,15 @@ callback_numbers = Table(
     Column("callback_id", String, primary_key=True),
     Column("number", String, nullable=False),
 )
+
+
+def withdraw(conn: Connection, call_id: str) -> None:
+    """Forget the call-back of a call and its number, unless somebody has begun with it."""
+    table, numbers = callbacks, callback_numbers
+    waiting = (table.c.call_id == call_id) & (table.c.state == CallbackState.OPEN.value) & (table.c.tries == 0)
+    ids = select(table.c.callback_id).where(waiting)
+    conn.execute(delete(numbers).where(numbers.c.callback_id.in_(ids)))
+    conn.execute(delete(table).where(waiting))
 
 
 def erase_numbers(conn: Connection, call_id: str) -> None:

@@ -24,6 +24,7 @@ from ivrbot.model.events import CallEvent
 from ivrbot.model.experiment import BranchState, Exposure
 from ivrbot.model.rollout import AuditRow, StateChange
 from ivrbot.storage import attempts, migrations, statements
+from ivrbot.storage.callback_tables import withdraw
 from ivrbot.storage.engines import BACKGROUND_READERS, READERS, Opening, SqliteFile
 from ivrbot.storage.writer import GroupWriter, unavailable
 
@@ -97,7 +98,8 @@ class Store:
         return await self.read(partial(statements.dossier_of, dossier_id=dossier_id))
 
     async def save_outcome(self, call_id: CallId, outcome: CallOutcome) -> None:
-        await self.write(partial(statements.save_outcome, call_id=call_id, outcome=outcome))
+        """Keep what the PBX is to do; with a transfer, a call-back that nobody has begun with is withdrawn."""
+        await self.write(partial(_save_outcome, call_id=call_id, outcome=outcome))
 
     async def outcome(self, call_id: CallId) -> CallOutcome | None:
         return await self.read(partial(statements.outcome_of, call_id=call_id))
@@ -245,6 +247,13 @@ class Store:
             engine.dispose()
         if writer is not None:
             writer.close()
+
+
+def _save_outcome(conn: Connection, call_id: CallId, outcome: CallOutcome) -> None:
+    statements.save_outcome(conn, call_id, outcome)
+    if outcome.action == "transfer":
+        # Kept, but not promised: its outcome could not be stored, or not in time. Writes keep their order.
+        withdraw(conn, call_id)
 
 
 def _read(engine: Engine, work: Callable[[Connection], ResultT]) -> ResultT:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from ivrbot import app
 from ivrbot.call.channel import Completes, Heard, Keyed
 from ivrbot.call.dossier_context import DossierContext, gather_context
+from ivrbot.call.ending import HAND_OVER_S
 from ivrbot.dialogue.commanding import MAX_WAITS, STILL_THERE_MS, WAIT_MS
 from ivrbot.errors import BankUnavailable, StorageUnavailable
 from ivrbot.model.bank import BankOperation, BankRequest
-from ivrbot.model.call import CallRegistration, Disposition, Dossier, EscalationReason
+from ivrbot.model.call import CallId, CallOutcome, CallRegistration, Disposition, Dossier, EscalationReason
 from ivrbot.model.dialogue import Collect
 from ivrbot.model.events import EventType
 from ivrbot.model.operators import CallbackAsked, QueueState
 from ivrbot.operators.desk import OperatorDesk
+from ivrbot.storage.callback_tables import callback_numbers
 from ivrbot.storage.callbacks import CallbackBook
-from tests.fakes.calls import FakeNlu, ScriptedCaller
+from tests.fakes.calls import Clock, FakeNlu, ScriptedCaller
 from tests.unit.test_call_session import ANNA, BALANCE, LOST, Line, escalated, line
 
 __all__ = ["line"]
@@ -109,6 +113,52 @@ async def test_a_promise_that_cannot_be_kept_is_not_made(line: Line, desk: BusyD
     escalated(await line.call(caller), EscalationReason.CALLER_ASKED)
     assert not any("перезвоним. Ни кодов" in text for text in caller.said)
     assert not line.of(EventType.CALLBACK_ASKED)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_who_is_transferred_instead_is_not_called_back_as_well(
+    line: Line, desk: BusyDesk, monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    """The call-back is kept already when its outcome cannot be stored, or takes too long."""
+    store, clock, saved = line.core.store, Clock(), list[CallOutcome]()
+    save = store.save_outcome
+
+    async def stumbling(call_id: CallId, outcome: CallOutcome) -> None:
+        saved.append(outcome)
+        if outcome.action == "callback":
+            assert len(await CallbackBook(store).listed(5)) == 1
+            if hangs:
+                clock.forward(HAND_OVER_S + 0.1)
+                await asyncio.Event().wait()
+            raise StorageUnavailable("away")
+        await save(call_id, outcome)
+
+    monkeypatch.setattr(store, "save_outcome", stumbling)
+    escalated(await line.call(["оператора", Keyed("1"), ""]), EscalationReason.CALLER_ASKED)
+    assert [outcome.action for outcome in saved] == ["callback", "transfer"]
+    assert await CallbackBook(store).listed(5) == ()
+    assert await store.read(lambda conn: conn.execute(select(callback_numbers)).all()) == []
+
+
+async def test_who_is_promised_a_call_back_is_not_transferred_when_the_time_is_over(
+    line: Line, desk: BusyDesk
+) -> None:
+    class Lingers(ScriptedCaller):
+        """The time for the whole call ends in the words of the promise."""
+
+        async def finish(self) -> None:
+            if "перезвоним" in self.said[-1]:
+                clock.forward(line.parts.max_call_s + 1)
+                await asyncio.Event().wait()
+
+    clock, caller = Clock(), Lingers(["оператора", Keyed("1"), ""])
+    end = await line.call(caller)
+    assert (end.disposition, end.reason, end.escalated_to) == (Disposition.ESCALATED, "callback", "")
+    assert "перезвоним" in caller.said[-1], "nothing is said of an operator"
+    ((kept, _),) = await CallbackBook(line.core.store).listed(5)
+    outcome = await line.core.store.outcome(line.call_id)
+    assert outcome is not None and (outcome.action, outcome.dossier_id) == ("callback", kept.dossier_id)
+    assert not line.of(EventType.ESCALATED)
 
 
 async def test_an_emergency_is_never_asked(line: Line, desk: BusyDesk) -> None:

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from ivrbot.config import OperatorSettings
-from ivrbot.model.call import CallId, CallRegistration, QueueName
+from ivrbot.model.call import CallId, CallOutcome, CallRegistration, QueueName
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.operators import Callback, CallbackAsked, CallbackId, CallbackResult, CallbackState, QueueState
 from ivrbot.operators.desk import OperatorDesk
@@ -243,6 +243,27 @@ async def test_a_promise_is_kept_once_with_dossier_and_outcome(line: Line) -> No
     assert (kept.call_id, kept.queue, kept.dossier_id, number) == (CALL, "loans", dossier.dossier_id, NUMBER)
     outcome = await line.store.outcome(CALL)
     assert outcome is not None and outcome.as_text() == f"callback|check_balance|{dossier.dossier_id}|0"
+
+
+async def test_a_transfer_withdraws_the_call_back_of_its_own_call_only(line: Line) -> None:
+    other = a_callback(call_id=CallId(str(uuid.uuid4())))
+    for callback in (a_callback(), other):
+        await line.book.add(callback, NUMBER)
+    await line.store.save_outcome(CALL, CallOutcome("callback"))
+    assert len(await line.book.due(NOON, 10)) == 2
+    await line.store.save_outcome(CALL, CallOutcome("transfer", "loans"))
+    assert await line.book.listed(10) == ((other, NUMBER),)
+
+
+async def test_what_somebody_has_begun_with_is_not_withdrawn(line: Line) -> None:
+    callback = a_callback()
+    await line.book.add(callback, NUMBER)
+    dialler = line.dialler()
+    await dialler.look()
+    await line.store.save_outcome(CALL, CallOutcome("transfer", "loans"))
+    assert await dialler.report(callback.callback_id, 1, CallbackResult.BUSY)
+    await line.store.save_outcome(CALL, CallOutcome("transfer", "loans"))
+    assert (await line.one(callback.callback_id)).state is CallbackState.OPEN
 
 
 async def test_the_desk_without_a_pbx_is_its_own_queue() -> None:
