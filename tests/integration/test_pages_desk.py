@@ -15,7 +15,7 @@ from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.product import Product
 from tests.integration.asterisk.server import AsteriskServer
 from tests.integration.asterisk.sip import OperatorPhone
-from tests.integration.asterisk.stage import Stage
+from tests.integration.asterisk.stage import API_WAIT_S, Stage
 
 pytestmark = [pytest.mark.integration, pytest.mark.models]
 
@@ -31,7 +31,9 @@ async def test_a_topic_is_corrected_while_the_call_waits(
     async with (
         Product(tmp_path / "data") as product,
         OperatorPhone(asterisk_installation, RING_MS) as telephone,
-        AsteriskServer(asterisk_installation, product.site(operator1=telephone.port)) as server,
+        AsteriskServer(
+            asterisk_installation, product.site(api_wait_s=API_WAIT_S, operator1=telephone.port)
+        ) as server,
         aiohttp.ClientSession(product.api, headers={"Authorization": f"Bearer {product.token}"}) as web,
     ):
         stage = Stage(asterisk_installation, product, telephone, server, web)

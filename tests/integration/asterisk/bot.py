@@ -12,6 +12,8 @@ from types import TracebackType
 
 from aiohttp import web
 
+from tests.integration.asterisk.sip import PATIENCE_S
+
 HOST = "127.0.0.1"
 KIND_HANGUP, KIND_UUID, KIND_DTMF, KIND_SOUND = 0x00, 0x01, 0x03, 0x10
 HANGUP = b"\x00\x00\x00"
@@ -121,7 +123,7 @@ class BotPeer:
                 call.reset()
                 await call.closed.wait()
 
-    async def call(self, number: int = 0, timeout_s: float = 5.0) -> BotCall:
+    async def call(self, number: int = 0, timeout_s: float = PATIENCE_S) -> BotCall:
         """The n-th call, waiting for it and for its UUID."""
         async with asyncio.timeout(timeout_s), self._arrived:
             await self._arrived.wait_for(lambda: len(self.calls) > number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import struct
 import wave
 from collections import deque
@@ -28,6 +29,7 @@ ALAW, EVENTS = 8, 101
 KEYS = "0123456789*#"
 KEY_FRAMES = 8
 END_REPEATS = 3
+RECEIVE_BYTES = 4 << 20
 VOICE_LEVEL = 200.0
 """Root mean square above which a packet is sound and not line noise (A-law silence is 8)."""
 EVENT_VOLUME = 10
@@ -134,7 +136,10 @@ class Phone(asyncio.DatagramProtocol):
     @classmethod
     async def open(cls, host: str = "127.0.0.1") -> Phone:
         """A phone on a free port."""
-        _, phone = await asyncio.get_running_loop().create_datagram_endpoint(cls, local_addr=(host, 0))
+        loop = asyncio.get_running_loop()
+        transport, phone = await loop.create_datagram_endpoint(cls, local_addr=(host, 0))
+        # room for what comes while this process stands still; the kernel grants what it allows
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         return phone
 
     @property
