@@ -87,6 +87,8 @@ class _Turn:
     guessing: asyncio.Task[Transcript | EngineError] | None = None
     decoding: asyncio.Task[Transcript | EngineError] | None = None
     answer: Transcript | None = None
+    """An early reading that answers the question, as long as nothing more is said."""
+    given_bytes: int = 0
     own_frames: int = 0
     other_frames: int = 0
 
@@ -299,6 +301,8 @@ class Hearing:
     def _give(self, turn: _Turn, sound: Pcm) -> None:
         if self._share is not None and not turn.over_prompt:
             turn.sound += sound
+        turn.given_bytes += len(sound)
+        turn.answer = None  # it was read without this
         try:
             turn.stream.feed(sound)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
@@ -379,17 +383,18 @@ class Hearing:
     async def _read(
         self, turn: _Turn, reading: Coroutine[None, None, Transcript], *, early: bool = True
     ) -> Transcript | EngineError:
+        given_bytes = turn.given_bytes
         try:
             async with asyncio.timeout(DECODE_S):
                 transcript = await reading
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             return _engine_error(error)
         if early and turn is self._turn:
-            await self._consider(turn, transcript)
+            await self._consider(turn, transcript, given_bytes)
         return transcript
 
-    async def _consider(self, turn: _Turn, transcript: Transcript) -> None:
-        """What a reading before the turn's end is good for."""
+    async def _consider(self, turn: _Turn, transcript: Transcript, given_bytes: int) -> None:
+        """What a reading before the turn's end is good for; of a beginning only that there are words in it."""
         text = transcript.text.strip()
         if not text or turn.is_echo:
             if turn.decoding is not None:  # at a dip perhaps only half a syllable was said
@@ -404,7 +409,7 @@ class Hearing:
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             log.info("an early reading was not understood: %s", _engine_error(error).code)
             answered = False
-        if turn is not self._turn:
+        if turn is not self._turn or turn.given_bytes != given_bytes:
             return
         complete = completeness(
             text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full

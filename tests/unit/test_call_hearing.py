@@ -47,6 +47,8 @@ class Stream:
 
     async def guess(self) -> Transcript:
         self.guessed += 1
+        if self._engine.guess_failure is not None:
+            raise self._engine.guess_failure
         return await self._read()
 
     async def decode(self) -> Transcript:
@@ -61,6 +63,8 @@ class Stream:
         if self._engine.garbled:
             return Transcript((), "told", garbled=True)
         text = self._engine.text or f"{len(self.sound)} bytes"
+        if self._engine.delay_s:
+            await asyncio.sleep(self._engine.delay_s)
         texts = (text, *self._engine.others)
         return Transcript(tuple(Hypothesis(one, self._engine.confidence) for one in texts), "told")
 
@@ -74,6 +78,8 @@ class Engine:
         self.open_failure: Exception | None = None
         self.feed_failure: Exception | None = None
         self.decode_failure: Exception | None = None
+        self.guess_failure: Exception | None = None
+        self.delay_s = 0.0
         self.hangs = False
         self.guesses = False
         self.garbled = False
@@ -483,6 +489,40 @@ def test_a_name_found_in_a_list_stands_alone_a_doubtful_command_does_not(text: s
         assert room.engine.streams[0].decodes == decodes
 
     scenario()
+
+
+async def says_yes(text: str) -> bool:
+    return text == "да"
+
+
+@pytest.mark.parametrize("before_end_ms", [300, 0], ids=["long before the end", "right before it"])
+def test_a_yes_read_within_speech_is_not_the_answer_when_more_is_said(before_end_ms: int) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses = True
+        room.hearing.prepare("ru", Expect.YES_NO, says_yes)
+        room.engine.text, room.engine.delay_s = "да", 0.1
+        await room.loud(900)
+        room.hearing.read_now()
+        await room.loud(before_end_ms + 2 * FRAME_MS)
+        room.engine.text, room.engine.delay_s = "да но не эту", 0.0
+        await room.silence(1500)
+        assert [reading.transcript and reading.transcript.text for reading in room.readings] == ["да но не эту"]
+
+    scenario()
+
+
+@in_a_room()
+async def test_a_guess_that_fails_leaves_no_answer_of_the_beginning(room: Room) -> None:
+    room.engine.guesses = True
+    room.hearing.prepare("ru", Expect.YES_NO, says_yes)
+    room.engine.text = "да"
+    await room.loud(900)
+    room.hearing.read_now()
+    await room.loud(300)
+    room.engine.text, room.engine.guess_failure = "да но не эту", EngineTimeout("slow")
+    await room.silence(1500)
+    assert [reading.transcript and reading.transcript.text for reading in room.readings] == ["да но не эту"]
 
 
 @in_a_room()
