@@ -208,6 +208,7 @@ class SoundChannel:
     async def give_time(self, until_ms: int) -> None:
         """Wait for his voice, or for that time."""
         while not (self._closed or self.goes_on) and (left_ms := until_ms - self.now_ms()) > 0:
+            self._news.clear()
             await self._wait_for_news(left_ms / 1000)
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
@@ -247,6 +248,7 @@ class SoundChannel:
         self._arm()
         try:
             while True:
+                self._news.clear()  # before the looking: what comes while words are understood is news as well
                 if self._closed:
                     raise LegClosed(self._closed)
                 heard = await self._next_heard(collect, completes)
@@ -288,7 +290,7 @@ class SoundChannel:
     # --- listening ----------------------------------------------------------------------------------
 
     async def _wait_for_news(self, most_s: float | None = None) -> None:
-        self._news.clear()
+        """Wait until something has happened since `_news` was cleared, or for that time."""
         wait_s = most_s
         if self._keys and most_s is None:
             wait_s = max(0.0, self._keys_complete_at_s - self._clock())

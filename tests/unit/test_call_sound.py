@@ -191,6 +191,24 @@ async def test_what_was_said_before_the_question_is_dropped_and_the_clock_runs_o
     assert await listening.result() == Silence()
 
 
+@on_a_line(["the blue one"])
+async def test_who_hangs_up_while_his_words_are_being_understood_is_gone_at_once(line: Line) -> None:
+    understood: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def completes(_text: str) -> bool:
+        return await understood
+
+    await line.speech(600)
+    await line.silence(1500)
+    line.channel.speak_in("en")
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(CARD, completes))
+    await line.silence(100)
+    line.channel.on_closed("hangup")
+    understood.set_result(False)
+    with pytest.raises(LegClosed):
+        await asyncio.wait_for(listening, 1)
+
+
 @on_a_line(["operator"])
 async def test_a_wish_for_an_operator_counts_whenever_it_was_said(line: Line) -> None:
     await line.speech(1000)
