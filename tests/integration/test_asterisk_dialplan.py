@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from tests.integration.asterisk import g711
 from tests.integration.asterisk.bot import BotPeer, Registrar
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.server import AsteriskServer, Site
-from tests.integration.asterisk.sip import Caller, OperatorPhone, place_crowd
-from tests.integration.asterisk.wait import until
+from tests.integration.asterisk.sip import PATIENCE_S, Caller, OperatorPhone, SipMessage, place_crowd
+from tests.integration.asterisk.stage import API_WAIT_S, HELD_UP_S
+from tests.integration.asterisk.wait import again_if_late, in_time, until
 
 pytestmark = pytest.mark.integration
 
@@ -60,6 +62,20 @@ class Stage:
         await self.bot.call()
         return caller
 
+    async def rung(self, since_s: float, within_s: float) -> SipMessage:
+        """Wait for the operator's first ring; gives its INVITE.
+
+        Args:
+            since_s: what it follows from, seconds since the epoch.
+            within_s: what is promised.
+
+        Raises:
+            Late: it came later.
+        """
+        ring = await self.operator.rung()
+        in_time(ring.at_s - since_s, within_s)
+        return ring
+
 
 SetUp = Callable[..., Any]
 """Builds a `Stage`; see `set_up`."""
@@ -73,7 +89,7 @@ async def set_up(
     async with AsyncExitStack() as stack:
 
         async def build(ring_ms: int = 100, **changes: Any) -> Stage:
-            site_names = {"language", "max_call_s", "queue_s", "recordings"}
+            site_names = {"language", "max_call_s", "queue_s", "recordings", "api_wait_s"}
             site_changes = {name: changes.pop(name) for name in site_names & changes.keys()}
             api = await stack.enter_async_context(Registrar(**changes))
             bot = await stack.enter_async_context(BotPeer())
@@ -99,22 +115,24 @@ async def running(site: Site) -> AsyncIterator[AmiControl]:
     ami = AmiControl(AmiAccount("127.0.0.1", site.ami_port, "ivrbot", site.ami_secret))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ami.run())
-        assert await ami.wait_connected(5000)
+        assert await ami.wait_connected(int(PATIENCE_S * 1000))
         yield ami
         await ami.close()
 
 
+@again_if_late
 async def test_the_bot_answers_hears_and_ends_the_call(set_up: SetUp) -> None:
     stage = await set_up(outcome="hangup|check_balance||0")
     caller = await stage.dial(number="+79161234567", called="+74951234567")
     start = await caller.answered()
     call = await stage.bot.call()
     caller.phone.say(TONE)
-    spoken_from, spoken_to = await caller.phone.listen(start)
+    spoken_from, spoken_to = await caller.phone.listen(start, timeout_s=PATIENCE_S)
+    in_time(caller.phone.held_up_s, HELD_UP_S, "sound of a telephone that lives in the bot's own process")
     assert spoken_to - spoken_from == pytest.approx(1.0, abs=0.3)
     caller.phone.press("42#")
     await caller.phone.said()
-    await until(lambda: call.keys == "42#", 3)
+    await until(lambda: call.keys == "42#", PATIENCE_S)
     call.hang_up()
     await caller.hung_up_on()
 
@@ -130,12 +148,14 @@ async def test_the_bot_answers_hears_and_ends_the_call(set_up: SetUp) -> None:
     assert stage.operator.rings() == []
 
 
+@again_if_late
 async def test_a_transfer_rings_the_operator_with_the_dossier(set_up: SetUp) -> None:
     stage = await set_up(outcome="transfer:block_card|block_card|d-7Yq_42|10")
     caller = await stage.dial_and_talk_to_the_bot()
     call = await stage.bot.call()
+    ended_s = time.time()
     call.hang_up()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.rung(ended_s, PERSON_WITHIN_S)
     assert ring.headers["x-bot-call-id"] == call.call_id
     assert ring.headers["x-bot-topic"] == "block_card"
     assert ring.headers["x-bot-dossier"] == "d-7Yq_42"
@@ -157,31 +177,37 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(set_up: SetUp) -> Non
     caller = await stage.dial_and_talk_to_the_bot()
     call = await stage.bot.call()
     await caller.hang_up()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE_S):
         await call.closed.wait()
-    assert await stage.server.channels() == 0
+        while await stage.server.channels() != 0:
+            pass
     assert stage.operator.rings() == []
 
 
 @pytest.mark.parametrize(
     ("admit", "why"), [("operator", "overload"), ("", "not_registered"), ("<html>ok</html>", "not_registered")]
 )
+@again_if_late
 async def test_a_call_that_is_not_admitted_goes_past_the_bot(set_up: SetUp, admit: str, why: str) -> None:
     stage = await set_up(admit=admit)
+    dialled_s = time.time()
     caller = await stage.dial()
-    ring = await stage.operator.rung(DIALLED_WITHIN_S)
+    ring = await stage.rung(dialled_s, DIALLED_WITHIN_S)
     assert ring.headers["x-bot-reason"] == why
     await caller.answered()
     assert stage.bot.calls == []
     assert stage.server.queue_log()[-1][2] == "other"
 
 
+@again_if_late
 async def test_an_api_that_is_slow_refuses_or_is_down_goes_past_the_bot(set_up: SetUp) -> None:
     stage = await set_up(delay_s=5.0)
 
     async def reaches_an_operator(ring: int) -> None:
+        dialled_s = time.time()
         async with Caller(stage.installation, stage.server.site.sip_port):
-            await until(lambda: len(stage.operator.rings()) == ring, DIALLED_WITHIN_S)
+            await until(lambda: len(stage.operator.rings()) == ring, PATIENCE_S)
+            in_time(stage.operator.rings()[-1].at_s - dialled_s, DIALLED_WITHIN_S)
 
     await reaches_an_operator(1)
     stage.api.delay_s, stage.api.token = 0.0, "another"
@@ -193,16 +219,19 @@ async def test_an_api_that_is_slow_refuses_or_is_down_goes_past_the_bot(set_up: 
     assert stage.bot.calls == []
 
 
+@again_if_late
 async def test_a_refused_media_port_leads_to_a_person(set_up: SetUp) -> None:
     stage = await set_up(outcome=None)
     await stage.bot.refuse()
+    dialled_s = time.time()
     caller = await stage.dial()
-    ring = await stage.operator.rung(DIALLED_WITHIN_S)
+    ring = await stage.rung(dialled_s, DIALLED_WITHIN_S)
     assert ring.headers["x-bot-reason"] == "bot_lost"
     await stage.operator.talking()
     assert not caller.was_hung_up_on()
 
 
+@again_if_late
 async def test_a_bot_that_dies_leads_to_the_queue_of_its_topic(set_up: SetUp) -> None:
     stage = await set_up(outcome=None)
     caller = await stage.dial_and_talk_to_the_bot()
@@ -210,9 +239,10 @@ async def test_a_bot_that_dies_leads_to_the_queue_of_its_topic(set_up: SetUp) ->
     await stage.ami.set_variable(channel, "__BOT_TOPIC", "dispute_transaction")
     await stage.ami.set_variable(channel, "BOT_DOSSIER", "d-1")
     await stage.ami.set_variable(channel, "__BOT_QUEUE", "disputes")
+    died_s = time.time()
     (await stage.bot.call()).reset()
     await stage.api.stop()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.rung(died_s, PERSON_WITHIN_S)
     assert ring.headers["x-bot-topic"] == "dispute_transaction"
     assert ring.headers["x-bot-dossier"] == "d-1"
     assert ring.headers["x-bot-reason"] == "bot_lost"
@@ -222,11 +252,13 @@ async def test_a_bot_that_dies_leads_to_the_queue_of_its_topic(set_up: SetUp) ->
     assert not stage.ami.failures
 
 
+@again_if_late
 async def test_a_frozen_bot_is_left_when_the_time_is_over(set_up: SetUp) -> None:
     stage = await set_up(outcome=None, max_call_s=2)
     caller = await stage.dial_and_talk_to_the_bot()
+    frozen_s = time.time()
     (await stage.bot.call()).freeze()
-    ring = await stage.operator.rung(2 + PERSON_WITHIN_S)
+    ring = await stage.rung(frozen_s, 2 + PERSON_WITHIN_S)
     assert ring.headers["x-bot-reason"] == "time_limit"
     await stage.operator.talking()
     assert not caller.was_hung_up_on()
@@ -270,11 +302,13 @@ async def test_the_limit_of_the_bot_does_not_end_the_talk_with_the_operator(set_
         "bars",
     ],
 )
+@again_if_late
 async def test_a_hostile_outcome_reaches_only_the_general_queue(set_up: SetUp, outcome: str) -> None:
     stage = await set_up(outcome=outcome)
     caller = await stage.dial_and_talk_to_the_bot()
+    ended_s = time.time()
     (await stage.bot.call()).hang_up()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.rung(ended_s, PERSON_WITHIN_S)
     await stage.operator.talking()
     assert not caller.was_hung_up_on()
     assert {row[2] for row in stage.server.queue_log() if row[4] == "ENTERQUEUE"} == {"other"}
@@ -313,7 +347,7 @@ async def test_the_bots_account_cannot_place_calls_or_run_commands(set_up: SetUp
     for action, fields in attempts.items():
         writer.write(encode_action(action, (("ActionID", action), *fields)))
     answers: dict[str, str] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not attempts.keys() <= answers.keys():
             data = await reader.read(4096)
             assert data, "the manager hung up"
@@ -323,6 +357,7 @@ async def test_the_bots_account_cannot_place_calls_or_run_commands(set_up: SetUp
     assert {answers[action] for action in attempts} == {"Permission denied"}
 
 
+@again_if_late
 async def test_values_set_by_ami_stay_text(set_up: SetUp) -> None:
     stage = await set_up(outcome=None)
     await stage.dial_and_talk_to_the_bot()
@@ -331,8 +366,9 @@ async def test_values_set_by_ami_stay_text(set_up: SetUp) -> None:
     await stage.ami.set_variable(channel, "__BOT_REASON", "клиент просит\r\nX-Evil: ${IVRBOT_TOKEN}")
     await stage.ami.set_variable(channel, "SHELL(id)", "x")
     await stage.ami.set_variable("PJSIP/trunk-nobody", "__BOT_TOPIC", "x")
+    died_s = time.time()
     (await stage.bot.call()).reset()
-    ring = await stage.operator.rung(PERSON_WITHIN_S)
+    ring = await stage.rung(died_s, PERSON_WITHIN_S)
     assert "x-evil" not in ring.headers
     assert ring.headers["x-bot-topic"] == "cardvil"
     assert ring.headers["x-bot-reason"].startswith("%D0%BA%D0%BB")
@@ -346,11 +382,11 @@ async def test_a_caller_whom_nobody_takes_is_told_and_waits_for_the_first_operat
     caller = await stage.dial_and_talk_to_the_bot()
     (await stage.bot.call()).hang_up()
     start = asyncio.get_running_loop().time()
-    await until(lambda: caller.phone.heard.loudness(start + 1) > ANNOUNCEMENT, 10)
+    await until(lambda: caller.phone.heard.loudness(start + 1) > ANNOUNCEMENT, PATIENCE_S)
     assert stage.operator.rings() == []
     assert not caller.was_hung_up_on()
     await stage.server.cli("queue unpause member PJSIP/operator1")
-    ring = await stage.operator.rung(20)
+    ring = await stage.operator.rung()
     assert ring.headers["x-bot-topic"] == "loan_info"
 
 
@@ -368,7 +404,7 @@ async def test_the_urgent_caller_is_served_before_the_one_who_came_first(set_up:
         (await stage.bot.call(number)).hang_up()
         await entered(stage, number + 1)
     await talking.hang_up()
-    await until(lambda: len(stage.operator.rings()) > 1, 10)
+    await until(lambda: len(stage.operator.rings()) > 1, PATIENCE_S)
     assert stage.operator.rings()[1].headers["x-bot-dossier"] == "d-urgent"
 
 
@@ -389,13 +425,13 @@ async def test_a_place_that_was_kept_is_before_all_who_came_later(set_up: SetUp)
     order = ("d-first", "d-kept", "d-later")
     for turn, (caller, name) in enumerate(zip((talking, callers[1], callers[3]), order, strict=True), start=1):
         await caller.hang_up()
-        await until(lambda turn=turn: len(stage.operator.rings()) > turn, 20)  # type: ignore[misc]
+        await until(lambda turn=turn: len(stage.operator.rings()) > turn, PATIENCE_S)  # type: ignore[misc]
         assert stage.operator.rings()[turn].headers["x-bot-dossier"] == name
 
 
 async def entered(stage: Stage, count: int) -> None:
     """Wait until so many calls have entered a queue."""
-    await until(lambda: [row[4] for row in stage.server.queue_log()].count("ENTERQUEUE") == count, 5)
+    await until(lambda: [row[4] for row in stage.server.queue_log()].count("ENTERQUEUE") == count, PATIENCE_S)
 
 
 async def test_a_call_that_does_not_come_from_the_trunk_is_refused(set_up: SetUp) -> None:
@@ -420,7 +456,7 @@ async def test_a_queue_without_an_answer_ends_in_the_announcement_not_in_a_dropp
 
 
 async def test_twenty_calls_at_once(set_up: SetUp) -> None:
-    stage = await set_up()
+    stage = await set_up(api_wait_s=API_WAIT_S)
     crowd = await place_crowd(
         stage.installation, stage.server.site.sip_port, g711.encode(TONE), calls=20, hold_ms=8000
     )

@@ -28,10 +28,13 @@ from tests.integration.asterisk import g711
 from tests.integration.asterisk.bot import Registrar
 from tests.integration.asterisk.install import Installation
 from tests.integration.asterisk.server import AsteriskServer, Site
-from tests.integration.asterisk.sip import Caller, OperatorPhone, place_crowd
-from tests.integration.asterisk.wait import until
+from tests.integration.asterisk.sip import PATIENCE_S, Caller, OperatorPhone, place_crowd
+from tests.integration.asterisk.stage import API_WAIT_S, HELD_UP_S
+from tests.integration.asterisk.wait import again_if_late, in_time, until
 
 pytestmark = pytest.mark.integration
+
+TELEPHONE = "sound of a telephone that lives in the gateway's own process"
 
 TONE = b"".join(struct.pack("<h", int(8000 * math.sin(math.tau * 440 * n / 8000))) for n in range(8000))
 
@@ -130,11 +133,13 @@ async def running(installation: Installation, logs: Path, media: str) -> AsyncIt
                 media=address,
                 operators={"operator1": phone.port},
                 websocket=address if media == "websocket" else "",
+                api_wait_s=API_WAIT_S,
             )
             async with AsteriskServer(installation, site, keep_in=logs) as server:
                 yield Stage(installation, api, door, legs, phone, server)
 
 
+@again_if_late
 async def test_sound_and_keys_pass_and_closing_the_leg_hands_over(
     asterisk_installation: Installation, tmp_path: Path, media: str
 ) -> None:
@@ -144,17 +149,18 @@ async def test_sound_and_keys_pass_and_closing_the_leg_hands_over(
     ):
         answered = await caller.answered()
         caller.phone.say(TONE)
-        spoken_from, spoken_to = await caller.phone.listen(answered)
+        spoken_from, spoken_to = await caller.phone.listen(answered, timeout_s=PATIENCE_S)
         caller.phone.press("10#")
-        await until(lambda: bool(stage.door.calls), 2)
+        await until(lambda: bool(stage.door.calls), PATIENCE_S)
         (echo,) = stage.door.calls.values()
-        await until(lambda: echo.keys == "10#", 3)
+        await until(lambda: echo.keys == "10#", PATIENCE_S)
         echo.leg.close()
-        ring = await stage.operator.rung(3)
+        ring = await stage.operator.rung()
         assert ring.headers["x-bot-topic"] == "check_balance"
         assert ring.headers["x-bot-call-id"] == echo.leg.call_id
-        await until(lambda: echo.cause == "closed", 2)
+        await until(lambda: echo.cause == "closed", PATIENCE_S)
         assert not caller.was_hung_up_on()
+        in_time(caller.phone.held_up_s, HELD_UP_S, TELEPHONE)
         # a second of sound came back, and from the first packet on none was lost
         assert spoken_to - spoken_from == pytest.approx(1.0, abs=0.3)
         numbers = [packet.sequence for packet in caller.phone.heard.packets]
@@ -167,11 +173,11 @@ async def test_a_caller_who_hangs_up_ends_the_leg(
     async with running(asterisk_installation, tmp_path, media) as stage:
         async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
             await caller.answered()
-            await until(lambda: bool(stage.door.calls), 2)
+            await until(lambda: bool(stage.door.calls), PATIENCE_S)
         (echo,) = stage.door.calls.values()
-        await until(lambda: echo.cause != "", 3)
+        await until(lambda: echo.cause != "", PATIENCE_S)
         assert echo.cause == "hangup"
-        await until(lambda: stage.legs() == 0, 3)
+        await until(lambda: stage.legs() == 0, PATIENCE_S)
 
 
 async def test_asterisk_drops_what_it_is_late_with(
@@ -191,18 +197,18 @@ async def test_asterisk_drops_what_it_is_late_with(
         Caller(asterisk_installation, stage.server.site.sip_port) as caller,
     ):
         await caller.answered()
-        await until(lambda: bool(stage.door.calls), 5)
+        await until(lambda: bool(stage.door.calls), PATIENCE_S)
         (echo,) = stage.door.calls.values()
         leg: Any = echo.leg
-        await until(lambda: leg._lag._promptest is not None, 10)
+        await until(lambda: leg._lag._promptest is not None, PATIENCE_S)
         before = len(cleared)  # a machine that is busy may have been late already
         for _ in range(75):  # past the clock and its count, as after a stall of the network
             leg._outbox.play(TONE[:FRAME_BYTES])
             await asyncio.sleep(0.005)
-        await until(lambda: len(cleared) > before, 15)
+        await until(lambda: len(cleared) > before, PATIENCE_S)
         # Flushed, Asterisk plays what comes: the marks behind it come back in time.
         flushed_at = leg._lag._sent
-        await until(lambda: leg._lag._sent > flushed_at + 3 * MARK_EVERY_FRAMES, 15)
+        await until(lambda: leg._lag._sent > flushed_at + 3 * MARK_EVERY_FRAMES, PATIENCE_S)
         assert leg._lag._late < TOO_LATE_FRAMES
         assert len(cleared) <= before + 2, "what was flushed was played all the same"
         assert not echo.cause
@@ -214,10 +220,11 @@ async def test_a_bot_that_refuses_the_leg_leads_to_an_operator(
     async with running(asterisk_installation, tmp_path, media) as stage:
         stage.door.full = True
         async with Caller(asterisk_installation, stage.server.site.sip_port) as caller:
-            await stage.operator.rung(3)
+            await stage.operator.rung()
             assert not caller.was_hung_up_on()
 
 
+@again_if_late
 async def test_twenty_calls_at_once_lose_nothing(
     asterisk_installation: Installation, tmp_path: Path, media: str
 ) -> None:
@@ -232,7 +239,8 @@ async def test_twenty_calls_at_once_lose_nothing(
             )
             await caller.answered()
             await crowd
-            heard = caller.phone.heard
+            heard, held_up_s = caller.phone.heard, caller.phone.held_up_s
+        in_time(held_up_s, HELD_UP_S, TELEPHONE)
         result = crowd.result()
         assert (result.answered, result.dropped, result.exit_code) == (19, 0, 0)
         assert len(stage.door.calls) == 20

@@ -47,8 +47,9 @@ class Site:
         network_port: SIP port of the telephone network behind the trunk, for calls that Asterisk places.
         dialplan: the bank's own extensions.conf; "" is the one that the product ships.
         websocket: host:port of the bot's web server, when its sound goes by chan_websocket; "" is AudioSocket.
-        api_wait_s: how long the bot may take to answer whether it takes a call; 0 is the second of the shipped
-            dialplan, after which a caller goes to an operator: right, but not what every test is about.
+        api_wait_s: how long the bot may take to answer what the dialplan asks or tells it; 0 is the second or two
+            of the shipped dialplan, after which a caller goes to an operator: right, but not the subject
+            of every test.
     """
 
     api: str
@@ -89,8 +90,10 @@ def write_configuration(site: Site, etc: Path) -> None:
     if site.dialplan:
         (etc / "extensions.conf").write_text(site.dialplan)
     if site.api_wait_s:
+        shipped = (("conn", 1), ("http", 1), ("http", 2))
         places = {
-            f"CURLOPT({kind}timeout)=1": f"CURLOPT({kind}timeout)={site.api_wait_s}" for kind in ("conn", "http")
+            f"CURLOPT({kind}timeout)={wait_s})": f"CURLOPT({kind}timeout)={site.api_wait_s})"
+            for kind, wait_s in shipped
         }
         dialplan = etc / "extensions_ivrbot.conf"
         dialplan.write_text(fill(dialplan.read_text(), places))
