@@ -84,7 +84,7 @@ async def a_call_with_a_secret_answer(line: Stage, shown: list[tuple[str, str]])
         await call.asked(str(asked["response"]))
         await call.say(f"{BIRTH.value} тысяча девятьсот шестьдесят восьмого")
         await call.story.until(lambda event: event["type"] in HEARD, 60, int(asked["seq"]))
-        await call.story.until(lambda event: event["type"] == "recording_started", 1)
+        await call.story.until(lambda event: event["type"] == "recording_started")
         shown.append(("events", str(call.story)))
     return call
 
