@@ -82,7 +82,7 @@ async def test_a_bot_that_is_not_there_is_a_call_for_a_person(
             AsteriskServer(asterisk_installation, site, keep_in=tmp_path / "asterisk") as server,
             Caller(asterisk_installation, server.site.sip_port) as caller,
         ):
-            ring = await operator.rung(5)
+            ring = await operator.rung()
             assert ring.headers["x-bot-reason"] == "not_registered"
             await caller.answered()
             await operator.talking()
