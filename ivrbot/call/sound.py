@@ -6,6 +6,7 @@ Implements `ports.MediaSink` towards the gateway and `Channel` towards the sessi
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import copy_context
@@ -21,7 +22,7 @@ from ivrbot.call.playout import Playout
 from ivrbot.call.rehearsal import Rehearsal
 from ivrbot.call.tape import NOTHING, CallTape, Tape
 from ivrbot.call.transcript import Emit
-from ivrbot.errors import LegClosed
+from ivrbot.errors import EngineError, LegClosed
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.backchannels import is_back_channel
 from ivrbot.language.commands import Universal, universal
@@ -31,6 +32,8 @@ from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.speech import Expect, Language
 from ivrbot.ports import AsrEngine, Leg, Recordings, Voice
 from ivrbot.speech.echo import EchoGuard
+
+log = logging.getLogger(__name__)
 
 KEY_PAUSE_S: Final = 3.0
 """A pause that completes keys whose number is open."""
@@ -371,7 +374,11 @@ class SoundChannel:
             return True  # the question is put again: he has heard it
         if collect.expect is Expect.YES_NO:
             return command is Universal.CANCEL
-        return await completes(text)
+        try:
+            return await completes(text)
+        except EngineError as error:
+            log.info("words from before the question were not understood: %s", error.code)
+            return False
 
     def _without_words(self, reading: Reading) -> Unclear | None:
         """Speech in which nothing could be made out; over a prompt that goes on it may have been a noise."""

@@ -209,6 +209,24 @@ async def test_who_hangs_up_while_his_words_are_being_understood_is_gone_at_once
         await asyncio.wait_for(listening, 1)
 
 
+@on_a_line(["the blue one", "the red one"])
+async def test_understanding_that_fails_on_words_before_the_question_is_no_failure_to_hear(line: Line) -> None:
+    async def completes(text: str) -> bool:
+        if text == "the blue one":
+            raise EngineUnavailable("the server is gone")
+        return True
+
+    await line.speech(600)
+    await line.silence(1500)
+    line.channel.speak_in("en")
+    listening = asyncio.get_running_loop().create_task(line.channel.listen(CARD, completes))
+    await line.silence(1000)
+    await line.speech(600)
+    await line.silence(1500)
+    heard = await listening
+    assert isinstance(heard, Spoken) and heard.hypotheses[0].text == "the red one"
+
+
 @on_a_line(["operator"])
 async def test_a_wish_for_an_operator_counts_whenever_it_was_said(line: Line) -> None:
     await line.speech(1000)
