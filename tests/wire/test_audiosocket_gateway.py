@@ -30,6 +30,7 @@ from ivrbot.telephony.wire.audiosocket import (
     uuid_frame,
 )
 from tests.contract.gateway import marked_frames, new_call_id
+from tests.fakes.calls import Clock
 from tests.fakes.media import RecordingDoor, RecordingSink
 from tests.fakes.waiting import until
 
@@ -322,13 +323,19 @@ async def test_a_silent_peer_is_closed(start: Start) -> None:
 
 
 async def test_a_talking_peer_is_not_silent(start: Start) -> None:
-    bench = await start(MediaSettings(port=0, silent_peer_s=0.1))
+    bench = await start(MediaSettings(port=0, silent_peer_s=10))
+    clock = Clock()
     peer, sink = await bench.leg()
-    for number in range(1, 21):
+    for number in range(1, 6):
         peer.send(audio_frame(SILENCE))
+        await until(lambda: len(sink.frames) == number)  # noqa: B023 - awaited within the turn
+        clock.forward(6)
         asked = sink.asked
-        await until(lambda: sink.asked > asked)  # noqa: B023 - awaited within the turn
+        await until(lambda: sink.asked > asked)  # noqa: B023 - as above
         assert sink.causes == [], number
+    clock.forward(6)
+    await until(lambda: sink.causes)
+    assert sink.causes == ["timeout"]
 
 
 async def test_a_peer_that_never_closes_is_let_go(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
