@@ -15,6 +15,9 @@ from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
 from ivrbot.nlu.fallback import FAILURES_IN_A_ROW, REST_S, FallbackNlu
 from ivrbot.nlu.rasa import RasaNlu, RasaServer
 
+PATIENCE_MS = 10_000
+"""Of a parse whose deadline is not the subject."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ANSWER = {
@@ -34,7 +37,7 @@ async def rasa(handler: Handler, **settings: object) -> AsyncIterator[RasaNlu]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
     async with TestServer(application) as server:
-        engine = RasaNlu(RasaServer(str(server.make_url("")), **settings))  # type: ignore[arg-type]
+        engine = RasaNlu(RasaServer(str(server.make_url("")), **{"deadline_ms": PATIENCE_MS, **settings}))  # type: ignore[arg-type]
         try:
             yield engine
         finally:
@@ -104,7 +107,7 @@ async def test_a_slow_server_is_a_time_out() -> None:
 
 
 async def test_no_server_and_no_token_in_the_message() -> None:
-    engine = RasaNlu(RasaServer("http://127.0.0.1:9", "secret"))
+    engine = RasaNlu(RasaServer("http://127.0.0.1:9", "secret", PATIENCE_MS))
     with pytest.raises(EngineUnavailable) as caught:
         await engine.parse("карту украли", "ru")
     assert "secret" not in str(caught.value)

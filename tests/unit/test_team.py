@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,9 +25,9 @@ WORKER = """
 import json, os, select, signal, sys, time
 seat = json.loads(os.environ['_IVRBOT_SEAT'])
 number, control, heart = seat['number'], seat['control_fd'], int(os.environ['_IVRBOT_HEARTBEAT_FD'])
+notes = os.open({notes!r}, os.O_WRONLY)
 def note(text):
-    with open({notes!r}, 'a') as file:
-        file.write(f'{{number}} {{text}}\\n')
+    os.write(notes, f'{{number}} {{text}}\\n'.encode())
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append('stop'))
 note(f'up {{os.getpid()}}')
@@ -84,18 +86,28 @@ class Steps(threading.Thread):
 
 
 class Notes:
-    """What the workers have noted, and how to reach them."""
+    """What the workers have noted, and how to reach them; through a pipe, as none may wait for the disk."""
 
     def __init__(self, folder: Path, *, begin: str = "", ends: str = "True") -> None:
-        self.path = folder / "notes"
+        pipe = folder / "notes"
+        os.mkfifo(pipe)
+        # Open at both ends as long as this object lives: no worker waits for a reader, nor is any told of an end.
+        self._pipe = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        weakref.finalize(self, os.close, self._pipe)
+        self._read = b""
+        self._reading = threading.Lock()
         self.script = folder / "worker.py"
-        self.script.write_text(WORKER.format(notes=str(self.path), begin=textwrap.dedent(begin), ends=ends))
+        self.script.write_text(WORKER.format(notes=str(pipe), begin=textwrap.dedent(begin), ends=ends))
 
     def run(self, count: int = 2) -> int:
         return Team([sys.executable, "-S", "-E", str(self.script)], count, web=HOST, media=HOST).run()
 
     def lines(self) -> list[str]:
-        return self.path.read_text().splitlines() if self.path.exists() else []
+        with self._reading:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self._read += os.read(self._pipe, 65536)
+            return self._read.decode().splitlines()
 
     def pids(self, number: int) -> list[int]:
         return [int(line.split()[2]) for line in self.lines() if line.startswith(f"{number} up")]
