@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.browser.conftest import Visit
 from tests.unit.web_fixture import AT, PASSWORD, Site, a_dossier, open_site
 
 pytestmark = pytest.mark.integration
+
+RUNNING = re.compile(r"0:0[2-9]|0:[1-5]\d")
+"""A clock that has begun to run; a slow machine may skip any one of its seconds."""
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ async def test_a_live_page_without_its_server_says_so_and_stops_its_clocks(site:
     live = await owner.open(f"{site.url}/")
     site.parts.recorder.emit(CallId("a"), EventType.CALL_STARTED, 0, {"gateway": "audiosocket", "language": "ru"})
     clock = live.locator("#now-cards .card-top .small")
-    await expect(clock).to_have_text("0:02", timeout=20_000)
+    await expect(clock).to_have_text(RUNNING, timeout=20_000)
     await site.server.stop()
     await expect(live.locator("#lost")).to_be_visible()
     stood = await clock.text_content()
