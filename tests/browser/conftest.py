@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from ivrbot.config import PROJECT_ROOT
 from tests.ports import free_port
@@ -26,7 +26,12 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+STOP_S = 60
+PATIENCE_MS = 30_000
+"""For what a page is to show, where a test says nothing else: browsers yield to telephones."""
 FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +72,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "ivrbot", "serve", "--demo"]
     with (
         (folder / "serve.log").open("w") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True) as process,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, env=environment, text=True, process_group=0
+        ) as process,
     ):
         assert process.stdout
         if not any(line.strip() == "ready" for line in process.stdout):
@@ -78,9 +85,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its worker too
 
 
 class Visitor:
