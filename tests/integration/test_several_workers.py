@@ -53,6 +53,13 @@ class Line:
         async with self.web.post("/api/v1/calls", json=body) as answer:
             return str((await answer.json()).get("status", answer.status))
 
+    async def admitted(self) -> str:
+        """Announce a call; when a place has yet to become free, or the disk stands still, as another one again."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.register(call_id := str(uuid.uuid4())) != "ok":  # noqa: ASYNC110 - others say so
+                await asyncio.sleep(0.1)
+        return call_id
+
     async def connect(self, call_id: str) -> AudioSocketCall:
         """Bring a leg to whichever worker takes it."""
         phone = AudioSocketCall()
@@ -62,16 +69,14 @@ class Line:
 
     async def call(self) -> str:
         """A call that the bot has begun to greet."""
-        call_id = str(uuid.uuid4())
-        assert await self.register(call_id) == "ok"
+        call_id = await self.admitted()
         await self.connect(call_id)
         await until(lambda: self.is_spoken_to(call_id), PATIENCE_S)
         return call_id
 
     async def stream(self) -> tuple[str, aiohttp.ClientWebSocketResponse]:
         """A call over a media WebSocket, which comes to the worker with the web; sound comes back."""
-        call_id = str(uuid.uuid4())
-        assert await self.register(call_id) == "ok"
+        call_id = await self.admitted()
         socket = await self.web.ws_connect("/ws/media-streams")
         sound = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {"callSid": "a call", "customParameters": {"call_id": call_id}, "mediaFormat": sound}
@@ -152,7 +157,7 @@ async def two_workers(
         await until(lambda: product.log_path.read_text().count("AudioSocket listens") == 2, LOADED_S)
         headers = {"Authorization": f"Bearer {product.token}"}
         async with (
-            Store(database or folder / "ivrbot.sqlite") as store,
+            Store(database or folder / "ivrbot.sqlite", deadline_s=PATIENCE_S) as store,
             aiohttp.ClientSession(product.api, headers=headers) as web,
         ):
             line = Line(product, store, web)
@@ -241,9 +246,7 @@ async def a_killed_worker_takes_only_its_own_calls_with_it(line: Line) -> None:
     await until(lambda: all(len(line.phones[one].received) > heard[one] + 16_000 for one in kept), PATIENCE_S)
     while len(kept) >= MOST // 2:  # the other half of the room is gone
         await line.hang_up(kept.pop())
-    async with asyncio.timeout(PATIENCE_S):
-        while await line.register(again := str(uuid.uuid4())) != "ok":  # noqa: ASYNC110 - a call has to end first
-            await asyncio.sleep(0.1)
+    again = await line.admitted()  # a call has to end first
     await line.connect(again)
     await until(lambda: line.is_spoken_to(again), PATIENCE_S)
     assert (await line.where())[again] == "2"
