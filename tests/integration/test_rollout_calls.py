@@ -24,7 +24,7 @@ from ivrbot.rollout.planning.check import load_plan
 from ivrbot.telephony.audiosocket_client import AudioSocketCall
 from ivrbot.telephony.pacer import Pacer
 from tests.integration.asterisk.product import Product
-from tests.integration.asterisk.stage import ASK_S, Event, Story
+from tests.integration.asterisk.stage import ASK_S, Story, is_cut_short
 
 pytestmark = [pytest.mark.integration, pytest.mark.models]
 
@@ -104,11 +104,6 @@ class Line:
         async with self._web.get(f"/api/v1/calls/{call_id}/outcome") as response:
             outcome = await response.text() if response.status == 200 else ""
         return assigned["route"], outcome
-
-
-def is_cut_short(event: Event) -> bool:
-    """Whether this tells of a database that stood still: whoever it befell was not drawn, or not served."""
-    return event.get("reason") in {"storage_unavailable", "storage_failure"}
 
 
 @asynccontextmanager

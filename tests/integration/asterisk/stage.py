@@ -37,6 +37,10 @@ HELD_UP_S = 0.3
 """A telephone whose packets are later than this is worth a word where a call fails."""
 API_WAIT_S = 20
 """Patience with the bot: a long prompt and a busy machine."""
+ASR_WAIT_MS = 30_000
+"""Likewise with the recogniser: at the deadline a turn is lost, which is right, but not what a call is about."""
+
+STORAGE_REASONS = frozenset({"storage_unavailable", "storage_failure", "storage_journal"})
 
 Event = Mapping[str, Any]
 
@@ -249,8 +253,9 @@ class Stage:
 async def running(
     installation: Installation, folder: Path, product: Product | None = None
 ) -> AsyncIterator[Stage]:
-    """Start everything, the product with the demonstration's plan unless another is given."""
-    async with product or Product(folder / "data") as bot, OperatorPhone(installation) as operator:
+    """Start everything; the product is patient and has the demonstration's plan unless another is given."""
+    patient = product or Product(folder / "data", ASR__DEADLINE_MS=str(ASR_WAIT_MS))
+    async with patient as bot, OperatorPhone(installation) as operator:
         site = bot.site(api_wait_s=API_WAIT_S, operator1=operator.port)
         headers = {"Authorization": f"Bearer {bot.token}", "Accept": "application/json"}
         timeout = aiohttp.ClientTimeout(total=None)
@@ -259,6 +264,11 @@ async def running(
             aiohttp.ClientSession(bot.api, headers=headers, timeout=timeout) as web,
         ):
             yield Stage(installation, bot, operator, server, web)
+
+
+def is_cut_short(event: Event) -> bool:
+    """Whether this tells of a disk that stood still: whoever it befell was sent to an operator, as is right."""
+    return event.get("reason") in STORAGE_REASONS
 
 
 def wall_clock_s(loop_s: float) -> float:
