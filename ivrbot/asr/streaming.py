@@ -2,7 +2,8 @@
 
 Takes an engine that lends readers (the library's recognisers), gives `ports.AsrStream`s. A reader works in worker
 threads, one job at a time; the stream lives on the event loop, keeps what waits within bounds, remembers its last
-reading, and gives the reader back when no job uses it any more.
+reading, and gives the reader back when no job uses it any more. Sound is lost to a library that fails on it or to
+the bound, and counted; a job that never came to its turn leaves it to the next one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from ivrbot.asr.workers import Load, WorkerPool
@@ -139,6 +141,23 @@ class StreamingEngine(ABC, Generic[ReaderT]):
         """Whether a model of the language is loaded."""
 
 
+@dataclass(slots=True)
+class _Share:
+    """The sound of one job; whether it is read or put back is settled under the utterance's guard.
+
+    Attributes:
+        pcm: 8 kHz sound.
+        heard_bytes: of the utterance, up to the end of `pcm`.
+        is_taken: the reader has it.
+        is_put_back: the job was given up first: it must not read.
+    """
+
+    pcm: bytes
+    heard_bytes: int
+    is_taken: bool = False
+    is_put_back: bool = False
+
+
 class StreamedUtterance(Generic[ReaderT]):
     """One utterance. See `ivrbot.ports.AsrStream`; belongs to the event loop."""
 
@@ -157,6 +176,7 @@ class StreamedUtterance(Generic[ReaderT]):
         self._pending = bytearray()
         self._heard_bytes = 0
         self._partial = ""
+        self._pump_from_bytes = 0
         self._reader: ReaderT | None = None
         self._transcript: Transcript | None = None
         self._pump_task: asyncio.Task[None] | None = None
@@ -177,8 +197,13 @@ class StreamedUtterance(Generic[ReaderT]):
         if excess > 0:
             del self._pending[:excess]
             self._engine.load.dropped_ms += excess // _BYTES_PER_MS
-        if len(self._pending) >= CHUNK_MS * _BYTES_PER_MS and (self._pump_task is None or self._pump_task.done()):
+        if not self._has_chunk() or self._heard_bytes < self._pump_from_bytes:
+            return
+        if self._pump_task is None or self._pump_task.done():
             self._pump_task = asyncio.get_running_loop().create_task(self._pump())
+
+    def _has_chunk(self) -> bool:
+        return len(self._pending) >= CHUNK_MS * _BYTES_PER_MS
 
     async def decode(self) -> Transcript:
         """Reading of everything so far; asked again without new sound it answers from memory.
@@ -191,9 +216,14 @@ class StreamedUtterance(Generic[ReaderT]):
         async with self._turn:
             if self._closed:
                 raise EngineUnavailable("the utterance is closed")
-            if self._transcript is None:
-                self._transcript = await self._finish()
-            return self._transcript
+            if self._transcript is not None:
+                return self._transcript
+            hypotheses, heard_bytes = await self._read(lambda reader, pcm: reader.finish(pcm))
+            cpu_ms = round(self._reader.cpu_ms) if self._reader else 0
+            transcript = Transcript(hypotheses, self._engine.name, heard_bytes // _BYTES_PER_MS, cpu_ms)
+            if heard_bytes == self._heard_bytes:
+                self._transcript = transcript
+            return transcript
 
     async def settle(self) -> None:
         """Wait until what was fed has been read; for files, where sound comes faster than it was spoken."""
@@ -211,42 +241,48 @@ class StreamedUtterance(Generic[ReaderT]):
 
     async def _pump(self) -> None:
         """Read whole chunks as long as there are any."""
-        while len(self._pending) >= CHUNK_MS * _BYTES_PER_MS and not self._closed:
+        while self._has_chunk() and not self._closed:
             async with self._turn:
-                pcm = self._take_pending()
-                t_ms = self._heard_bytes // _BYTES_PER_MS
+                if not self._has_chunk():
+                    return
                 try:
-                    text = await self._accept(pcm)
+                    text, heard_bytes = await self._read(lambda reader, pcm: reader.accept(pcm))
                 except EngineError:
-                    # Overload or failure: `decode` meets it again and says so; this sound is lost and counted.
-                    self._engine.load.dropped_ms += len(pcm) // _BYTES_PER_MS
+                    # Overload or failure: `decode` meets it again and says so.
+                    self._pump_from_bytes = self._heard_bytes + CHUNK_MS * _BYTES_PER_MS
                     return
             if text and text != self._partial and not self._closed:
                 self._partial = text
-                self._on_partial(Partial(t_ms, text))
+                self._on_partial(Partial(heard_bytes // _BYTES_PER_MS, text))
 
-    async def _accept(self, pcm: bytes) -> str:
-        return await self._engine.pool.run(
-            lambda _: self._work(lambda one: one.accept(pcm)), self._engine.deadline_s, wanted=self._wanted
-        )
-
-    async def _finish(self) -> Transcript:
-        pcm, heard_bytes = self._take_pending(), self._heard_bytes
+    async def _read(self, job: Callable[[ReaderT, bytes], ResultT]) -> tuple[ResultT, int]:
+        """Let a job read what waits; gives its result and how much of the utterance that comprises, in bytes."""
+        share = _Share(bytes(self._pending), self._heard_bytes)
+        self._pending.clear()
         try:
-            hypotheses = await self._engine.pool.run(
-                lambda _: self._work(lambda one: one.finish(pcm)), self._engine.deadline_s, wanted=self._wanted
+            result = await self._engine.pool.run(
+                lambda _: self._work(job, share), self._engine.deadline_s, wanted=self._wanted
             )
-        except EngineUnavailable:
-            # Nothing was read: the sound waits for the next attempt.
-            self._pending[:0] = pcm
+        except EngineBadOutput:
+            if share.is_taken:
+                self._engine.load.dropped_ms += len(share.pcm) // _BYTES_PER_MS
             raise
-        cpu_ms = round(self._reader.cpu_ms) if self._reader else 0
-        return Transcript(hypotheses, self._engine.name, heard_bytes // _BYTES_PER_MS, cpu_ms)
+        finally:
+            self._put_back(share)
+        return result, share.heard_bytes
 
-    def _work(self, job: Callable[[ReaderT], ResultT]) -> ResultT:
+    def _put_back(self, share: _Share) -> None:
+        """Sound that no reader has taken waits for the next job."""
+        with self._guard:
+            if share.is_taken or self._closed:
+                return
+            share.is_put_back = True
+        self._pending[:0] = share.pcm
+
+    def _work(self, job: Callable[[ReaderT, bytes], ResultT], share: _Share) -> ResultT:
         """Run a job on this utterance's recogniser, in a worker thread.
 
-        A job whose waiter has given up still runs to its end: hence the lock.
+        A job that reads when its waiter gives up still runs to its end: hence the lock.
         """
         with self._guard:
             if self._closed:
@@ -258,7 +294,8 @@ class StreamedUtterance(Generic[ReaderT]):
                     self._reader = self._engine.take(self._language, self._expect)
                 reader = self._reader
             with reader.busy:
-                return job(reader)
+                self._take(share)
+                return job(reader, share.pcm)
         except EngineError:
             raise
         # Libraries raise bare Exception.
@@ -269,17 +306,18 @@ class StreamedUtterance(Generic[ReaderT]):
                 self._jobs -= 1
             self._let_go_if_done()
 
+    def _take(self, share: _Share) -> None:
+        with self._guard:
+            if self._closed or share.is_put_back:
+                raise EngineUnavailable("nobody waits for this reading any more")
+            share.is_taken = True
+
     def _let_go_if_done(self) -> None:
         with self._guard:
             if not self._closed or self._jobs or self._reader is None:
                 return
             reader, self._reader = self._reader, None
         self._engine.give_back(reader)
-
-    def _take_pending(self) -> bytes:
-        pcm = bytes(self._pending)
-        self._pending.clear()
-        return pcm
 
 
 def joined(parts: Sequence[Hypothesis]) -> Hypothesis:

@@ -171,18 +171,21 @@ class VoskServerStream:
         async with self._turn:
             if self._closed:
                 raise EngineUnavailable("the utterance is closed")
-            if self._transcript is None:
-                try:
-                    async with asyncio.timeout(self._engine.deadline_s):
-                        self._transcript = await self._finish()
-                except TimeoutError as error:
-                    self._engine.load.timeouts += 1
-                    self._forget()
-                    raise EngineTimeout("the Vosk server is too slow") from error
-                except BaseException:
-                    self._forget()
-                    raise
-            return self._transcript
+            if self._transcript is not None:
+                return self._transcript
+            try:
+                async with asyncio.timeout(self._engine.deadline_s):
+                    transcript = await self._finish()
+            except TimeoutError as error:
+                self._engine.load.timeouts += 1
+                self._forget()
+                raise EngineTimeout("the Vosk server is too slow") from error
+            except BaseException:
+                self._forget()
+                raise
+            if not self._stretch:  # else more came meanwhile
+                self._transcript = transcript
+            return transcript
 
     def close(self) -> None:
         """End the connection. Idempotent."""
@@ -223,14 +226,17 @@ class VoskServerStream:
                 self._forget()  # everything once more, on a new connection
                 last = await self._last_answer()
             self._keep(last)
-        return Transcript(self._readings, NAME, self._heard_bytes // _BYTES_PER_MS)
+        return Transcript(self._readings, NAME, (self._heard_bytes - len(self._stretch)) // _BYTES_PER_MS)
 
     async def _last_answer(self) -> dict[str, Any]:
         await self._send_waiting()
         return await self._ask(json.dumps({"eof": 1}))
 
     def _keep(self, last: dict[str, Any]) -> None:
-        """Take the last answer of a stretch: its readings, each behind what came before."""
+        """Take the last answer of a stretch: its readings, each behind what came before.
+
+        What was not sent, for it came while the server read, begins the next stretch.
+        """
         answered = hypotheses_of(json.dumps(last))
         before = [*self._finished, *(Hypothesis(text) for text in self._said)]
         if answered:
@@ -239,7 +245,7 @@ class VoskServerStream:
             self._readings = (joined(before),) if before else ()
         self._finished = list(before) + list(answered[:1])
         self._said, self._partial = [], ""
-        self._stretch.clear()
+        del self._stretch[: self._sent_bytes]
         self._forget()
 
     async def _send_waiting(self) -> None:
@@ -247,8 +253,9 @@ class VoskServerStream:
         pcm = bytes(self._stretch[self._sent_bytes :])
         if not pcm:
             return
-        answer = await self._ask(pcm)
+        # What is on its way waits no longer: `feed` must not drop it.
         self._sent_bytes += len(pcm)
+        answer = await self._ask(pcm)
         if "partial" in answer:
             self._partial = spoken(str(answer["partial"]))
         elif found := hypotheses_of(json.dumps(answer)):

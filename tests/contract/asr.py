@@ -120,6 +120,22 @@ class AsrContract:
         assert (await stream.decode()).text.strip()
         stream.close()
 
+    async def test_speech_that_comes_while_a_decode_runs_is_in_the_next_one(
+        self, engine: AsrEngine, language: Language, speech: Pcm
+    ) -> None:
+        stream = engine.open(language, Expect.OPEN, ignore)
+        stream.feed(speech)
+        first = await stream.decode()
+        stream.feed(silence(60))
+        running = asyncio.create_task(stream.decode())
+        await asyncio.sleep(0)
+        stream.feed(speech)
+        assert (await running).audio_ms == first.audio_ms + 60
+        second = await stream.decode()
+        stream.close()
+        assert second.audio_ms == 2 * first.audio_ms + 60
+        assert len(second.text.split()) > len(first.text.split())
+
     async def test_closed_utterance(self, engine: AsrEngine, language: Language, speech: Pcm) -> None:
         stream = engine.open(language, Expect.OPEN, ignore)
         stream.feed(speech)

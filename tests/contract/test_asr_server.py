@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -92,6 +93,10 @@ class TestRealVoskBehindTheServer(_Spoken, AsrContract):
         return real
 
 
+def loud(seconds: int) -> Pcm:
+    return Pcm(b"\x00\x40" * (RATE_HZ * seconds))
+
+
 async def reading(engine: VoskServerEngine, expect: Expect = Expect.OPEN) -> str:
     stream = engine.open("ru", expect, ignore)
     sound = read_wav(SPEECH)
@@ -108,6 +113,31 @@ async def test_a_lost_connection_costs_no_words(engine: VoskServerEngine, server
     server.breaks = 1
     assert await reading(engine) == whole
     assert whole
+
+
+async def test_sound_on_its_way_to_the_server_does_not_count_as_waiting(engine: VoskServerEngine) -> None:
+    stream = engine.open("ru", Expect.OPEN, ignore)
+    stream.feed(loud(8))
+    await asyncio.sleep(0)
+    stream.feed(loud(10))
+    transcript = await stream.decode()
+    stream.close()
+    assert transcript.audio_ms == 18_000
+    assert len(transcript.text.split()) == 60
+    assert engine.load.dropped_ms == 0
+
+
+async def test_what_no_server_takes_is_bounded(engine: VoskServerEngine, server: VoskServer) -> None:
+    server.breaks = 1000
+    stream = engine.open("ru", Expect.OPEN, ignore)
+    stream.feed(loud(8))
+    with pytest.raises(EngineUnavailable):
+        await stream.decode()
+    stream.feed(loud(4))
+    server.breaks = 0
+    assert len((await stream.decode()).text.split()) == 34
+    stream.close()
+    assert engine.load.dropped_ms == 2000
 
 
 async def test_alternatives_are_asked_for_where_a_secret_is_said(
