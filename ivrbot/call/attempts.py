@@ -42,7 +42,7 @@ class Judgement:
     Attributes:
         before: counts of the last 24 hours without it.
         failed: it was wrong; True until somebody has looked, so that who hangs up in between has failed.
-        guessed: it held a guess beside the question.
+        guessed: it held a guess beside the question that was compared in vain.
     """
 
     before: Failures
@@ -58,7 +58,8 @@ class AttemptCounter:
         policy: `flows/assurance.yml`.
         key: hides calling numbers in the counters.
         call_id: of this call.
-        caller: E.164 as signalled, "" when withheld.
+        caller: E.164 as signalled, "" when withheld: wrong answers are counted for no number then, guesses beside
+            the question for all withheld ones together.
         now: aware UTC clock.
         alarm: tells people of an attack; called by the one call of all processes that notices it.
     """
@@ -77,6 +78,7 @@ class AttemptCounter:
         self._policy = policy
         self._call_id = call_id
         self._number = number_subject(key, caller) if caller else ""
+        self._number_side = side_subject(key, caller)
         self._now = now
         self._alarm = alarm
 
@@ -92,16 +94,18 @@ class AttemptCounter:
             return await self._store.failures_since(subject, since) if subject else 0
 
         # side by side: the caller waits for all of them
-        customer, number, side = await asyncio.gather(
-            count(f"customer:{customer_id}" if customer_id else ""),
-            count(self._number),
-            count(f"side:{customer_id}" if customer_id else ""),
+        return Failures(
+            *await asyncio.gather(
+                count(f"customer:{customer_id}" if customer_id else ""),
+                count(self._number),
+                count(f"side:{customer_id}" if customer_id else ""),
+                count(self._number_side),
+            )
         )
-        return Failures(customer, number, side)
 
     @asynccontextmanager
     async def judging(self, customer_id: str | None) -> AsyncIterator[Judgement]:
-        """Reserve a failure for the customer and the calling number while an answer is judged.
+        """Reserve a failure and a guess for the customer and the calling number while an answer is judged.
 
         Who judges sets `failed` and `guessed`; what did not happen is taken back. A bank or store that fails in
         between has judged nothing, and nothing is counted; who is cancelled in between has failed.
@@ -111,6 +115,7 @@ class AttemptCounter:
         """
         owners = [("customer", f"customer:{customer_id}"), ("side", f"side:{customer_id}")] if customer_id else []
         owners += [("number", self._number)] if self._number else []
+        owners += [("number_side", self._number_side)]
         at = self._now()
         reserved = await self._store.reserve([name for _, name in owners], self._call_id, at, at - COUNTED_FOR)
         before = dict(zip((kind for kind, _ in owners), reserved.before, strict=True))
@@ -121,11 +126,12 @@ class AttemptCounter:
             judged.failed = judged.guessed = False
             raise
         finally:
-            kept = {"customer": judged.failed, "number": judged.failed, "side": judged.guessed}
+            kept = dict.fromkeys(("customer", "number"), judged.failed)
+            kept |= dict.fromkeys(("side", "number_side"), judged.guessed)
             rows = [row for (kind, _), row in zip(owners, reserved.rows, strict=True) if not kept[kind]]
             if rows:
                 await self._store.release(rows)
-        if judged.failed:
+        if judged.failed or judged.guessed:
             await self._count_for_all(at)
 
     async def tell_cards(self, customer_id: str) -> None:
@@ -171,7 +177,7 @@ class AttemptCounter:
         return False
 
     async def _count_for_all(self, at: datetime) -> None:
-        """One more wrong answer of all; the first call that sees too many raises the alarm."""
+        """One more wrong answer or side guess of all; the first call that sees too many raises the alarm."""
         rules, store = self._policy.spraying, self._store
         await store.add_failure(ALL, self._call_id, at)
         began = at - timedelta(seconds=rules.window_s)
@@ -191,3 +197,8 @@ def number_subject(key: bytes, caller: str) -> str:
     """Whom failures of a calling number are counted under; the number cannot be read from it."""
     digest = hmac.new(key, caller.encode(), hashlib.sha256).hexdigest()
     return f"number:{digest[:32]}"
+
+
+def side_subject(key: bytes, caller: str) -> str:
+    """Whom guesses beside the question from a calling number are counted under; all withheld ones, "", are one."""
+    return f"side_{number_subject(key, caller)}" if caller else "side_number:withheld"

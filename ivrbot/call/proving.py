@@ -14,7 +14,7 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from ivrbot.call.attempts import Alarm, AttemptCounter, Judgement
-from ivrbot.call.beside import Meaning, beside, nobody_looks
+from ivrbot.call.beside import LEAST_WORDS, Meaning, beside, nobody_looks
 from ivrbot.call.one_time_codes import OneTimeCodes
 from ivrbot.call.voice import CallVoice
 from ivrbot.identity import ladder
@@ -22,6 +22,7 @@ from ivrbot.identity.facts import assess, declines, match, readings
 from ivrbot.identity.policy import Policy, SecondFactor
 from ivrbot.identity.state import FINDING, PHONE, Attempt, LadderState
 from ivrbot.language.codes import parse_phone
+from ivrbot.language.tokens import words
 from ivrbot.model.attempts import Tally
 from ivrbot.model.bank import Customer, Fact
 from ivrbot.model.call import CallId
@@ -215,13 +216,15 @@ class Proving:
             customer = found[0] if len(found) == 1 else None
             self._missed = {} if customer else said
             customer_id = customer.customer_id if customer else None
-            counts = replace(await self._counter.counts(customer_id), number=judged.before.number)
-            before = self.state.failures
+            before = judged.before
+            counts = await self._counter.counts(customer_id)
+            counts = replace(counts, number=before.number, number_side=before.number_side)
+            failures = self.state.failures
             await self._may_compare(operation, customer_id)
             self.state, reply = ladder.found(self.state, self._policy, operation, customer_id, counts)
             if customer and self.state.how:
                 self._account_is(customer)
-            judged.failed, judged.guessed = self.state.failures > before, False
+            judged.failed, judged.guessed = self.state.failures > failures, False
         return reply
 
     async def _judge(self, act: Authenticate, language: Language) -> AuthReply:
@@ -229,6 +232,9 @@ class Proving:
         hashes = await self._bank.fact_hashes(customer_id) if customer_id else None
         async with self._counter.judging(customer_id) as judged:
             self.state = replace(self.state, counts=judged.before)
+            if (said := await self._uncompared(act, language)) is not None:
+                judged.failed = judged.guessed = False
+                return self._beside(act, said)
             attempt = assess(
                 hashes,
                 self._key,
@@ -246,17 +252,35 @@ class Proving:
                 return self._beside(act, said)
             return self._weighed(act.operation, act.fact, attempt, judged)
 
+    async def _uncompared(self, act: Authenticate, language: Language) -> NluResult | None:
+        """A remark from a number that has guessed enough beside questions; None: its words are compared.
+
+        Compared, it would be one more free guess; taken for a wrong answer, it would cost the people who share the
+        number their tries. So it is known for a remark first, and proves nothing.
+        """
+        spent = ladder.number_is_spent(self.state, self._policy)
+        if not spent or not act.answers or ladder.is_blocked(self.state, self._policy):
+            return None
+        remark = act.beside or act.wish or len(words(act.answers[0], language)) >= LEAST_WORDS
+        unable = declines(act.answers, language) and not act.wish
+        if not remark or unable or self._holds_figures(act, language):
+            return None
+        return await beside(act, language, self._meaning)
+
+    def _holds_figures(self, act: Authenticate, language: Language) -> bool:
+        today = self._now().date()
+        return any(
+            readings(fact, act.answers, act.keyed, language, today)
+            for fact in (Fact.LAST_FOUR, Fact.DATE_OF_BIRTH)
+        )
+
     async def _said_beside(self, act: Authenticate, attempt: Attempt, language: Language) -> NluResult | None:
         """What was said instead of the secret; None where it counts as an answer.
 
         It does when figures were given, and when so much has been tried in vain beside questions that words are no
         longer compared freely: else a guess with a question mark would cost nothing.
         """
-        today = self._now().date()
-        figures = any(
-            readings(fact, act.answers, act.keyed, language, today)
-            for fact in (Fact.LAST_FOUR, Fact.DATE_OF_BIRTH)
-        )
+        figures = self._holds_figures(act, language)
         spent = attempt.wrong and not ladder.may_compare_unasked_words(self.state, self._policy)
         unable = attempt.declined and not act.wish
         if attempt.matched or unable or figures or spent or ladder.is_blocked(self.state, self._policy):

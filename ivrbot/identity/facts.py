@@ -144,11 +144,12 @@ def assess(
         keyed: the answer came by keys.
         language: of the call.
         today: of the call.
-        unasked_words: `ladder.may_compare_unasked_words`; False tries nothing beside the question.
+        unasked_words: `ladder.may_compare_unasked_words`; False tries one thing alone: what was asked for if it is
+            there, else figures of one kind.
     """
     figures = _figures(hypotheses, keyed, language, today)
-    if not unasked_words and figures.get(asked):
-        figures = {asked: figures[asked]}
+    if not unasked_words:
+        figures = _one_answer(figures, asked)
     has_figures = any(figures.values())
     unable = not keyed and declines(hypotheses, language)
     words: dict[Fact, tuple[str, ...]] = {}
@@ -167,6 +168,12 @@ def assess(
         side_guess=not wrong and _tried_in_vain(answers, matched, _names_heard(hypotheses, language)),
         card=matched.get(Fact.LAST_FOUR, ""),
     )
+
+
+def _one_answer(figures: Mapping[Fact, tuple[str, ...]], asked: Fact) -> dict[Fact, tuple[str, ...]]:
+    """What was asked for, else the first that is there: a card beside a known birth would be a free guess."""
+    given = [fact for fact in (asked, *figures) if figures.get(fact)][:1]
+    return {fact: figures[fact] for fact in given}
 
 
 def _tried_in_vain(answers: Mapping[Fact, Sequence[str]], matched: Mapping[Fact, str], names: int) -> bool:

@@ -335,7 +335,12 @@ def is_blocked(state: LadderState, policy: Policy) -> bool:
 
 def may_compare_unasked_words(state: LadderState, policy: Policy) -> bool:
     """Whether what was not asked for may still be tried as an answer; give the state fresh counts before."""
-    return state.counts.side < policy.limits.side_guesses_per_day
+    return state.counts.side < policy.limits.side_guesses_per_day and not number_is_spent(state, policy)
+
+
+def number_is_spent(state: LadderState, policy: Policy) -> bool:
+    """Whether so much was tried beside questions from this calling number that remarks are compared no more."""
+    return state.counts.number_side >= policy.limits.side_guesses_per_number
 
 
 def tells_cards(state: LadderState) -> bool:
@@ -350,4 +355,5 @@ def cards_told(state: LadderState) -> LadderState:
 
 def guessed_beside(state: LadderState) -> LadderState:
     """With one more guess beside the question; whoever drives the ladder stores it."""
-    return replace(state, counts=replace(state.counts, side=state.counts.side + 1))
+    counts = replace(state.counts, side=state.counts.side + 1, number_side=state.counts.number_side + 1)
+    return replace(state, counts=counts)

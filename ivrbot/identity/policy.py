@@ -47,6 +47,7 @@ class Limits(_Section):
     failures_per_day: int = Field(ge=1, le=50)
     failures_per_number: int = Field(ge=1, le=1000)
     side_guesses_per_day: int = Field(ge=0, le=50)
+    side_guesses_per_number: int = Field(10, ge=0, le=1000)
     unreadable_per_call: int = Field(ge=1, le=20)
     tries_per_fact: int = Field(ge=1, le=10)
 
@@ -109,13 +110,13 @@ class OneTimeCode(_Section):
 class Spraying(_Section):
     """When wrong answers over all customers together are an attack: one guess at many customers.
 
-    All three must hold within the window: enough of them, in enough calls, and many times as many as are usual in
-    such a window of the day before. A customer himself has no more than `failures_per_day`, so that many failures
-    are always many customers.
+    Guesses beside the question count like wrong answers. All three must hold within the window: enough of them, in
+    enough calls, and many times as many as are usual in such a window of the day before. A customer himself has no
+    more than `failures_per_day` and `side_guesses_per_day`, so that many are always many customers.
 
     Attributes:
         window_s: what is looked at.
-        failures: fewest wrong answers.
+        failures: fewest wrong answers and guesses beside the question.
         calls: fewest calls they were given in.
         times_usual: fewest times the mean of the windows of the last 24 hours before.
         hold_s: so long everything but emergencies goes to operators.

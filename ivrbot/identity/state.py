@@ -55,11 +55,13 @@ class Failures:
         customer: wrong answers for this customer, over all calls and telephones.
         number: wrong answers from this calling number, over all customers.
         side: guesses beside the question for this customer (see `Attempt.side_guess`).
+        number_side: the same from this calling number, over all customers; of all withheld numbers together.
     """
 
     customer: int = 0
     number: int = 0
     side: int = 0
+    number_side: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from ivrbot.app import fact_key
 from ivrbot.bank.logged import LOG_FILE
-from ivrbot.call.attempts import number_subject
+from ivrbot.call.attempts import number_subject, side_subject
 from ivrbot.model.audio import Pcm
 from tests.attacks.table import CUSTOMERS, FOREIGN, IDS, OneCall, Target
 from tests.caller_speech import CallerVoice, caller_sound, caller_wav
@@ -232,7 +232,8 @@ def forget(line: Stage, target: Target) -> None:
     """As after a day: nothing counted for this target and his telephones, nor over all; others keep theirs."""
     folder = line.product.data_dir
     numbers = {FOREIGN[target], *(CUSTOMERS[name] for name in CUSTOMERS if name == target)}
-    subjects = ["all", *(number_subject(fact_key(folder), number) for number in numbers)]
+    key = fact_key(folder)
+    subjects = ["all", *(of(key, number) for number in numbers for of in (number_subject, side_subject))]
     subjects += [f"{kind}:{IDS[target]}" for kind in ("customer", "side", "sms") if target in IDS]
     marks = ", ".join("?" * len(subjects))
     with closing(sqlite3.connect(folder / "ivrbot.sqlite", timeout=30)) as database, database:

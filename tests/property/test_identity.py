@@ -196,6 +196,7 @@ def test_any_text_can_be_judged_and_opens_nothing(
     attempt = assess(hashes, KEY, asked, said, keyed=keyed, language=language, today=TODAY, unasked_words=unasked)
     assert not attempt.matched
     assert not (attempt.wrong and attempt.side_guess)
+    assert unasked or not attempt.side_guess
     for fact in Fact:
         bound = MAX_HYPOTHESES * MAX_READINGS_PER_HYPOTHESIS
         assert len(readings(fact, said, keyed, language, TODAY)) <= bound

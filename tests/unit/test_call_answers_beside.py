@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ivrbot.call.attempts import side_subject
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.call.beside import inside
 from ivrbot.config import PROJECT_ROOT
@@ -52,10 +53,13 @@ class Asked:
     """One call in which the code word has been asked for."""
 
     def __init__(self, code_word: str = "черёмуха", caller: str = PHONE) -> None:
-        self.nlu = FakeNlu({TOPIC: "check_balance", "где ваше отделение": "find_office"})
+        self.nlu = FakeNlu(
+            {TOPIC: "check_balance", f"черёмуха {TOPIC}": "check_balance", "где ваше отделение": "find_office"}
+        )
+        self.attempts = OwnAttempts()
         self.ladder = Authenticator(
             bank=OneCustomer(code_word),
-            attempts=OwnAttempts(),
+            attempts=self.attempts,
             policy=POLICY,
             key=KEY,
             locks=CustomerLocks(),
@@ -92,6 +96,39 @@ async def test_guesses_dressed_as_questions_are_limited() -> None:
     for _ in range(POLICY.limits.side_guesses_per_day):
         assert (await asked.says("это ромашка", beside=True)).status == "beside"
     assert (await asked.says("это ромашка", beside=True)).status == "wrong"
+
+
+async def from_a_talkative_office() -> Asked:
+    """A call from a number whose guesses beside the question are used up for the day."""
+    asked = Asked()
+    for call in range(POLICY.limits.side_guesses_per_number):
+        await asked.attempts.add_failure(side_subject(KEY, PHONE), CallId(f"colleague-{call}"), AT)
+    return asked
+
+
+@pytest.mark.parametrize(("text", "beside"), [("зачем вам это", True), (TOPIC, True), (TOPIC, False)])
+async def test_who_shares_a_number_with_talkers_is_never_locked_out_by_talking(text: str, beside: bool) -> None:
+    asked = await from_a_talkative_office()
+    for _ in range(2 * POLICY.limits.failures_per_number):
+        assert (await asked.says(text, beside=beside)).status == "beside"
+    counts = asked.ladder.state.counts
+    assert (asked.ladder.state.failures, counts.customer, counts.number, counts.side) == (0, 0, 0, 0)
+    assert (await asked.says("черёмуха")).status == "granted"
+
+
+async def test_from_there_a_guess_dressed_as_a_question_is_not_compared() -> None:
+    asked = await from_a_talkative_office()
+    assert (await asked.says("это черёмуха", beside=True)).status == "beside"
+    assert (await asked.says(f"черёмуха {TOPIC}")).status == "beside"
+    assert asked.ladder.state.facts == ()
+
+
+@pytest.mark.parametrize("text", ["ромашка", "кодовое слово у меня ромашка", "какая ромашка 4271"])
+async def test_from_there_what_answers_the_question_counts_as_everywhere(text: str) -> None:
+    asked = await from_a_talkative_office()
+    assert (await asked.says(text)).status == "wrong"
+    assert asked.ladder.state.failures == 1
+    assert asked.nlu.read == []
 
 
 async def test_one_word_that_names_a_topic_is_a_guess() -> None:

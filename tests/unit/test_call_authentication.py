@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivrbot.call.alarms import spraying_alarm
-from ivrbot.call.attempts import ALARM, ALL, AttemptCounter
+from ivrbot.call.attempts import ALARM, ALL, AttemptCounter, side_subject
 from ivrbot.call.authentication import Authenticator, CustomerLocks
 from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import BankUnavailable
 from ivrbot.identity.policy import load_policy
 from ivrbot.identity.spraying import is_sprayed
+from ivrbot.language.phonetic import phonetic_key
 from ivrbot.model.attempts import Reserved, Tally
-from ivrbot.model.bank import FactHashes
+from ivrbot.model.bank import Customer, Fact, FactHashes, fact_hash
 from ivrbot.model.call import AssuranceLevel, CallId
 from ivrbot.model.dialogue import Authenticate, AuthReply, Value
 from ivrbot.simulate.world import OwnBank
@@ -271,7 +272,8 @@ async def test_who_hangs_up_while_he_is_judged_has_failed(world: World) -> None:
     with pytest.raises(asyncio.CancelledError):
         async with counter.judging("customer-1"):
             raise asyncio.CancelledError
-    assert (await counter.counts("customer-1")).customer == 1
+    counts = await counter.counts("customer-1")
+    assert (counts.customer, counts.number, counts.side, counts.number_side) == (1, 1, 1, 1)
 
 
 async def test_a_bank_that_fails_costs_the_caller_nothing(world: World) -> None:
@@ -280,14 +282,15 @@ async def test_a_bank_that_fails_costs_the_caller_nothing(world: World) -> None:
         async with counter.judging("customer-1"):
             raise BankUnavailable("down")
     counts = await counter.counts("customer-1")
-    assert (counts.customer, counts.number, counts.side) == (0, 0, 0)
+    assert (counts.customer, counts.number, counts.side, counts.number_side) == (0, 0, 0, 0)
 
 
 async def test_right_answers_leave_no_count(world: World) -> None:
     call = world.call()
     await to_the_code(call)
     await tell(call, "one_time_code", world.sms.code)
-    for subject in (f"customer:{call.state.customer_id}", f"side:{call.state.customer_id}", ALL):
+    customer_id = call.state.customer_id
+    for subject in (f"customer:{customer_id}", f"side:{customer_id}", side_subject(KEY, ANNA), ALL):
         assert await world.store.failures_since(subject, NOW - timedelta(days=1)) == 0
 
 
@@ -366,6 +369,95 @@ async def test_ordinary_slips_of_a_large_bank_are_no_attack(world: World) -> Non
     await spray(world, 15)  # 30 wrong answers on top of the 10 of every window
     assert world.alarms == []
     assert not await world.store.failures_since(ALARM, NOW - timedelta(days=2))
+
+
+# --- guesses beside the question at many customers ---------------------------------------------------
+
+OFFICE = "+79991112233"
+ENOUGH = POLICY.limits.side_guesses_per_number
+
+
+class OneWord(ManyCustomers):
+    """Accounts are those whose number begins with 7904, and the same code word is everybody's."""
+
+    async def find_customer(self, phone: str) -> Customer | None:
+        return await super().find_customer(phone) if phone.startswith("+7904") else None
+
+    async def fact_hashes(self, customer_id: str) -> FactHashes:
+        word = fact_hash(KEY, customer_id, Fact.CODE_WORD, phonetic_key("черёмуха", "ru"))
+        return FactHashes(customer_id, {Fact.CODE_WORD: frozenset({word})})
+
+
+async def guess_beside(
+    world: World, number: int, word: str = "карандаш", caller: str = OFFICE, account: str = "7904"
+) -> Authenticator:
+    """A call that names one more account and guesses at the code word where the birth is asked for."""
+    call = world.call(f"beside-{number}", caller)
+    assert (await begin(call, "get_balance")).fact == "phone"
+    reply = await tell(call, "phone", f"{account}000{number:04d}", operation="get_balance")
+    for fact, said in (("code_word", "не помню"), ("date_of_birth", word)):
+        assert reply.fact == fact
+        reply = await tell(call, fact, said, operation="get_balance")
+    return call
+
+
+@pytest.mark.parametrize("caller", [OFFICE, ""])
+async def test_guesses_beside_the_question_are_counted_for_the_calling_number(world: World, caller: str) -> None:
+    world.bank = OneWord(KEY)
+    for number in range(7):
+        call = await guess_beside(world, number, caller=caller)
+        assert call.state.failures == 0
+    since = NOW - timedelta(days=1)
+    assert await world.store.failures_since(side_subject(KEY, caller), since) == 7
+    assert await world.store.failures_since(ALL, since) == 7
+
+
+@pytest.mark.parametrize("caller", [OFFICE, ""])
+async def test_a_number_that_has_guessed_enough_proves_nothing_beside_the_question(
+    world: World, caller: str
+) -> None:
+    world.bank = OneWord(KEY)
+    assert (await guess_beside(world, 0, "черёмуха", caller)).state.facts == (Fact.CODE_WORD,)
+    for number in range(1, ENOUGH + 4):
+        await guess_beside(world, number, caller=caller)
+    call = await guess_beside(world, 99, "черёмуха", caller)
+    assert (call.state.facts, call.state.failures, call.state.refusal) == ((), 0, None)
+    since = NOW - timedelta(days=1)
+    assert await world.store.failures_since(side_subject(KEY, caller), since) == ENOUGH
+    # What he is asked for still counts, and nobody else's telephone is concerned.
+    assert (await tell(call, "code_word", "черёмуха", operation="get_balance")).status == "ask"
+    assert call.state.facts == (Fact.CODE_WORD,)
+    other = await guess_beside(world, 100, "черёмуха", caller="+79991112234" if caller else OFFICE)
+    assert other.state.facts == (Fact.CODE_WORD,)
+
+
+async def test_guesses_at_accounts_that_do_not_exist_count_for_the_number_as_well(world: World) -> None:
+    world.bank = OneWord(KEY)
+    for number in range(ENOUGH + 2):
+        call = await guess_beside(world, number, account="7905")
+        assert call.state.customer_id is None
+    since = NOW - timedelta(days=1)
+    assert await world.store.failures_since(side_subject(KEY, OFFICE), since) == ENOUGH
+
+
+async def test_guesses_beside_the_question_from_ever_new_numbers_raise_the_alarm(world: World) -> None:
+    world.bank = OneWord(KEY)
+    for number in range(RULES.failures + 5):
+        if world.alarms:
+            break
+        await guess_beside(world, number, caller=f"+7999555{number:04d}")
+    [window] = world.alarms
+    assert window.failures == RULES.failures
+
+
+async def test_remarks_of_a_usual_day_raise_no_alarm(world: World) -> None:
+    world.bank = OneWord(KEY)
+    for minute in range(24 * 60):
+        at = NOW - timedelta(days=1) + timedelta(minutes=minute)
+        await world.store.add_failure(ALL, CallId(f"day-{minute}"), at)
+    for number in range(39):
+        await guess_beside(world, number, caller=f"+7999555{number:04d}")
+    assert world.alarms == []
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

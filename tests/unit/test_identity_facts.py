@@ -160,6 +160,15 @@ def test_a_thief_with_the_card_gets_no_free_guess_at_the_code_word() -> None:
     assert shut.matched == {Fact.LAST_FOUR}
 
 
+def test_a_birth_that_is_known_gives_no_free_guess_at_the_card() -> None:
+    assert judge(Fact.CODE_WORD, "первое декабря шестьдесят шестого года 4444").side_guess
+    for card in ("4444", "5512"):
+        shut = judge(Fact.CODE_WORD, f"первое декабря шестьдесят шестого года {card}", unasked=False)
+        assert shut == Attempt(matched=frozenset({Fact.DATE_OF_BIRTH}))
+    assert judge(Fact.CODE_WORD, "5512", unasked=False).matched == {Fact.LAST_FOUR}
+    assert judge(Fact.CODE_WORD, "4444", unasked=False).wrong
+
+
 def test_a_name_that_is_known_gives_no_free_guess_at_the_code_word() -> None:
     assert judge(Fact.CODE_WORD, "ромашка Олег Дроздов").side_guess
     assert judge(Fact.FULL_NAME, "ромашка Олег Дроздов").side_guess

@@ -452,9 +452,20 @@ def test_general_information_needs_nothing_even_when_locked() -> None:
 def test_side_guesses_are_counted_and_end_the_comparison_of_unasked_words() -> None:
     state, reply = begin()
     state, _ = answer(state, POLICY, "block_card", reply.fact, Attempt(side_guess=True), Failures(side=4))
-    assert state.counts.side == 5
+    assert (state.counts.side, state.counts.number_side) == (5, 1)
     assert not may_compare_unasked_words(state, POLICY)
     assert state.failures == 0
+
+
+def test_side_guesses_of_a_calling_number_end_the_comparison_of_unasked_words_and_nothing_else() -> None:
+    limit = POLICY.limits.side_guesses_per_number
+    state, reply = begin(failures=Failures(number_side=limit - 1))
+    assert may_compare_unasked_words(state, POLICY)
+    state, reply = answer(state, POLICY, "block_card", reply.fact, Attempt(side_guess=True))
+    assert not may_compare_unasked_words(state, POLICY)
+    assert (reply.status, state.refusal, state.failures) == ("ask", None, 0)
+    state, _ = begin(failures=Failures(number_side=100 * limit))
+    assert (state.refusal, may_compare_unasked_words(state, POLICY)) == (None, False)
 
 
 def test_a_wrong_item_beside_a_right_one_still_counts() -> None:

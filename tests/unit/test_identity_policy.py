@@ -83,6 +83,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
     file = changed(
         tmp_path,
         ("failures_per_call: 3", "failures_per_call: 0"),
+        ("side_guesses_per_number: 10", "side_guesses_per_number: many"),
         ("    foreign_telephone:", "    foreign_telefone:"),
         ("  account:\n    level: verified", "  account:\n    level: sure"),
     )
@@ -90,6 +91,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         load_policy(file)
     found = {problem.path: problem for problem in caught.value.problems}
     assert found["limits.failures_per_call"].line == line_of(file, "failures_per_call: 0")
+    assert found["limits.side_guesses_per_number"].line == line_of(file, "side_guesses_per_number: many")
     assert found["profiles.emergency.foreign_telefone"].line == line_of(file, "telefone")
     assert found["profiles.account.level"].line == line_of(file, "level: sure")
     assert "verified" in found["profiles.account.level"].allowed
