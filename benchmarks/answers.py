@@ -139,8 +139,8 @@ class Caller:
     def goes_on(self) -> bool:
         return False
 
-    async def give_time(self, until_ms: int) -> None:
-        pass
+    async def give_time(self, until_ms: int) -> bool:
+        return False
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         async for phrase in self._voice.speak(utterance):

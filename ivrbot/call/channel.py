@@ -93,11 +93,15 @@ class Channel(Protocol):
 
     @property
     def goes_on(self) -> bool:
-        """The caller is speaking again, right after the words that were heard last."""
+        """The caller speaks, or has spoken, right after the words that were heard last: more of them."""
         ...
 
-    async def give_time(self, until_ms: int) -> None:
-        """Let the caller go on with his last words: returns at that call time, or when he does or is gone."""
+    async def give_time(self, until_ms: int) -> bool:
+        """Let the caller go on with his last words: returns at that call time, or when he does or is gone.
+
+        Returns:
+            True when he goes on, or has pressed keys; `listen` tells what it is.
+        """
         ...
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:

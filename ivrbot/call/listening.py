@@ -218,9 +218,10 @@ class Listening:
     async def second_thoughts(self) -> DialogueInput | None:
         """What the caller adds before something is done that cannot be undone: "да ... нет, не эту".
 
-        Waits until he would have gone on, if he spoke. If he does, the call goes back to where it stood before his
-        turn, and all his words are one: they may mean the same, the contrary, or nothing; then he is asked again,
-        as he is when the recogniser failed on them.
+        Waits until he would have gone on, if he spoke. If he does, or did while his first words were being
+        understood, the call goes back to where it stood before his turn, and all his words are one: they may mean
+        the same, the contrary, or nothing; then he is asked again, as he is when the recogniser failed on them.
+        Keys that he presses then are his answer, whatever he has said.
 
         Returns:
             None when he has added nothing.
@@ -234,12 +235,16 @@ class Listening:
             return None
         if any(is_effect(act, reply) for act, reply in taken.done):
             return None
-        await self._channel.give_time(taken.heard.ended_ms + LATE_MS)
-        more = await self._added(taken.heard, taken.collect) if self._channel.goes_on else None
-        if more is None and not self._words_lost:
+        adds = isinstance(self._put_back, Keyed) or await self._channel.give_time(taken.heard.ended_ms + LATE_MS)
+        more = await self._added(taken.heard, taken.collect) if adds else None
+        keyed = self._put_back if more is None and isinstance(self._put_back, Keyed) else None
+        if more is None and keyed is None and not self._words_lost:
             return None
         call.go_back(taken.before)
         self._taken = None
+        if keyed is not None:
+            self._put_back = None
+            return await self._input(keyed, taken.collect)
         if more is None:  # nobody knows what he added: it may have been a no
             return await self._input(Unclear(), taken.collect)
         if universal(more.hypotheses[0].text, call.state.language) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import copy_context
 from typing import Final
@@ -96,7 +97,7 @@ class SoundChannel:
             is_own=self._echo.is_own,
         )
         self._barge_in = BargeIn(self._playout, self._tell, self._hearing.read_now)
-        self._inbox: asyncio.Queue[Reading] = asyncio.Queue(INBOX)
+        self._inbox: deque[Reading] = deque(maxlen=INBOX)
         self._news = asyncio.Event()
         self._keys = ""
         self._keys_complete_at_s = 0.0
@@ -204,15 +205,15 @@ class SoundChannel:
 
     @property
     def goes_on(self) -> bool:
-        """The caller is speaking again, right after the words that were heard last."""
-        began_ms = self._hearing.turn_began_ms
-        return began_ms is not None and self._is_late(began_ms)
+        """The caller speaks, or what he said has been read already, right after the words that were heard last."""
+        return self._is_adding or any(self._is_added(reading) for reading in self._inbox)
 
-    async def give_time(self, until_ms: int) -> None:
-        """Wait for his voice, or for that time."""
-        while not (self._closed or self.goes_on) and (left_ms := until_ms - self.now_ms()) > 0:
+    async def give_time(self, until_ms: int) -> bool:
+        """Wait for his voice, for keys, or for that time."""
+        while not (self._closed or self._keys or self.goes_on) and (left_ms := until_ms - self.now_ms()) > 0:
             self._news.clear()
             await self._wait_for_news(left_ms / 1000)
+        return bool(self._keys) or self.goes_on
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """Queue an utterance phrase by phrase while it is being made; what the caller cut short is not begun."""
@@ -229,7 +230,7 @@ class SoundChannel:
                     raise LegClosed(self._closed)
                 if not (self._cut_short and interruptible):
                     self._playout.add(phrase, interruptible=interruptible, continues=continues)
-                    if self._hearing.in_turn or self.goes_on:  # or what he has added is being read
+                    if self._hearing.in_turn or self._is_adding:  # or what he has added is being read
                         self._barge_in.hold_back(self.now_ms())
                 continues = len(utterance.pieces) == 1 and duration_ms(phrase) < CHUNK_MS
         finally:
@@ -307,8 +308,8 @@ class SoundChannel:
         if self._keys and (digits := self._complete_keys(collect)):
             self._playout.flush()  # keyed ahead: the question needs not be heard
             return Keyed(digits)
-        while not self._inbox.empty():
-            reading = self._inbox.get_nowait()
+        while self._inbox:
+            reading = self._inbox.popleft()
             if (heard := await self._heard(reading, collect, completes)) is not None:
                 return heard
             if not self._hearing.in_turn:
@@ -397,6 +398,21 @@ class SoundChannel:
         asked_yes_no = collect is not None and collect.expect is Expect.YES_NO
         return not (asked_yes_no and parse_yes_no(text, self._language) is not None)
 
+    @property
+    def _is_adding(self) -> bool:
+        """A turn is running or being read that may still belong to the one that was heard last."""
+        began_ms = self._hearing.turn_began_ms
+        return began_ms is not None and self._is_late(began_ms)
+
+    def _is_added(self, reading: Reading) -> bool:
+        """Whether a reading may still belong to it, and tells something (also that it could not be read)."""
+        if not self._is_late(reading.began_ms):
+            return False
+        if reading.transcript is None:
+            return True
+        text = reading.transcript.text.strip()
+        return bool(text) and not (reading.over_prompt and self._is_back_channel(text, self._collect))
+
     def _is_late(self, began_ms: int) -> bool:
         """Whether words that began then may still belong to the turn that was heard last."""
         return self._turn_ended_ms is not None and 0 < began_ms - self._turn_ended_ms <= LATE_MS
@@ -453,9 +469,7 @@ class SoundChannel:
             self._cut()
         if not goes_on:
             self._barge_in.turn_is_over()
-        if self._inbox.full():
-            self._inbox.get_nowait()
-        self._inbox.put_nowait(reading)
+        self._inbox.append(reading)
         self._news.set()
 
     def _no_input(self) -> None:

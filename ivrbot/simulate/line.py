@@ -123,9 +123,10 @@ class VirtualLine:
         """See `Channel`: a move is a whole turn."""
         return False
 
-    async def give_time(self, until_ms: int) -> None:
+    async def give_time(self, until_ms: int) -> bool:
         """See `Channel`: the time passes, and he has said all."""
         self._now_ms = max(self._now_ms, until_ms)
+        return False
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         """See `Channel`; the sound is under way, its time passes when somebody listens."""

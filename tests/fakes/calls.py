@@ -90,9 +90,10 @@ class ScriptedCaller:
         self.prepared.append([utterance.text for utterance in utterances])
         self.ready = self.prepared[-1]
 
-    async def give_time(self, until_ms: int) -> None:
+    async def give_time(self, until_ms: int) -> bool:
         self.given.append(until_ms)
         self.on_time_given()
+        return self.goes_on
 
     async def say(self, utterance: Utterance, *, interruptible: bool) -> None:
         if self.gone:

@@ -158,6 +158,22 @@ async def test_a_command_right_behind_a_yes_comes_first(line: Line) -> None:
     assert results(line) == ["own_turn"]
 
 
+@pytest.mark.parametrize(("key", "times"), [("2", 0), ("1", 1)], ids=["no", "yes"])
+@pytest.mark.parametrize("pressed", ["while the yes is understood", "before the write"])
+async def test_a_key_right_behind_a_yes_is_the_answer(line: Line, pressed: str, key: str, times: int) -> None:
+    caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), key, "нет", "нет"])
+    if pressed == "before the write":
+        caller.on_time_given = lambda: setattr(caller, "goes_on", len(caller.given) == 1)
+        caller.on_listen = lambda: setattr(caller, "goes_on", False)
+    else:
+        heard = iter((False, False, True))
+        caller.on_listen = lambda: setattr(caller, "goes_on", next(heard, False))
+    await line.call(caller)
+    assert blockings(line) == times
+    assert (await line.cards())["4271"] == ("blocked" if times else "active")
+    assert len(line.of(EventType.KEYS_PRESSED)) == 2
+
+
 async def test_a_noise_behind_a_yes_changes_nothing(line: Line) -> None:
     caller = ScriptedCaller([LOST, "4271", *talk(("да", 0), start_ms=60_000), Unclear(), "нет", "нет"])
     caller.on_time_given = lambda: setattr(caller, "goes_on", True)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ivrbot.call.channel import Spoken
+from ivrbot.call.channel import Keyed, Spoken
 from ivrbot.errors import LegClosed
 from ivrbot.model.dialogue import Collect
 from ivrbot.model.events import EventType
@@ -127,6 +127,42 @@ async def test_time_that_is_given_ends_with_his_voice(line: Line) -> None:
     await line.speech(200)
     await asyncio.wait_for(waiting, 1)
     assert line.channel.goes_on
+
+
+@on_a_line(["balance", "no"])
+async def test_what_he_added_is_heard_though_it_was_read_long_before_anybody_asked(line: Line) -> None:
+    first = await heard_first(line)
+    await line.silence(200)
+    await line.speech(200)
+    await line.silence(2 * OVER_MS)
+    assert line.channel.goes_on
+    assert await line.channel.give_time(first.ended_ms + 600)
+    then = await asyncio.wait_for(line.channel.listen(TOPIC, never), 1)
+    assert isinstance(then, Spoken)
+    assert then.hypotheses[0].text == "no"
+    assert not line.channel.goes_on
+
+
+@on_a_line(["balance", ""])
+async def test_a_noise_that_was_read_is_nothing_added(line: Line) -> None:
+    first = await heard_first(line)
+    await line.silence(200)
+    await line.speech(200)
+    await line.silence(2 * OVER_MS)
+    assert not line.channel.goes_on
+    assert not await line.channel.give_time(first.ended_ms + 600)
+
+
+@on_a_line(["balance"])
+async def test_a_key_ends_the_time_that_is_given(line: Line) -> None:
+    first = await heard_first(line)
+    waiting = asyncio.get_running_loop().create_task(line.channel.give_time(first.ended_ms + 60_000))
+    await line.silence(40)
+    assert not waiting.done()
+    line.channel.on_key("2")
+    assert await asyncio.wait_for(waiting, 1)
+    assert not line.channel.goes_on
+    assert await line.channel.listen(TOPIC, never) == Keyed("2")
 
 
 @on_a_line(["balance"])
