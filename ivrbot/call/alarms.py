@@ -35,7 +35,7 @@ def spraying_alarm(
     Args:
         call_id: of the call that was one too many.
         language: of the words.
-        window: wrong answers of all.
+        window: wrong answers of all, guesses beside the question among them.
         window_s: in so long a time.
         hold_s: so long operators verify callers.
         at: aware UTC.
