@@ -32,15 +32,27 @@ def test_none_is_given_twice_and_none_is_the_systems_or_a_telephones(ports: Port
     assert not set(SOUND) & {port + more for port in given for more in range(STEP)}
 
 
+@pytest.fixture
+def few(ports: Ports) -> Iterator[Ports]:
+    """Three ports, of a block that nobody else has, all free."""
+    row = [ports.take() for _ in range(4)]
+    while row[-1] - row[0] != 3 * STEP:
+        row = [*row[1:], ports.take()]
+    found = Ports([row[0]], size=4 * STEP)
+    yield found
+    found.close()
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
 @pytest.mark.parametrize("host", [HOST, "0.0.0.0", "127.0.0.2"])
-def test_one_that_somebody_holds_is_passed_over(ports: Ports, kind: socket.SocketKind, host: str) -> None:
-    last = ports.take()
-    for behind in (0, 2):
-        with socket.socket(socket.AF_INET, kind) as holder:
-            holder.bind((host, last + STEP + behind))
-            last, before = ports.take(), last
-        assert last > before + STEP
+@pytest.mark.parametrize("behind", [0, 2])
+def test_one_that_somebody_holds_is_passed_over(
+    few: Ports, kind: socket.SocketKind, host: str, behind: int
+) -> None:
+    first = few.take()
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind((host, first + STEP + behind))
+        assert few.take() == first + 2 * STEP
 
 
 def test_those_who_ask_beside_each_other_get_different_ones(ports: Ports) -> None:
@@ -59,15 +71,12 @@ def test_another_process_gets_others() -> None:
     assert not mine & set(map(int, asked.stdout.split()))
 
 
-def test_when_all_have_been_given_the_one_left_longest_comes_again(ports: Ports) -> None:
-    first = ports.take() + STEP  # somewhere that nobody else has: in the middle of a held block
-    few = Ports([first], size=4 * STEP)
+def test_when_all_have_been_given_the_one_left_longest_comes_again(few: Ports) -> None:
     given = [few.take() for _ in range(3)]
     with socket.socket() as holder:
         holder.bind((HOST, given[0]))
         assert few.take() == given[1]
     assert few.take() == given[0]
-    few.close()
 
 
 def test_none_at_all_is_an_error() -> None:
