@@ -112,7 +112,7 @@ class SoundChannel:
         self._cut_short = False
         self._not_understood = False
         self._asked_ms = 0
-        self._last_slot = ""
+        self._last_slot = self._last_question = self._said = ""
         self._last_sound_ms = 0
         self._caller_ended_ms: int | None = None
         self._turn_ended_ms: int | None = None
@@ -219,6 +219,7 @@ class SoundChannel:
         """Queue an utterance phrase by phrase while it is being made; what the caller cut short is not begun."""
         if self._closed:
             raise LegClosed(self._closed)
+        self._said = utterance.text
         if self._cut_short and interruptible:
             return
         self._playout.hold()
@@ -260,7 +261,7 @@ class SoundChannel:
                     return heard
                 await self._wait_for_news()
         finally:
-            self._collect, self._last_slot = None, collect.slot
+            self._collect, self._last_slot, self._last_question = None, collect.slot, self._said
             self._hearing.stop_waiting()
 
     async def finish(self) -> None:
@@ -371,9 +372,10 @@ class SoundChannel:
         command = universal(text, self._language) if text else None
         if not text or command is Universal.OPERATOR:
             return bool(text)
-        if collect.slot == self._last_slot != FACT:
-            return True  # the question is put again: he has heard it
-        if collect.expect is Expect.YES_NO:
+        closed = collect.expect is Expect.YES_NO
+        if collect.slot == self._last_slot != FACT and not (closed and self._said != self._last_question):
+            return True  # the question is put again: he has heard it; "block it, right?" may mean another card now
+        if closed:
             return command is Universal.CANCEL
         try:
             return await completes(text)

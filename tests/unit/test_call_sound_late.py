@@ -67,6 +67,30 @@ async def test_words_before_the_first_sound_hold_the_answer_back(line: Line) -> 
     assert line.voice.spoken == ["which card?", "both"]
 
 
+@pytest.mark.parametrize(
+    ("second", "heard"), [("the card 9010?", False), ("the card 4271?", True)], ids=["another card", "put again"]
+)
+def test_a_yes_from_before_a_confirmation_is_no_yes_to_another_one(second: str, heard: bool) -> None:
+    @on_a_line(["no the other one", "yes"])
+    async def talk(line: Line) -> None:
+        confirm = Collect("confirm", Expect.YES_NO)
+        await answer(line, "the card 4271?")
+        listening = asyncio.get_running_loop().create_task(line.channel.listen(confirm, always))
+        await line.silence(1000)
+        await line.speech(600)
+        await line.silence(OVER_MS)
+        assert isinstance(await listening, Spoken)
+        await line.speech(400)  # before anything was said about the next one
+        await answer(line, second)
+        listening = asyncio.get_running_loop().create_task(line.channel.listen(confirm, always))
+        await line.silence(OVER_MS)
+        assert listening.done() == heard
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+    talk()
+
+
 @on_a_line(["balance", ""])
 async def test_a_noise_only_delays_the_answer(line: Line) -> None:
     await heard_first(line)
