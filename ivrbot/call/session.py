@@ -150,7 +150,9 @@ class CallSession:
                 call.state, acts = self._dialogue.called(call.state)
                 acts, last = (*says, *acts), acts[-1]
             # From the first word of a secret's question on: who knows it answers before it has been asked in full.
-            self._channel.tape.pause(isinstance(last, Collect) and last.secret)
+            # Until it has been judged: who hears nothing for a while says it again.
+            judged = isinstance(last, Authenticate) and not last.begin
+            self._channel.tape.pause(judged or (isinstance(last, Collect) and last.secret))
             for act in acts[:-1]:
                 assert isinstance(act, Say)
                 await call.say(act)

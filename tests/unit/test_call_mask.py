@@ -111,15 +111,17 @@ async def hold(
     caller = ScriptedCaller(turns)
     caller.tape = tape
     events: list[tuple[EventType, dict[str, JsonValue]]] = []
+
+    def emit(kind: EventType, _ms: int, data: dict[str, JsonValue]) -> None:
+        events.append((kind, data))
+        tape.told.append((kind.value,))
+
     made = Settings(data_dir=folder, **settings)
     async with app.open_core(made, plan_file=app.DEMO_PLAN, nlu=FakeNlu({"баланс": "check_balance"})) as core:
         registration = CallRegistration(CALL, caller="+79161234567", gateway="text")
         await core.store.register(registration, app.utc_now())
         parts = replace(core.parts, front="speech")
-        session = CallSession(
-            parts, registration, "ru", caller, lambda kind, _ms, data: events.append((kind, data))
-        )
-        await session.run()
+        await CallSession(parts, registration, "ru", caller, emit).run()
     return caller, events
 
 
@@ -138,8 +140,18 @@ async def test_a_recorded_call_says_so_and_pauses_at_secrets(
     assert tape.told.index(("start",)) < tape.told.index(("hide", 3000, 5000))
     asked = [collect.secret for collect in caller.asked]
     pauses = [told[1] for told in tape.told if told[0] == "pause"]
-    assert True in asked and pauses.count(True) == asked.count(True)
+    assert True in asked and pauses.count(True) == asked.count(True) + 1, "one answer was judged"
     assert pauses[0] is False
+
+
+async def test_who_says_a_secret_again_while_it_is_judged_is_off_the_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = Heard()
+    await hold(tmp_path, tape, ["баланс", "4271"], monkeypatch)
+    judged = max(at for at, told in enumerate(tape.told) if told == (EventType.AUTHENTICATION.value,))
+    before = [told for told in tape.told[:judged] if told[0] == "pause"]
+    assert before[-2:] == [("pause", True), ("pause", True)], "the question, and the judgement"
 
 
 async def test_a_call_that_cannot_be_recorded_does_not_say_so(
