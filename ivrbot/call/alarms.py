@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from ivrbot.escalation.policy import EMERGENCY_QUEUE, FRONT_OF_QUEUE, Suggestion
+from ivrbot.escalation.policy import FRONT_OF_QUEUE, Suggestion
 from ivrbot.model.attempts import Tally
-from ivrbot.model.call import CallId, Dossier, EscalationReason, TranscriptLine
+from ivrbot.model.call import EMERGENCY_QUEUE, CallId, Dossier, EscalationReason, TranscriptLine
 from ivrbot.model.speech import Language
 
 _SPRAYING: Final[Mapping[Language, str]] = {

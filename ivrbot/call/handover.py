@@ -16,13 +16,13 @@ from typing import Final, Protocol
 from ivrbot.call.channel import Completes, Heard, Keyed, Silence, Spoken
 from ivrbot.config import OperatorSettings
 from ivrbot.errors import EngineError
-from ivrbot.escalation.policy import EMERGENCY_QUEUE, FRONT_OF_QUEUE
+from ivrbot.escalation.policy import FRONT_OF_QUEUE
 from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.asides import wants_meanwhile
 from ivrbot.language.codes import parse_phone
 from ivrbot.language.negation import verb_polarities
 from ivrbot.language.tokens import tokenise
-from ivrbot.model.call import EscalationReason
+from ivrbot.model.call import EMERGENCY_QUEUE, EscalationReason
 from ivrbot.model.dialogue import Collect, Say
 from ivrbot.model.events import EventType, JsonValue
 from ivrbot.model.operators import CallbackAsked, QueueState

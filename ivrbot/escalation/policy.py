@@ -9,10 +9,9 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ivrbot.model.call import EscalationReason, QueueName
+from ivrbot.model.call import EMERGENCY_QUEUE, EscalationReason, QueueName
 
 GENERAL_QUEUE = QueueName("other")
-EMERGENCY_QUEUE = QueueName("block_card")
 FRAUD_TOPIC = "report_fraud"
 EMERGENCY_TOPICS = frozenset({"block_card", FRAUD_TOPIC})
 NORMAL_PRIORITY = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from ivrbot.model.speech import Language
 
@@ -20,6 +20,9 @@ BranchName = NewType("BranchName", str)
 """A menu branch, which is also the name of its operator queue."""
 
 QueueName = NewType("QueueName", str)
+
+EMERGENCY_QUEUE: Final = QueueName("block_card")
+"""Where stolen cards and frauds are taken first."""
 
 
 @dataclass(frozen=True, slots=True)

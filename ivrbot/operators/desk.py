@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from ivrbot.errors import StorageError, StorageUnavailable
-from ivrbot.model.call import CallOutcome, CallRegistration, Dossier
+from ivrbot.model.call import EMERGENCY_QUEUE, CallOutcome, CallRegistration, Dossier
 from ivrbot.model.operators import (
     Callback,
     CallbackAsked,
@@ -168,12 +168,15 @@ class OperatorDesk:
     async def announce(self, registration: CallRegistration, topic: str, queue: str) -> None:
         """Leave topic and queue with the PBX; a slow PBX does not hold the call up.
 
-        Whose place is kept waits for what he waited for: of him the PBX learns where he stands now instead.
+        Whose place is kept waits for what he waited for: of him the PBX learns where he stands now instead, but
+        in an emergency, which has a queue of its own and no place in it.
         """
-        if registration.call_id in self._places:
+        held = registration.call_id in self._places
+        if held and queue != EMERGENCY_QUEUE:
             await self._leave_place(registration)
-        else:
-            await self._set_variables(registration.channel, {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue})
+            return
+        known = {"__BOT_TOPIC": topic, "__BOT_QUEUE": queue} | ({"__BOT_POSITION": ""} if held else {})
+        await self._set_variables(registration.channel, known)
 
     async def hold_place(self, registration: CallRegistration, queue: str) -> bool:
         """Remember since when he waits; only where the PBX tells who came before him, and can put him there.

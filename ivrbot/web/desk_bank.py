@@ -20,10 +20,10 @@ from pydantic import AfterValidator, StringConstraints
 
 from ivrbot.errors import BankError, BankOutcomeUnknown, BankRejected, StorageError
 from ivrbot.escalation.dossier import mask, one_line
-from ivrbot.escalation.policy import EMERGENCY_QUEUE, EMERGENCY_TOPICS, FRONT_OF_QUEUE
+from ivrbot.escalation.policy import EMERGENCY_TOPICS, FRONT_OF_QUEUE
 from ivrbot.language.masking import mask_typed
 from ivrbot.model.bank import OFFERS, BankAnswer, BankOperation, BankRequest
-from ivrbot.model.call import AssuranceLevel, Dossier
+from ivrbot.model.call import EMERGENCY_QUEUE, AssuranceLevel, Dossier
 from ivrbot.model.events import JsonValue
 from ivrbot.model.people import Right
 from ivrbot.web.access_scope import dossier_branches

@@ -201,6 +201,22 @@ async def test_a_place_outlives_the_bot(store: MemoryStore) -> None:
     assert pbx.variables[CALL.channel, "__BOT_POSITION"] == ""
 
 
+async def test_an_emergency_while_a_place_is_kept_outlives_the_bot(store: MemoryStore) -> None:
+    pbx = Pbx()
+    desk = OperatorDesk(store, [pbx], ahead=ahead)
+    assert await desk.hold_place(CALL, "loans")
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "3"
+    await desk.announce(CALL, "report_fraud", "block_card")
+    assert pbx.variables == {
+        (CALL.channel, "__BOT_TOPIC"): "report_fraud",
+        (CALL.channel, "__BOT_QUEUE"): "block_card",
+        (CALL.channel, "__BOT_POSITION"): "",
+    }
+    await desk.announce(CALL, "find_office", "other")  # it is over: he waits for the loans again
+    assert pbx.variables[CALL.channel, "__BOT_QUEUE"] == "loans"
+    assert pbx.variables[CALL.channel, "__BOT_POSITION"] == "3"
+
+
 async def test_no_place_is_promised_where_none_can_be_kept(store: MemoryStore) -> None:
     assert not await OperatorDesk(store).hold_place(CALL, "loans")
     assert not await OperatorDesk(store, [Pbx()]).hold_place(CALL, "loans")
