@@ -55,8 +55,8 @@ async def test_a_person_asked_for_in_the_middle_of_blocking_knows_the_topic(fres
 async def test_a_topic_that_is_not_served_reaches_its_queue_at_once(line: Stage) -> None:
     voices: tuple[CallerVoice, ...] = ("anna", "irina", "elena")
     took_s: list[float] = []
-    for voice in voices * 2:
-        if len(took_s) >= len(voices) and typical(took_s) <= UNSERVED_S:
+    for voice in voices * 2:  # a second round only where the first was late; then all six count
+        if len(took_s) >= len(voices) and statistics.median(took_s) <= UNSERVED_S:
             break
         async with line.call(KIM) as call:
             await call.asked("utter_ask_topic")
@@ -69,12 +69,7 @@ async def test_a_topic_that_is_not_served_reaches_its_queue_at_once(line: Stage)
             assert asked[3:] in ([], ["utter_transfer"]), call.story
     shown = ", ".join(f"{seconds:.2f}" for seconds in took_s)
     print(f"\nend of the sentence to the operator's ring: {shown} s")
-    assert typical(took_s) <= UNSERVED_S, f"measured {shown} s"
-
-
-def typical(took_s: list[float]) -> float:
-    """Median of the three quickest: what else this machine does makes a call later, never earlier."""
-    return statistics.median(sorted(took_s)[:3])
+    assert statistics.median(took_s) <= UNSERVED_S, f"measured {shown} s"
 
 
 async def test_a_bot_that_is_not_there_is_a_call_for_a_person(

@@ -103,6 +103,13 @@ class Held:
         await self._job
 
 
+async def occupied(engine: SpellingEngine) -> Held:
+    """Its only instance has begun with another job."""
+    held = Held(engine)
+    await until(lambda: not engine.pool.idle)
+    return held
+
+
 @pytest.fixture
 async def engine() -> AsyncIterator[SpellingEngine]:
     engine = SpellingEngine(instances=1)
@@ -132,8 +139,7 @@ async def text_of(stream: StreamedUtterance[Spelling]) -> str:
 async def test_a_decode_cancelled_while_it_waits_for_its_turn(
     engine: SpellingEngine, stream: StreamedUtterance[Spelling]
 ) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     stream.feed(said("a"))
     decoding = asyncio.create_task(stream.decode())
     await until(lambda: engine.pool.waiting)
@@ -149,8 +155,7 @@ async def test_a_decode_cancelled_while_it_waits_for_its_turn(
 async def test_a_decode_too_late_before_its_turn_came(
     engine: SpellingEngine, stream: StreamedUtterance[Spelling]
 ) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     stream.feed(said("a"))
     engine.allowed_s = 0.01
     with pytest.raises(EngineTimeout):
@@ -164,8 +169,7 @@ async def test_a_decode_too_late_before_its_turn_came(
 async def test_sound_read_on_the_way_waits_when_the_recognisers_have_no_time(
     engine: SpellingEngine, stream: StreamedUtterance[Spelling]
 ) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     engine.allowed_s = 0.01
     stream.feed(said("a", CHUNK_MS))
     await stream.settle()
@@ -180,8 +184,7 @@ async def test_sound_read_on_the_way_waits_when_the_recognisers_have_no_time(
 async def test_recognisers_without_time_are_asked_again_after_another_chunk(
     engine: SpellingEngine, stream: StreamedUtterance[Spelling]
 ) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     engine.allowed_s = 0.0
     for _ in range(3 * CHUNK_MS // FRAME_MS):
         stream.feed(said("a"))
@@ -191,8 +194,7 @@ async def test_recognisers_without_time_are_asked_again_after_another_chunk(
 
 
 async def test_what_waits_is_bounded(engine: SpellingEngine, stream: StreamedUtterance[Spelling]) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     engine.allowed_s = 0.0
     stream.feed(said("a", 500))
     with pytest.raises(EngineTimeout):
@@ -281,8 +283,7 @@ async def test_sound_that_the_library_stumbled_over_is_lost_and_counted(
 async def test_a_closed_utterance_keeps_no_sound(
     engine: SpellingEngine, stream: StreamedUtterance[Spelling]
 ) -> None:
-    other = Held(engine)
-    await until(lambda: not engine.pool.idle)
+    other = await occupied(engine)
     stream.feed(said("a"))
     decoding = asyncio.create_task(stream.decode())
     await until(lambda: engine.pool.waiting)
