@@ -164,7 +164,8 @@ class Listening:
         call = self._call
         state = call.state
         nlu = await self._understanding.early(text, collect, state.language)
-        if not answers_question(call.parts.flow_set, collect, text, nlu, state.language):
+        served = bool(state.topic) or state.held is not None
+        if not answers_question(call.parts.flow_set, collect, text, nlu, state.language, after_service=served):
             return False
         if state is call.state and state.waiting in {"collect", "fact"}:
             result = self._foresight.look(UserTurn((Hypothesis(text),), nlu), state)

@@ -19,6 +19,8 @@ from ivrbot.model.audio import FRAME_BYTES, FRAME_MS, Frame, Pcm
 STEP_BACK_MS: Final = 800
 """The last gap between two words is seldom further back."""
 GAP_DBFS: Final = -45.0
+EMPTY_DBFS: Final = -60.0
+"""Nobody hears anything in a frame below this."""
 
 
 @dataclass(slots=True)
@@ -61,6 +63,11 @@ class Playout:
         """What is being said now may be interrupted."""
         return not self._phrases or self._phrases[0].interruptible
 
+    @property
+    def _begins(self) -> bool:
+        """Nothing was said since the caller spoke: what is added now is the answer's first sound."""
+        return not self._phrases and not self.played_ms
+
     def hold(self) -> None:
         """More is coming; running dry now is not the end. Each `hold` needs a `release`."""
         self._held += 1
@@ -81,6 +88,8 @@ class Playout:
         """
         if not phrase:
             return
+        if self._begins:
+            phrase = _from_its_voice(phrase)
         if continues and self._phrases and self._phrases[-1].interruptible == interruptible:
             self._phrases[-1].pcm += phrase
         else:
@@ -152,3 +161,14 @@ class Playout:
             self._idle.set()
             self.played_ms = 0
             self._on_drained()
+
+
+def _from_its_voice(phrase: Pcm) -> Pcm:
+    """A phrase without its margin: that is for joints between phrases, and here the caller would wait for it.
+
+    Frames with nothing in them, and one more in which a voice is only about to begin.
+    """
+    frames = range(0, len(phrase) - FRAME_BYTES, FRAME_BYTES)
+    levels = ((at, rms_dbfs(phrase[at : at + FRAME_BYTES])) for at in frames)
+    begin, level = next(((at, level) for at, level in levels if level >= EMPTY_DBFS), (0, 0.0))
+    return Pcm(phrase[begin + (FRAME_BYTES if level < GAP_DBFS else 0) :])

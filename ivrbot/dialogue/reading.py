@@ -56,6 +56,9 @@ EARLY_TOPIC_CONFIDENCE = 0.8
 _ASSENT = frozenset({"affirm", "thanks", "greet", "goodbye"})
 """Meanings that agree with a yes ("хорошо спасибо")."""
 
+_DECLINING = frozenset({"deny", "goodbye", "thanks"})
+"""Meanings of who wants nothing more."""
+
 _ANY_DAY = date(2026, 1, 1)
 """Stands for today where it only matters whether a date was said."""
 
@@ -254,8 +257,25 @@ def read_topic(turn: UserTurn, branches: Branches) -> str | None:
     return turn.nlu.intent if branches.branch_of(turn.nlu.intent) is not None else None
 
 
-def answers_question(flow_set: FlowSet, collect: Collect, text: str, nlu: NluResult, language: Language) -> bool:
-    """Whether a reading already answers the question on the table, so that the turn may end early."""
+def answers_question(
+    flow_set: FlowSet,
+    collect: Collect,
+    text: str,
+    nlu: NluResult,
+    language: Language,
+    *,
+    after_service: bool = False,
+) -> bool:
+    """Whether a reading already answers the question on the table, so that the turn may end early.
+
+    Args:
+        flow_set: the bank's flows.
+        collect: what was asked.
+        text: as read so far.
+        nlu: what it means.
+        language: of the text.
+        after_service: the topic that is asked for is another one: "no, thank you" answers as well.
+    """
     if universal(text, language) is not None:
         return True
     if collect.slot == "fact":
@@ -264,7 +284,9 @@ def answers_question(flow_set: FlowSet, collect: Collect, text: str, nlu: NluRes
     slots = flow_set.domain.slots
     if slots[collect.slot].kind == "topic":
         known = flow_set.branches.branch_of(nlu.intent) is not None
-        return known and nlu.confidence >= EARLY_TOPIC_CONFIDENCE
+        # After a bare "no" more may come, and the goodbye hangs up.
+        declines = after_service and nlu.intent in _DECLINING and len(words(text, language)) > 1
+        return (known or declines) and nlu.confidence >= EARLY_TOPIC_CONFIDENCE
     asked = [slots[name] for name in (collect.slot, *collect.accepts)]
     # After "five thousand" more may come; free words are over when nothing more is said.
     closed = [spec for spec in asked if spec.kind not in {"money", "words"}]

@@ -127,3 +127,35 @@ async def test_waiting_for_the_end(mouth: Mouth) -> None:
     mouth.playout.add(phrase(1))
     mouth.play()
     await mouth.playout.drained()
+
+
+def a_recording(*levels: int) -> Pcm:
+    """A frame for each amplitude, of a tone that is marked by it."""
+    return Pcm(b"".join((level.to_bytes(2, "little", signed=True)) * (FRAME_BYTES // 2) for level in levels))
+
+
+@pytest.mark.parametrize(
+    ("frames", "left"),
+    [
+        ((3, 60, 8000), 1),  # the margin of a recording: 20 ms in which the voice is about to begin
+        ((0, 0, 0, 60, 8000), 1),  # a live voice that takes its time
+        ((60, 100, 120, 8000), 3),  # a soft consonant is heard but for its very first
+        ((8000, 8000), 2),
+        ((0, 0), 2),  # silence that was asked for
+    ],
+)
+def test_an_answer_begins_with_its_voice(mouth: Mouth, frames: tuple[int, ...], left: int) -> None:
+    mouth.playout.add(a_recording(*frames))
+    assert len(mouth.play()) == left
+
+
+def test_joints_keep_their_margins(mouth: Mouth) -> None:
+    mouth.playout.add(a_recording(8000))
+    mouth.playout.add(a_recording(3, 60, 8000))
+    assert len(mouth.play()) == 4
+    mouth.playout.hold()
+    mouth.playout.add(a_recording(8000))
+    assert len(mouth.play()) == 1  # it ran dry, and more is coming
+    mouth.playout.add(a_recording(3, 60, 8000))
+    mouth.playout.release()
+    assert len(mouth.play()) == 3
