@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
+from ivrbot.language.by_ear import put_right
 from ivrbot.language.choice import Candidate, choose
 from ivrbot.language.lexicon import Rank, listed
 from ivrbot.language.numbers import Atom, Number, Run, find_runs, read_number
@@ -335,6 +336,15 @@ def _relative(tokens: Sequence[Token], language: Language, today: date) -> list[
     return found
 
 
+def date_tokens(text: str, language: Language) -> tuple[Token, ...]:
+    """Cut an utterance into tokens; of one that is nothing but a date, numbers written as they sound put right."""
+
+    def stands_in_date(word: str) -> bool:
+        return month_of(word, language) is not None or word in _LINKS[language]
+
+    return put_right(tokenise(text, language), language, beside=stands_in_date)
+
+
 def parse_date(text: str, language: Language, today: date, *, with_year: bool = False) -> date | None:
     """Read a date.
 
@@ -350,7 +360,7 @@ def parse_date(text: str, language: Language, today: date, *, with_year: bool = 
         The date; None when there is none, several, an impossible one or one of open order ("03/05/1989" in
         English).
     """
-    tokens = tokenise(text, language)
+    tokens = date_tokens(text, language)
     fields = _fields(tokens, language)
     candidates: list[Candidate[date]] = []
     for chain in _chains(fields, tokens, language):

@@ -2,8 +2,8 @@
 
 Takes a text in a caller's words, gives it with card numbers, PINs, one-time codes, telephone and document
 numbers, birth dates, code words and e-mail addresses as `***`, however they were said (digit by digit, in pairs,
-as a number, in figures). Sums, days, times and the bank's claim numbers stay: they are what the call is about. In
-doubt a number of four digits or more is a code.
+as a number, in figures, and however a recogniser spelled what it heard). Sums, days, times and the bank's claim
+numbers stay: they are what the call is about. In doubt a number of four digits or more is a code.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
+from ivrbot.language.by_ear import put_right
 from ivrbot.language.dates import month_of, parse_date
 from ivrbot.language.lexicon import Rank
+from ivrbot.language.lexicons import LEXICONS
 from ivrbot.language.masking_words import (
     AT_SIGNS,
     BIRTH,
@@ -32,7 +34,7 @@ from ivrbot.language.masking_words import (
     WORD_CUES,
     YEAR_WORDS,
 )
-from ivrbot.language.numbers import LEXICONS, Run, digit_readings, find_runs, read_whole
+from ivrbot.language.numbers import Run, digit_readings, find_runs, read_whole
 from ivrbot.language.tokens import Kind, Token, tokenise
 from ivrbot.model.speech import Language
 
@@ -46,6 +48,8 @@ OLD_YEARS: Final = 10
 CUE_WORDS: Final = 4
 MAX_LINKS: Final = 6
 SECRET_WORDS: Final = 2
+FEWEST_BY_EAR: Final = 3
+"""Numbers of a code without a cue if one of them is only a word that sounds so ("на сим 500" is none)."""
 MASK: Final = "***"
 
 _SENTENCE_ENDS: Final = frozenset(".!?;")
@@ -86,6 +90,7 @@ def mask_codes(
         *hidden,
         *_births(text, tokens, language, today),
         *_codes(tokens, language),
+        *_codes_by_ear(tokens, language),
     ]
     return _rendered(tokens, spans) if spans else text
 
@@ -131,7 +136,7 @@ def secret_in(text: str, language: Language, span: Span) -> Secret:
 
 def figures_in(text: str, language: Language) -> int:
     """How many digits a text holds that holds nothing but a dictated number; 0 for any other text."""
-    tokens = tokenise(text, language)
+    tokens = put_right(tokenise(text, language), language, anywhere=True)
     runs = list(find_runs(tokens, language, code=True))
     taken = {at for run in runs for at in range(run[0].start, run[-1].end)}
     fillers = LEXICONS[language].fillers
@@ -260,8 +265,12 @@ def _births(text: str, tokens: Sequence[Token], language: Language, today: date 
     for at, token in enumerate(tokens):
         if token.kind is Kind.WORD and month_of(token.text, language) is not None:
             yield at, at + 1
-    for run in find_runs(tokens, language, code=True):
-        if not _counts_something(run, tokens, language) or YEAR_WORDS[language].match(_after(run, tokens)):
+    heard = put_right(tokens, language, anywhere=True)
+    for run in find_runs(heard, language, code=True):
+        alone = len(run) == 1 and heard[run[0].start] != tokens[run[0].start]
+        if alone and month_of(_after(run, tokens), language) is None:
+            continue  # "сын родился"
+        if not _counts_something(run, heard, language) or YEAR_WORDS[language].match(_after(run, tokens)):
             yield run[0].start, run[-1].end
 
 
@@ -270,10 +279,25 @@ def _births(text: str, tokens: Sequence[Token], language: Language, today: date 
 
 def _codes(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     for run in find_runs(tokens, language, code=True):
-        length = _length(run)
-        least = MIN_CUED_DIGITS if _cue(run, tokens, SHORT_CUES[language]) else MIN_DIGITS
-        if length >= least and not _may_be_read(run, length, tokens, language):
+        if _is_code(run, tokens, language):
             yield run[0].start, run[-1].end
+
+
+def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
+    """Codes with words that only sound like numbers, wherever they stand."""
+    heard = put_right(tokens, language, anywhere=True)
+    if heard == tuple(tokens):
+        return
+    for run in find_runs(heard, language, code=True):
+        dictated = len(run) >= FEWEST_BY_EAR or _cue(run, heard, CODE_CUES[language])
+        if dictated and _is_code(run, heard, language):
+            yield run[0].start, run[-1].end
+
+
+def _is_code(run: Run, tokens: Sequence[Token], language: Language) -> bool:
+    length = _length(run)
+    least = MIN_CUED_DIGITS if _cue(run, tokens, SHORT_CUES[language]) else MIN_DIGITS
+    return length >= least and not _may_be_read(run, length, tokens, language)
 
 
 def _length(run: Run) -> int:

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from ivrbot.language.by_ear import put_right, written_in_two
 from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
-from ivrbot.language.numbers_en import LEXICON as _EN
-from ivrbot.language.numbers_ru import LEXICON as _RU
+from ivrbot.language.lexicons import LEXICONS
 from ivrbot.language.tokens import Kind, Token
 from ivrbot.model.speech import Language
-
-LEXICONS: dict[Language, NumberLexicon] = {"ru": _RU, "en": _EN}
 
 _SOFT_MARKS = frozenset(",.;:-/")
 _PAUSES = frozenset(",.;:")
@@ -133,17 +131,21 @@ def find_runs(tokens: Sequence[Token], language: Language, *, code: bool) -> Ite
     Args:
         tokens: of one utterance.
         language: chooses the lexicon.
-        code: a dictated code: hesitations and linking words do not interrupt it.
+        code: a dictated code: hesitations and linking words do not interrupt it, and words written as they sound
+            or in two parts are put right.
 
     Yields:
         Non-empty sequences of atoms with nothing but pauses between them.
     """
     lexicon = LEXICONS[language]
+    if code:
+        tokens = put_right(tokens, language)
     run: list[Atom] = []
     paused = False
     at = 0
     while at < len(tokens):
-        atom = _atom_at(tokens, at, lexicon)
+        whole = written_in_two(tokens, at, language) if code else None
+        atom = Atom(whole, "", at, at + 2) if whole is not None else _atom_at(tokens, at, lexicon)
         if atom is not None:
             counted = _counted(run, atom)
             if counted is not None:

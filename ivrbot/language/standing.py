@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Final
 
 from ivrbot.language.codes import parse_digits
-from ivrbot.language.dates import parse_date
+from ivrbot.language.dates import date_tokens, parse_date
 from ivrbot.language.lexicon import listed
 from ivrbot.language.numbers import digit_readings, find_runs
 from ivrbot.language.tokens import Kind, Token, tokenise
@@ -178,7 +178,7 @@ def standing(text: str, language: Language, expect: Expect, digits: int = 0) -> 
         return Standing.UNKNOWN
     if expect is Expect.DIGITS and (found := _of_figures(text, tokens, language, digits)):
         return found
-    if expect is Expect.DATE and (found := _of_day(text, tokens, language)):
+    if expect is Expect.DATE and (found := _of_day(text, language)):
         return found
     if _breaks_off(tokens) or _wants_a_word(said, tokens, language):
         return Standing.OPEN
@@ -199,10 +199,11 @@ def _of_figures(text: str, tokens: Sequence[Token], language: Language, wanted: 
     return Standing.OPEN if sum(heard) < wanted else Standing.ENOUGH
 
 
-def _of_day(text: str, tokens: Sequence[Token], language: Language) -> Standing | None:
+def _of_day(text: str, language: Language) -> Standing | None:
     """Of a day: whole with its year, open while there are only numbers; None where there are none."""
     if parse_date(text, language, _ANY_DAY, with_year=True) is not None:
         return Standing.WHOLE
+    tokens = date_tokens(text, language)
     return Standing.OPEN if any(True for _ in find_runs(tokens, language, code=False)) else None
 
 

@@ -1,0 +1,138 @@
+"""Number words that a recogniser has written as they sound: "адин девит" for "один девять".
+
+Takes the tokens of a dictated answer, gives them with such words put right. A word is taken for the number word
+that sounds the same, where all number words that do mean the same. Of the sounds of `phonetic` two more are let
+go, because they are lost before others: the last one of "шесть" in quick speech (E. A. Zemskaya, "Russkaya
+razgovornaya rech", 1973), and where in the mouth a nasal is made that closes a syllable, "син" for "семь" (G. A.
+Miller and P. E. Nicely 1955, "An analysis of perceptual confusions among some English consonants"). Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Final
+
+from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.commands import universal
+from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
+from ivrbot.language.lexicons import LEXICONS
+from ivrbot.language.masking_words import BIRTH, CODE_CUES, LINKS, YEAR_WORDS
+from ivrbot.language.phonetic import phonetic_key
+from ivrbot.language.tokens import Kind, Token
+from ivrbot.model.speech import Language
+
+FEWEST_NUMBERS: Final = 2
+"""A word alone is no dictation: "пить" may be meant."""
+FEWEST_SOUNDS: Final = 3
+"""Shorter keys are those of too many words ("own" has that of "one")."""
+FEWEST_SOUNDS_OF_SCALE: Final = 5
+GREATEST_SCALE: Final = 1_000
+"""Years have thousands; nothing that is dictated has millions."""
+
+_QUICK: Final = (re.compile(r"ст$"), "с")
+_NASAL: Final = (re.compile(r"м(?=$|[тдц])"), "н")
+# Nobody dictates a genitive: what is left of "триста", "четыреста" written as two words.
+_NO_NUMBER_OF_ITS_OWN: Final[dict[Language, frozenset[str]]] = {"ru": frozenset({"ста"}), "en": frozenset()}
+
+
+def ear_key(word: str, language: Language) -> str:
+    """How a number word sounds when it is said quickly over a telephone."""
+    key = phonetic_key(word, language)
+    if language == "ru":
+        for pattern, heard in (_QUICK, _NASAL):
+            key = pattern.sub(heard, key)
+    return key
+
+
+def put_right(
+    tokens: Sequence[Token],
+    language: Language,
+    *,
+    anywhere: bool = False,
+    beside: Callable[[str], bool] = lambda _: False,
+) -> tuple[Token, ...]:
+    """Give the tokens with number words in their own spelling; as many as before, in their places.
+
+    Args:
+        tokens: of one utterance.
+        language: of the utterance.
+        anywhere: in any sentence, where taking too much does no harm (masking); otherwise only of an utterance
+            that is nothing but a dictation: at least two numbers, and no word that does not belong to one.
+        beside: what else may stand in it and counts as a number (the months of dates).
+
+    Returns:
+        The same tokens where there is nothing to put right.
+    """
+    lexicon = LEXICONS[language]
+    found = list(tokens)
+    numbers = 0
+    for at, token in enumerate(tokens):
+        if token.kind is Kind.DIGITS or token.text in lexicon.words or _in_two(tokens, at, language):
+            numbers += 1
+        elif token.kind is Kind.WORD and not (at and _in_two(tokens, at - 1, language)):
+            meant = "" if at and _joined(tokens, at - 1) in lexicon.words else _number_like(token.text, language)
+            if meant:
+                found[at] = replace(token, text=meant)
+                numbers += 1
+            elif beside(token.text):
+                numbers += 1
+            elif not (anywhere or _stands_beside(token.text, lexicon, language)):
+                return tuple(tokens)
+    return tuple(found) if anywhere or numbers >= FEWEST_NUMBERS else tuple(tokens)
+
+
+def written_in_two(tokens: Sequence[Token], at: int, language: Language) -> NumberWord | None:
+    """Give the number word whose parts stand at `at` and behind it ("три ста"), None where there is none."""
+    return LEXICONS[language].words[_joined(tokens, at)] if _in_two(tokens, at, language) else None
+
+
+def _joined(tokens: Sequence[Token], at: int) -> str:
+    pair = tokens[at : at + 2]
+    return "".join(token.text for token in pair) if all(token.kind is Kind.WORD for token in pair) else ""
+
+
+def _in_two(tokens: Sequence[Token], at: int, language: Language) -> bool:
+    """Not "пять десят", which may be 5 and 10 as well as 50."""
+    words = LEXICONS[language].words
+    if at + 1 >= len(tokens) or _joined(tokens, at) not in words:
+        return False
+    last = tokens[at + 1].text
+    return last in _NO_NUMBER_OF_ITS_OWN[language] or (last not in words and not _number_like(last, language))
+
+
+def _stands_beside(word: str, lexicon: NumberLexicon, language: Language) -> bool:
+    """Whether it is said beside a number that is dictated: "последние цифры карты", "номер", "нет"."""
+    cues = (CODE_CUES[language], BIRTH[language], YEAR_WORDS[language])
+    return word in LINKS[language] or any(cue.match(word) for cue in cues) or _has_a_role(word, lexicon, language)
+
+
+def _has_a_role(word: str, lexicon: NumberLexicon, language: Language) -> bool:
+    """Whether it is an answer or a command of its own, or a word of the grammar of numbers."""
+    if word in lexicon.fillers | lexicon.joiners | lexicon.articles or word in lexicon.repeats:
+        return True
+    return parse_yes_no(word, language) is not None or universal(word, language) is not None
+
+
+def _number_like(word: str, language: Language) -> str:
+    """Give the number word that it sounds like, "" where it is none, may be two or is something else already."""
+    meant = _by_ear(language).get(ear_key(word, language), "")
+    return "" if meant and _has_a_role(word, LEXICONS[language], language) else meant
+
+
+@cache
+def _by_ear(language: Language) -> Mapping[str, str]:
+    """Spellings of number words by their sound, of those whose sound has one meaning."""
+    meanings: dict[str, dict[NumberWord, str]] = {}
+    for spelling, word in LEXICONS[language].words.items():
+        meanings.setdefault(ear_key(spelling, language), {}).setdefault(word, spelling)
+    alone = {key: next(iter(found.items())) for key, found in meanings.items() if len(found) == 1}
+    return {key: spelling for key, (word, spelling) in alone.items() if _is_dictated(key, word)}
+
+
+def _is_dictated(key: str, word: NumberWord) -> bool:
+    if word.rank >= Rank.TIMES_HUNDRED:
+        return word.value == GREATEST_SCALE and len(key) >= FEWEST_SOUNDS_OF_SCALE
+    return word.value.denominator == 1 and len(key) >= FEWEST_SOUNDS
