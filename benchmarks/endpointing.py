@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.nlu import VOICES, sample
 from ivrbot.asr.whisper import WhisperEngine
-from ivrbot.asr.whisper_model import TAIL_FRAMES, DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_model import TAIL_FRAMES, DecodeOptions, Encoded, Reading, WhisperModel
 from ivrbot.asr.whisper_readings import NAME
 from ivrbot.call import hearing
 from ivrbot.call.hearing import Hearing
@@ -42,7 +42,7 @@ from ivrbot.dialogue.questions import FACT_QUESTIONS
 from ivrbot.dialogue.reading import answers_question
 from ivrbot.dialogue.schema import FlowSet
 from ivrbot.media.framing import frames_of
-from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, duration_ms, silence
+from ivrbot.model.audio import FRAME_MS, SAMPLE_RATE_HZ, Frame, Pcm, silence
 from ivrbot.model.dialogue import Collect
 from ivrbot.model.speech import LANGUAGES, Expect, Language
 from ivrbot.nlu.embedded import EmbeddedNlu
@@ -199,18 +199,21 @@ class CostedWhisper(WhisperEngine):
     def idle(self) -> bool:
         return self._guesses and super().idle
 
-    def _timed(self, model: WhisperModel, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
-        reading = model.transcribe(pcm, language, options)
-        self._ms_per_frame = reading.cpu_ms * self.scale / (duration_ms(pcm) // 10 + TAIL_FRAMES)
-        return reading
+    def _note_pace(self, reading: Reading, audio_ms: int, took_s: float) -> None:
+        self._ms_per_frame = reading.cpu_ms * self.scale / (audio_ms // 10 + TAIL_FRAMES)
 
     def _counting(self, folder: Path) -> WhisperModel:
         engine = self
 
         class Counting(WhisperModel):
-            def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
-                reading = super().transcribe(pcm, language, options)
-                engine.cpu_ms += reading.cpu_ms * engine.scale
+            def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
+                encoded = super().encode(pcm, language, options)
+                engine.cpu_ms += encoded.cpu_ms * engine.scale
+                return encoded
+
+            def decode(self, encoded: Encoded) -> Reading:
+                reading = super().decode(encoded)
+                engine.cpu_ms += (reading.cpu_ms - encoded.cpu_ms) * engine.scale
                 engine.jobs += 1
                 return reading
 

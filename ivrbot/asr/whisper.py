@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from ivrbot.asr.fairness import JobKind
-from ivrbot.asr.whisper_model import MIN_AUDIO_MS, TAIL_FRAMES, DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_model import MIN_AUDIO_MS, TAIL_FRAMES, DecodeOptions, Encoded, Reading, WhisperModel
 from ivrbot.asr.whisper_readings import NAME, lost_in_loops, repeats_itself, together, transcript, unsure
 from ivrbot.asr.whisper_stream import WhisperStream, failed
-from ivrbot.asr.workers import Load, WorkerPool
+from ivrbot.asr.workers import Halves, Load, WorkerPool
 from ivrbot.errors import EngineError
 from ivrbot.model.audio import Pcm, duration_ms, silence
 from ivrbot.model.capacity import Wanted
@@ -45,6 +45,14 @@ _N_BEST = frozenset((Expect.SECRET, Expect.NAME, Expect.YES_NO))
 _FIGURES = frozenset((Expect.DIGITS, Expect.DATE))
 # A code word stands alone and is rare: two passes together hold it in three answers of four, one alone in half.
 _BOTH_PASSES = frozenset((Expect.SECRET,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """A first pass in its middle, and what that took, in seconds."""
+
+    encoded: Encoded
+    took_s: float
 
 
 class WhisperEngine:
@@ -147,20 +155,29 @@ class WhisperEngine:
             return None
         options = self._first_pass(expect)
 
-        def job(model: WhisperModel) -> Reading:
-            reading = self._timed(model, pcm, language, options)
+        def encode(model: WhisperModel) -> _Half:
+            began_s = time.monotonic()
+            return _Half(model.encode(pcm, language, options), time.monotonic() - began_s)
+
+        def decode(model: WhisperModel, half: _Half) -> Reading:
+            began_s = time.monotonic()
+            reading = model.decode(half.encoded)
+            self._note_pace(reading, duration_ms(pcm), half.took_s + time.monotonic() - began_s)
             if not lost_in_loops(reading, duration_ms(pcm)):
                 return reading
             # Here, not in a second pass: that is left out under load, and he has said something.
-            greedy = self._timed(model, pcm, language, _GREEDY)
+            greedy = model.transcribe(pcm, language, _GREEDY)
             found = reading if repeats_itself(greedy, duration_ms(pcm)) else greedy
             return replace(found, cpu_ms=reading.cpu_ms + greedy.cpu_ms)
 
         if kind is JobKind.DIP:
-            guess = await self._pool.run_if_idle(job, kind=kind, wanted=wanted, deadline_s=self._deadline_s)
+            # Most dips are within words: when he goes on, half of the work has not been begun.
+            guess = await self._pool.run_if_idle(
+                Halves(encode, decode), kind=kind, wanted=wanted, deadline_s=self._deadline_s
+            )
             if guess:
                 return guess
-        return await self._pool.run(job, self._deadline_s, wanted=wanted)
+        return await self._pool.run(lambda model: decode(model, encode(model)), self._deadline_s, wanted=wanted)
 
     async def read_again(
         self,
@@ -270,17 +287,15 @@ class WhisperEngine:
     def _load(self) -> WhisperModel:
         model = self._loader(self._folder)
         # Once and short: a decode of nothing costs as much as one of words, and a start waits for it.
-        self._timed(model, silence(WARM_UP_MS), "en", _FIRST)
+        began_s = time.monotonic()
+        reading = model.transcribe(silence(WARM_UP_MS), "en", _FIRST)
+        self._note_pace(reading, WARM_UP_MS, time.monotonic() - began_s)
         return model
 
-    def _timed(self, model: WhisperModel, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
-        """Decode and keep a running figure of what a 10 ms step of window costs on this machine now."""
-        started = time.monotonic()
-        reading = model.transcribe(pcm, language, options)
-        frames = duration_ms(pcm) // 10 + TAIL_FRAMES
-        latest = (time.monotonic() - started) * 1000.0 / frames
+    def _note_pace(self, reading: Reading, audio_ms: int, took_s: float) -> None:
+        """Keep a running figure of what a 10 ms step of window costs on this machine now."""
+        latest = took_s * 1000.0 / (audio_ms // 10 + TAIL_FRAMES)
         self._ms_per_frame = latest if not self._ms_per_frame else 0.7 * self._ms_per_frame + 0.3 * latest
-        return reading
 
     def _first_pass(self, expect: Expect) -> DecodeOptions:
         if expect in _BOTH_PASSES or (expect in _N_BEST and self._pool.allows(JobKind.SECOND)):

@@ -75,6 +75,25 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """Sound as the decoder wants it: half of the work on a short utterance.
+
+    Attributes:
+        features: the library's, [1, positions of 20 ms, 512] of float32.
+        language: spoken.
+        options: how it is to be decoded.
+        seconds: length of the sound.
+        cpu_ms: processor time so far.
+    """
+
+    features: Any
+    language: Language
+    options: DecodeOptions
+    seconds: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class _Speaker:
     """The network with one language's words.
 
@@ -135,18 +154,35 @@ class WhisperModel:
         Raises:
             EngineBadOutput: the library failed on this sound.
         """
+        return self.decode(self.encode(pcm, language, options))
+
+    def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
+        """The first half of `transcribe`, which takes its arguments and raises what it raises."""
         started = self._cpu_s()
-        features = self._features(pcm, options)
+        features = self._storage(np.ascontiguousarray(self._features(pcm, options)[None]))
+        try:
+            encoded = self._speakers[language].model.encode(features)
+        except (RuntimeError, ValueError) as error:
+            raise EngineBadOutput(f"whisper failed: {error}") from error
         seconds = len(pcm) / 2 / SAMPLE_RATE_HZ
-        speaker = self._speakers[language]
+        return Encoded(encoded, language, options, seconds, (self._cpu_s() - started) * 1000.0)
+
+    def decode(self, encoded: Encoded) -> Reading:
+        """The second half.
+
+        Raises:
+            EngineBadOutput: the library failed on this sound.
+        """
+        started = self._cpu_s()
+        options, speaker = encoded.options, self._speakers[encoded.language]
         try:
             result = speaker.model.generate(
-                self._storage(np.ascontiguousarray(features[None])),
-                [self._prompts[language]],
+                encoded.features,
+                [self._prompts[encoded.language]],
                 beam_size=options.beam,
                 num_hypotheses=options.hypotheses,
                 # The library halves this figure; it is the guard against endless repetition.
-                max_length=min(448, 2 * int(_TOKENS_BASE + _TOKENS_PER_S * seconds)),
+                max_length=min(448, 2 * int(_TOKENS_BASE + _TOKENS_PER_S * encoded.seconds)),
                 return_scores=True,
                 return_no_speech_prob=True,
             )[0]
@@ -156,7 +192,8 @@ class WhisperModel:
             (self._text(speaker.old(ids)), score)
             for ids, score in zip(result.sequences_ids, result.scores, strict=True)
         )
-        return Reading(texts, float(result.no_speech_prob), (self._cpu_s() - started) * 1000.0)
+        cpu_ms = encoded.cpu_ms + (self._cpu_s() - started) * 1000.0
+        return Reading(texts, float(result.no_speech_prob), cpu_ms)
 
     def close(self) -> None:
         """Give the memory back."""

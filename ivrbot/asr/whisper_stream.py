@@ -89,8 +89,14 @@ class WhisperStream:
         self._begin_first(JobKind.DIP)
         if self._second_task is None and self._engine.reads_twice(self._expect):
             self._second_task = self._begin_second(Pcm(bytes(self._sound)))
-        assert self._first_task is not None
-        reading = await shielded(self._first_task)
+        first = self._first_task
+        assert first is not None
+        try:
+            reading = await shielded(first)
+        except asyncio.CancelledError:
+            if self._decode_task is None:
+                first.cancel()  # he goes on, and nobody else waits for it
+            raise
         return transcript(reading, self._heard_ms, reading.cpu_ms) if reading else Transcript((), NAME)
 
     async def decode(self) -> Transcript:

@@ -6,7 +6,8 @@ at most `max_waiting` wait, and none that would probably wait longer than `MAX_W
 caller is better served by his keypad than by a queue); a job past its deadline raises EngineTimeout and its late
 result is dropped, its instance is free again only when the library has really let go of it; where it does not let
 go, another instance is made in its place. Optional jobs (partials) run on idle instances only and never wait.
-Under load some kinds of them are left out (`ease`).
+Under load some kinds of them are left out (`ease`). Of a job in two halves the second is not begun when nobody
+waits for it any more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ivrbot.model.capacity import Ease, RecogniserFigures, Wanted, wanted_var
 from ivrbot.priority import MODELS, give_way
 
 InstanceT = TypeVar("InstanceT")
+HalfT = TypeVar("HalfT")
 ResultT = TypeVar("ResultT")
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,19 @@ class Load:
     max_queue_ms: float = 0.0
     dropped_ms: int = 0
     replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Halves(Generic[InstanceT, HalfT, ResultT]):
+    """A job that may be given up in its middle: the rest is not begun when nobody waits for it any more.
+
+    Attributes:
+        first: of an instance.
+        then: of the same instance, and what the first half gave.
+    """
+
+    first: Callable[[InstanceT], HalfT]
+    then: Callable[[InstanceT, HalfT], ResultT]
 
 
 class WorkerPool(Generic[InstanceT]):
@@ -182,7 +197,7 @@ class WorkerPool(Generic[InstanceT]):
 
     async def run_if_idle(
         self,
-        job: Callable[[InstanceT], ResultT],
+        job: Callable[[InstanceT], ResultT] | Halves[InstanceT, Any, ResultT],
         *,
         kind: JobKind = JobKind.PARTIAL,
         wanted: Wanted | None = None,
@@ -259,23 +274,44 @@ class WorkerPool(Generic[InstanceT]):
                 EngineUnavailable(f"{self._engine} is overloaded: too many readings wait already")
             )
 
-    async def _run_on(self, instance: InstanceT, job: Callable[[InstanceT], ResultT], asked: Job) -> ResultT:
+    async def _run_on(
+        self,
+        instance: InstanceT,
+        job: Callable[[InstanceT], ResultT] | Halves[InstanceT, Any, ResultT],
+        asked: Job,
+    ) -> ResultT:
+        self.load.jobs += 1
+        if not isinstance(job, Halves):
+            return await self._run_part(instance, job, asked)
+        half, then = await self._run_part(instance, job.first, asked, goes_on=True), job.then
+        return await self._run_part(instance, lambda instance: then(instance, half), asked)
+
+    async def _run_part(
+        self, instance: InstanceT, part: Callable[[InstanceT], ResultT], asked: Job, *, goes_on: bool = False
+    ) -> ResultT:
+        """Run a job, or half of one: with `goes_on` the instance is kept for the rest if somebody still waits."""
+
         def timed(instance: InstanceT) -> ResultT:
             began_s = time.monotonic()
             try:
-                return job(instance)
+                return part(instance)
             finally:
-                asked.used_s = time.monotonic() - began_s
+                asked.used_s += time.monotonic() - began_s
 
         if self._executor is None:
             self._queue.finish(asked)
             raise EngineUnavailable(f"{self._engine} is closed")
-        self.load.jobs += 1
         future = asyncio.get_running_loop().run_in_executor(self._executor, timed, instance)
         self._running[future] = instance
-        future.add_done_callback(lambda done: self._job_done(instance, done, asked))
+        hold = _Hold(goes_on)
+        future.add_done_callback(lambda done: self._part_done(instance, done, asked, hold))
         try:
             return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            hold.wanted = False
+            if hold.is_held:
+                self._job_done(instance, asked)
+            raise
         finally:
             if not future.done():
                 asyncio.get_running_loop().call_later(STUCK_S, self._replace, future)
@@ -304,11 +340,10 @@ class WorkerPool(Generic[InstanceT]):
             self._all.append(made.result())
             self._release(made.result())
 
-    def _job_done(self, instance: InstanceT, done: asyncio.Future[ResultT], asked: Job) -> None:
+    def _part_done(self, instance: InstanceT, done: asyncio.Future[Any], asked: Job, hold: _Hold) -> None:
         del self._running[done]
-        if not done.cancelled():
-            # Marks the error of a dropped late result as seen.
-            done.exception()
+        # Asking marks the error of a dropped late result as seen.
+        failed = done.cancelled() or done.exception() is not None
         if done in self._lost:
             # How long the library hung is no measure of readings, and nobody's share.
             asked.used_s = asked.expected_s
@@ -316,7 +351,12 @@ class WorkerPool(Generic[InstanceT]):
             # Its place is taken: it waits until another one hangs.
             self._lost.discard(done)
             self._spare.append(instance)
-            return
+        elif hold.wanted and not failed:
+            hold.is_held = True
+        else:
+            self._job_done(instance, asked)
+
+    def _job_done(self, instance: InstanceT, asked: Job) -> None:
         self._tally.note_served(asked)
         before_s = self._expected_s.get(asked.kind, asked.used_s)
         self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
@@ -337,6 +377,19 @@ class WorkerPool(Generic[InstanceT]):
         self.load.max_queue_ms = max(self.load.max_queue_ms, self.load.last_queue_ms)
         self._tally.note_wait(asked, seconds)
         self._observe_queue_s(seconds)
+
+
+@dataclass(slots=True)
+class _Hold:
+    """Of an instance between the halves of a job.
+
+    Attributes:
+        wanted: a second half is to come, and somebody waits for it.
+        is_held: the first half is done, the instance kept.
+    """
+
+    wanted: bool
+    is_held: bool = False
 
 
 @dataclass(slots=True)

@@ -149,6 +149,7 @@ class Hearing:
         self._on_perhaps = on_perhaps
         self._on_garbled = on_garbled or on_nothing
         self._is_own = is_own
+        self._heard_ms = 0
         self._ended_ms = 0
         self._activity = VoiceActivity()
         self._endpointer = Endpointer(ENDPOINTING)
@@ -249,6 +250,7 @@ class Hearing:
     def _hear(self, frame: Frame, is_speech: bool) -> None:
         if self._group is None:
             return
+        self._heard_ms = self._now_ms()
         heard = self._ear.feed(frame, self._is_voice(is_speech))
         for event in heard.events:
             if isinstance(event, SpeechStarted):
@@ -329,7 +331,7 @@ class Hearing:
                     self._on_speech()
                 turn.forget()
             case TurnEnded(silence_ms=silence_ms):
-                self._finish(turn, self._now_ms() - silence_ms)
+                self._finish(turn, self._heard_ms - silence_ms)
             case MaxLength():
                 turn.forget()  # what is being read is the beginning only
                 self._finish(turn, self._now_ms())
@@ -418,6 +420,8 @@ class Hearing:
         if complete in _THERE and stands:
             turn.answer = transcript
         self._endpointer.expect(self._expect, complete)
+        for event in self._ear.look():
+            self._react(event)
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None

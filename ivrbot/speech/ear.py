@@ -89,6 +89,13 @@ class Ear:
             self._trim(self._silent_frames)
         return Heard(events, sound)
 
+    def look(self) -> tuple[SpeechEvent, ...]:
+        """Events of this moment, between two frames: the turn may be over by what has become known of it."""
+        events = self.endpointer.look()
+        for event in events:
+            self._apply(event)
+        return events
+
     def _go_on(self) -> Heard:
         """Nearly every frame: nothing happens, and at most there is sound to pass on."""
         if self._silent:

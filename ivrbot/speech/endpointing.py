@@ -207,6 +207,7 @@ class Endpointer:
         self._completeness = Completeness.UNKNOWN
         self._turn_ms = 0
         self._silence_ms = 0
+        self._heard_last = False
         self._no_input_ms: int | None = None
         self._waited_ms = 0
 
@@ -233,8 +234,8 @@ class Endpointer:
     def expect(self, expect: Expect, completeness: Completeness = Completeness.UNKNOWN) -> None:
         """Say what was asked and what is known of the answer so far.
 
-        Completeness holds until the caller speaks again. Called within a pause, it may end the turn with the next
-        frame.
+        Completeness holds until the caller speaks again. Called within a pause, it may end the turn: with the next
+        frame, or now (see `look`).
         """
         self._expect = expect
         self._completeness = completeness
@@ -252,6 +253,12 @@ class Endpointer:
         """Disarm the no-input time-out (the bot speaks again, a key was pressed)."""
         self._no_input_ms = None
 
+    def look(self) -> tuple[SpeechEvent, ...]:
+        """End the turn if its pause has lasted long enough by what is known now, without waiting for a frame."""
+        if self._state is not _State.PAUSING or self._heard_last:
+            return ()
+        return self._end_if_over()
+
     def feed(self, is_speech: bool, frame_ms: int) -> tuple[SpeechEvent, ...]:
         """Take one frame.
 
@@ -259,6 +266,7 @@ class Endpointer:
             is_speech: voice activity in it.
             frame_ms: its length, more than 0.
         """
+        self._heard_last = is_speech
         if not is_speech and self._state is _State.WAITING and self._onset.is_empty:
             return self._run_clock(frame_ms, held_back=False)  # most of a call
         self._onset.add(is_speech, frame_ms)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from ivrbot.asr.whisper import SECOND_PASS_TAIL_FRAMES, WhisperEngine
-from ivrbot.asr.whisper_model import DecodeOptions, Reading, WhisperModel
+from ivrbot.asr.whisper_model import DecodeOptions, Encoded, Reading, WhisperModel
 from ivrbot.asr.whisper_stream import GUESS_SHARE
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
 from ivrbot.model.capacity import Ease
 from ivrbot.model.speech import Expect, Language, Partial, Transcript
+from tests.fakes.waiting import until
 
 SOUND = Pcm(b"\x10\x27\xf0\xd8" * 8000)  # 2 s
 
@@ -32,6 +33,12 @@ class ScriptedModel:
         self.readings = list(readings)
         self.options: list[DecodeOptions] = []
         self.closed = 0
+
+    def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
+        return Encoded(pcm, language, options, 0.0, 0.0)
+
+    def decode(self, encoded: Encoded) -> Reading:
+        return self.transcribe(encoded.features, encoded.language, encoded.options)
 
     def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
         if not any(pcm):
@@ -391,3 +398,61 @@ async def test_of_a_topic_nothing_is_read_twice_at_a_dip() -> None:
         await stream.decode()
         stream.close()
     assert len(model.options) == 1
+
+
+class SlowToEncode(ScriptedModel):
+    """Its first halves last until they are let go.
+
+    Attributes:
+        encoding: how many have begun.
+        decoded: how many second halves were made.
+    """
+
+    def __init__(self, *readings: Reading | Exception) -> None:
+        super().__init__(*readings)
+        self.let_go = threading.Event()
+        self.encoding = self.decoded = 0
+
+    def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
+        self.encoding += 1
+        assert self.let_go.wait(10)
+        return super().encode(pcm, language, options)
+
+    def decode(self, encoded: Encoded) -> Reading:
+        self.decoded += 1
+        return super().decode(encoded)
+
+
+async def test_a_guess_that_nobody_waits_for_is_given_up_halfway() -> None:
+    model = SlowToEncode(reading("заблокируйте карту"))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        guess = asyncio.create_task(stream.guess())
+        await until(lambda: model.encoding == 1)
+        guess.cancel()  # he goes on
+        await asyncio.gather(guess, return_exceptions=True)
+        model.let_go.set()
+        await until(lambda: engine.idle)
+        assert model.decoded == 0
+        stream.feed(SOUND)
+        assert (await stream.guess()).text == "заблокируйте карту"
+        assert (await stream.decode()).text == "заблокируйте карту"
+        assert model.decoded == 1
+        stream.close()
+
+
+async def test_a_guess_that_the_pause_waits_for_is_made_to_its_end() -> None:
+    model = SlowToEncode(reading("4271"))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(SOUND)
+        guess = asyncio.create_task(stream.guess())
+        await until(lambda: model.encoding == 1)
+        decode = asyncio.create_task(stream.decode())
+        await asyncio.sleep(0)
+        guess.cancel()
+        await asyncio.gather(guess, return_exceptions=True)
+        model.let_go.set()
+        assert (await decode).text == "4271"
+        stream.close()

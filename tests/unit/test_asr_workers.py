@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from ivrbot.asr.fairness import JobKind
-from ivrbot.asr.workers import WorkerPool
+from ivrbot.asr.workers import Halves, WorkerPool
 from ivrbot.errors import EngineBadOutput, EngineTimeout, EngineUnavailable
 from ivrbot.model.capacity import Ease, Wanted
 from tests.fakes.waiting import until
@@ -292,4 +292,64 @@ async def test_an_optional_job_that_hangs_is_not_waited_for_either(pool: WorkerP
         await pool.run_if_idle(gate, deadline_s=0.01)
     assert pool.load.timeouts == 1
     gate.open()
+    await until(lambda: pool.idle == 2)
+
+
+def adding(gate: Gate, begun: list[str]) -> Halves[int, int, tuple[int, int]]:
+    """A job whose first half ends at a gate; gives the instances of both."""
+
+    def first(instance: int) -> int:
+        begun.append("first")
+        gate(instance)
+        return instance
+
+    def then(instance: int, half: int) -> tuple[int, int]:
+        begun.append("then")
+        return half, instance
+
+    return Halves(first, then)
+
+
+async def test_both_halves_of_a_job_run_on_one_instance(pool: WorkerPool[int]) -> None:
+    gate, begun = Gate(), list[str]()
+    jobs = [asyncio.create_task(pool.run_if_idle(adding(gate, begun))) for _ in range(2)]
+    await until(lambda: gate.entered == 2)
+    gate.open()
+    results = await asyncio.gather(*jobs)
+    assert sorted(result for result in results if result) == [(0, 0), (1, 1)]
+    assert begun == ["first", "first", "then", "then"]
+    assert pool.idle == 2
+    assert pool.load.jobs == 2
+
+
+async def test_the_second_half_is_not_begun_for_nobody(pool: WorkerPool[int]) -> None:
+    gate, begun = Gate(), list[str]()
+    job = asyncio.create_task(pool.run_if_idle(adding(gate, begun)))
+    await until(lambda: gate.entered == 1)
+    job.cancel()
+    await asyncio.gather(job, return_exceptions=True)
+    assert pool.idle == 1
+    gate.open()
+    await until(lambda: pool.idle == 2)
+    assert begun == ["first"]
+
+
+async def test_given_up_in_the_moment_between_the_halves(pool: WorkerPool[int]) -> None:
+    gate, begun = Gate(), list[str]()
+    job = asyncio.create_task(pool.run_if_idle(adding(gate, begun)))
+    await until(lambda: gate.entered == 1)
+    (running,) = pool._running
+    running.add_done_callback(lambda _: job.cancel())
+    gate.open()
+    await asyncio.gather(job, return_exceptions=True)
+    await until(lambda: pool.idle == 2)
+    assert begun == ["first"]
+
+
+async def test_a_first_half_that_fails_frees_its_instance(pool: WorkerPool[int]) -> None:
+    def fail(_: int) -> int:
+        raise EngineBadOutput("broken")
+
+    with pytest.raises(EngineBadOutput):
+        await pool.run_if_idle(Halves(fail, lambda instance, _: instance))
     await until(lambda: pool.idle == 2)

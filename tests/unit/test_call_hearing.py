@@ -229,6 +229,20 @@ async def test_an_open_answer_that_is_all_ends_the_turn_at_once(room: Room) -> N
 
 
 @in_a_room()
+async def test_a_late_reading_that_answers_ends_the_turn_without_waiting_for_a_frame(room: Room) -> None:
+    room.hearing.prepare("ru", Expect.OPEN, says_all)
+    room.engine.text = "заблокируйте карту"
+    room.engine.delay_s = 0.125
+    await room.loud(400)
+    await room.silence(ENDPOINTING.pause_ms + 100)
+    assert room.readings == []
+    await asyncio.sleep(0.010)  # no frame has come since
+    (reading,) = room.readings
+    length_ms = reading.ended_ms - reading.began_ms
+    assert length_ms == pytest.approx(400, abs=FRAME_MS), "counted from his voice, not from this moment"
+
+
+@in_a_room()
 async def test_a_monologue_is_read_to_its_limit_and_not_only_its_beginning(room: Room) -> None:
     await room.loud(1400)
     room.hearing.read_now()

@@ -89,6 +89,23 @@ def test_an_answer_recognised_within_the_pause_ends_it_with_the_next_frame() -> 
     assert endpointer.feed(False, FRAME_MS) == (TurnEnded(400, 320),)
 
 
+def test_what_becomes_known_between_two_frames_ends_the_turn_at_once() -> None:
+    endpointer = Endpointer()
+    run(endpointer, (True, 400), (False, 300))
+    assert endpointer.look() == ()
+    endpointer.expect(Expect.DIGITS, Completeness.ANSWERED)
+    assert endpointer.look() == (TurnEnded(400, 300),)
+    assert endpointer.look() == ()
+
+
+@pytest.mark.parametrize("after", [((False, 100),), ((False, 300), (True, 20))])
+def test_nothing_ends_within_a_dip_or_when_a_word_may_be_beginning(after: tuple[tuple[bool, int], ...]) -> None:
+    endpointer = Endpointer(EndpointConfig(dip_ms=60))
+    run(endpointer, (True, 400), *after)
+    endpointer.expect(Expect.DIGITS, Completeness.ANSWERED)
+    assert endpointer.look() == ()
+
+
 def test_a_late_word_cancels_the_end_and_what_was_known() -> None:
     endpointer = Endpointer()
     run(endpointer, (True, 400), (False, 220))
