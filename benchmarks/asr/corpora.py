@@ -76,7 +76,7 @@ def synthetic(language: Language) -> list[Sample]:
     found = []
     for index, text in enumerate(SENTENCES[language]):
         voice = voices[index % len(voices)]
-        found.append(Sample(f"{voice}: {text}", text, _edged(caller_pcm(text, voice))))
+        found.append(Sample(f"{voice}: {text}", text, edged(caller_pcm(text, voice))))
     return found
 
 
@@ -90,7 +90,7 @@ def recorded(language: Language, root: Path, most: int) -> list[Sample]:
     folder = next(iter(sorted(sounds.glob(f"{language}_*"))), sounds)
     there = [(name, said) for name, said in texts.items() if (folder / f"{name}.gsm").is_file()]
     chosen = there[:: max(1, len(there) // most)][:most]
-    return [Sample(name, said, _edged(_decoded(folder / f"{name}.gsm", gsm))) for name, said in chosen]
+    return [Sample(name, said, edged(_decoded(folder / f"{name}.gsm", gsm))) for name, said in chosen]
 
 
 def from_folder(folder: Path) -> list[Sample]:
@@ -129,7 +129,8 @@ def _noisy(pcm: Pcm, snr_db: float, random: np.random.Generator) -> Pcm:
     return to_pcm(samples + noise * np.float32(wanted_rms / noise.std()))
 
 
-def _edged(pcm: Pcm) -> Pcm:
+def edged(pcm: Pcm) -> Pcm:
+    """The same with a little quiet before and behind it."""
     return Pcm(silence(EDGE_MS) + pcm + silence(EDGE_MS))
 
 
