@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import thread as thread_pool
+from contextlib import nullcontext
 from typing import Final
 
 import pytest
@@ -21,7 +22,8 @@ from hypothesis import HealthCheck, settings
 
 from ivrbot.analytics import recorder
 from ivrbot.storage.store import Store
-from tests import lanes
+from tests import caller_speech, lanes, trained
+from tests.caller_processes import CallerProcesses
 
 PATIENCE_S: Final = 60.0
 """For a disk; tests of a store's deadline give it one of their own."""
@@ -38,6 +40,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lan
     return lanes.Lanes(config, log) if lanes.in_use() else None
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In which order each lane runs its tests."""
+    if lanes.in_use():
+        lanes.order(items)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What computes lets the telephones go first."""
     if lanes.in_use():
@@ -50,6 +59,23 @@ def patient_stores() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Store.__init__.__kwdefaults__, "deadline_s", PATIENCE_S)
         patch.setattr(recorder, "STORE_DEADLINE_S", PATIENCE_S)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def callers_of_one_process() -> Iterator[None]:
+    """Callers' words are made by voices that stay loaded."""
+    voices = CallerProcesses()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(caller_speech, "_speak", voices.speak)
+        yield
+    voices.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trained_once() -> Iterator[None]:
+    """In lanes, where each test has what it needs of all that the others have trained."""
+    with trained.once() if lanes.in_use() else nullcontext():
         yield
 
 

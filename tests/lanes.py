@@ -4,8 +4,11 @@ A call in sound waits most of its time for somebody to finish speaking, so one l
 What is heard on the line must not be disturbed by what computes: that lane yields to the two with telephones.
 
     line     the whole product behind Asterisk, spoken to; and every telephone test that is not named below
-    switch   Asterisk with stand-ins for the product; engines that fail under calls without a PBX; a voiceprint
+    switch   Asterisk with stand-ins for the product; engines that fail under calls without a PBX; and those who
+             speak to the whole product where no promise of time is measured, one line at once
     beside   everything else: databases, pages, Rasa, the statistics' peers, models without a telephone
+
+When the switch has no more calls, it takes the longest of the databases off the lane beside, and yields like it.
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ _SWITCH: Final = frozenset(
         "test_asterisk_queue_log.py",
         "test_asterisk_score.py",
         "test_engine_faults.py",
+        "test_every_topic.py",
+        "test_pages_desk.py",
+        "test_planted_secrets_line.py",
+        "test_rollout_calls.py",
         "test_voiceprint_call.py",
     }
 )
@@ -44,6 +51,9 @@ _BESIDE: Final = frozenset(
         "test_several_workers.py",
     }
 )
+_TAKEN_OVER: Final = "test_suites.py"
+_LAST: Final = frozenset({"test_attack_calls.py", _TAKEN_OVER})
+"""Many telephones at once on two lines, when whatever promises a time has been measured; and what computes."""
 _TELEPHONES: Final = "tests/integration/test_"
 _YIELDING: Final = 10
 """For `os.nice`: a tenth of what a telephone may take; less would let a lock be held for seconds."""
@@ -56,11 +66,19 @@ def in_use() -> bool:
 
 def lane_of(nodeid: str) -> str:
     """The lane of a test ("tests/integration/test_x.py::test_y")."""
-    path = nodeid.partition("::")[0]
-    name = path.rpartition("/")[2]
-    if name in _SWITCH:
+    name = _name(nodeid)
+    if name in _SWITCH or name == _TAKEN_OVER:
         return SWITCH
-    return LINE if path.startswith(_TELEPHONES) and name not in _BESIDE else BESIDE
+    return LINE if nodeid.startswith(_TELEPHONES) and name not in _BESIDE else BESIDE
+
+
+def order(items: list[pytest.Item]) -> None:
+    """Within the lanes files keep their order, but for those that come last."""
+    items.sort(key=lambda item: _name(item.nodeid) in _LAST)
+
+
+def _name(nodeid: str) -> str:
+    return nodeid.partition("::")[0].rpartition("/")[2]
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
@@ -71,6 +89,7 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist is not typed
 
 
 def yield_processor(item: pytest.Item) -> None:
-    """In the process of the lane that computes: let the telephones go first."""
-    if lane_of(item.nodeid) == BESIDE and (nice := os.nice(0)) < _YIELDING:
+    """In a process that computes from now on: let the telephones go first."""
+    computes = lane_of(item.nodeid) == BESIDE or _name(item.nodeid) == _TAKEN_OVER
+    if computes and (nice := os.nice(0)) < _YIELDING:
         os.nice(_YIELDING - nice)
