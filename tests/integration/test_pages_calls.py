@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import os
+import re
 import wave
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Served, Visit, chromium, server, visit
+from tests.browser.conftest import Served, Visit, chromium, visit
+from tests.integration.asterisk.product import Product
 
 pytestmark = [pytest.mark.integration, pytest.mark.models]
 
-__all__ = ["chromium", "server", "visit"]
+__all__ = ["chromium", "visit"]
 
 PATIENCE_MS = 60_000
 SILENCE_S = 60
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Served]:
+    """The product, taking one call at a time."""
+    async with Product(tmp_path / "data", CALL__MAX_CALLS="1") as product:
+        served = Served(product.api)
+        printed = re.search(r"as admin with (\S+) ", product.log_path.read_text("utf-8"))
+        assert printed is not None
+        served.password = printed[1]
+        yield served
 
 
 def _silence(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import random
 import socket
 import struct
 import wave
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -101,8 +102,13 @@ class Heard:
         Returns:
             Arrival of the first and end of the last loud packet, by the loop's clock; None without one.
         """
-        loud = [p for p in self.packets if p.at_s >= since_s and p.level > VOICE_LEVEL]
-        return (loud[0].at_s, loud[-1].at_s + FRAME_MS / 1000) if loud else None
+        start = bisect_left(self.packets, since_s, key=lambda packet: packet.at_s)
+        loud = (number for number in range(start, len(self.packets)) if self.packets[number].level > VOICE_LEVEL)
+        first = next(loud, None)
+        if first is None:
+            return None
+        last = next(packet for packet in reversed(self.packets) if packet.level > VOICE_LEVEL)
+        return self.packets[first].at_s, last.at_s + FRAME_MS / 1000
 
     def loudness(self, since_s: float = 0.0) -> float:
         """Root mean square of the samples that arrived after a moment, 0 to 32767."""
