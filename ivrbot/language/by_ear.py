@@ -19,7 +19,7 @@ from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
 from ivrbot.language.lexicons import LEXICONS
-from ivrbot.language.masking_words import BIRTH, CODE_CUES, LINKS, YEAR_WORDS
+from ivrbot.language.masking_words import BIRTH, CODE_CUES, LINKS
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.language.tokens import Kind, Token
 from ivrbot.model.speech import Language
@@ -34,6 +34,7 @@ GREATEST_SCALE: Final = 1_000
 
 _QUICK: Final = (re.compile(r"ст$"), "с")
 _NASAL: Final = (re.compile(r"м(?=$|[тдц])"), "н")
+_HARD_VOWELS: Final = "ыэ"
 # Nobody dictates a genitive: what is left of "триста", "четыреста" written as two words.
 _NO_NUMBER_OF_ITS_OWN: Final[dict[Language, frozenset[str]]] = {"ru": frozenset({"ста"}), "en": frozenset()}
 
@@ -60,7 +61,8 @@ def put_right(
         tokens: of one utterance.
         language: of the utterance.
         anywhere: in any sentence, where taking too much does no harm (masking); otherwise only of an utterance
-            that is nothing but a dictation: at least two numbers, and no word that does not belong to one.
+            that is nothing but a dictation: what announces it, at least two numbers, and behind the first of them
+            no other word, which might be a misheard figure ("мой" for "ноль").
         beside: what else may stand in it and counts as a number (the months of dates).
 
     Returns:
@@ -79,7 +81,9 @@ def put_right(
                 numbers += 1
             elif beside(token.text):
                 numbers += 1
-            elif not (anywhere or _stands_beside(token.text, lexicon, language)):
+            elif not (anywhere or _has_a_role(token.text, lexicon, language)) and (
+                numbers or not _announces(token.text, language)
+            ):
                 return tuple(tokens)
     return tuple(found) if anywhere or numbers >= FEWEST_NUMBERS else tuple(tokens)
 
@@ -103,10 +107,9 @@ def _in_two(tokens: Sequence[Token], at: int, language: Language) -> bool:
     return last in _NO_NUMBER_OF_ITS_OWN[language] or (last not in words and not _number_like(last, language))
 
 
-def _stands_beside(word: str, lexicon: NumberLexicon, language: Language) -> bool:
-    """Whether it is said beside a number that is dictated: "последние цифры карты", "номер", "нет"."""
-    cues = (CODE_CUES[language], BIRTH[language], YEAR_WORDS[language])
-    return word in LINKS[language] or any(cue.match(word) for cue in cues) or _has_a_role(word, lexicon, language)
+def _announces(word: str, language: Language) -> bool:
+    """Whether it is said before a number that is dictated: "последние цифры карты", "мой номер"."""
+    return word in LINKS[language] or any(cue.match(word) for cue in (CODE_CUES[language], BIRTH[language]))
 
 
 def _has_a_role(word: str, lexicon: NumberLexicon, language: Language) -> bool:
@@ -119,7 +122,16 @@ def _has_a_role(word: str, lexicon: NumberLexicon, language: Language) -> bool:
 def _number_like(word: str, language: Language) -> str:
     """Give the number word that it sounds like, "" where it is none, may be two or is something else already."""
     meant = _by_ear(language).get(ear_key(word, language), "")
-    return "" if meant and _has_a_role(word, LEXICONS[language], language) else meant
+    if not meant or _has_a_role(word, LEXICONS[language], language):
+        return ""
+    # One difference, not two: "тры" is "три" and "син" is "семь", but "сын" is a son.
+    as_hard = _is_hard(word) == _is_hard(meant)
+    return meant if as_hard or phonetic_key(word, language) == phonetic_key(meant, language) else ""
+
+
+def _is_hard(word: str) -> bool:
+    """Whether it has a vowel that only hard consonants stand before."""
+    return any(vowel in word for vowel in _HARD_VOWELS)
 
 
 @cache
