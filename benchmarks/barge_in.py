@@ -34,6 +34,7 @@ from benchmarks.barge_in_sounds import Sound, cough, music, street
 from ivrbot.asr.choose import choose_engine
 from ivrbot.call.backdrop import Backdrop
 from ivrbot.call.channel import Heard, Spoken
+from ivrbot.call.playout import _from_its_voice
 from ivrbot.call.sound import SoundChannel
 from ivrbot.config import load_settings
 from ivrbot.engines import prompt_stores
@@ -213,8 +214,7 @@ class Line:
         if self._echo is not None:
             new = np.zeros(FRAME_SAMPLES) if played is None else np.frombuffer(played, "<i2").astype(np.float64)
             self._played = np.concatenate((self._played[FRAME_SAMPLES:], new))
-            echo = np.convolve(self._played, self._echo, "full")
-            sound += echo[len(self._played) - FRAME_SAMPLES : len(self._played)]
+            sound += np.convolve(self._played, self._echo[: 1 - FRAME_SAMPLES], "valid")  # a way ends in zeros
         self._position += FRAME_SAMPLES
         pcm = np.clip(np.rint(sound), -32768, 32767).astype("<i2").tobytes()
         return Frame(Pcm(alaw_to_pcm(pcm_to_alaw(pcm))))
@@ -306,7 +306,7 @@ def _judge(
     result: Result, played: Sequence[Frame | None], sounds: Sequence[bytes], onset_ms: float | None
 ) -> None:
     """Find the prompts in what was played: where it paused, how it went on, whether it was heard to its end."""
-    starts = {sound[:FRAME_BYTES] for sound in sounds}
+    starts = {start[:FRAME_BYTES] for sound in sounds for start in (sound, _from_its_voice(Pcm(sound)))}
     said = {sound[at : at + FRAME_BYTES] for sound in sounds for at in range(0, len(sound), FRAME_BYTES)}
     last = sounds[-1][len(sounds[-1]) // FRAME_BYTES * FRAME_BYTES - FRAME_BYTES :][:FRAME_BYTES]
     is_prompt = [frame is not None and (frame in said or not is_quiet(frame)) for frame in played]

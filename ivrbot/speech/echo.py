@@ -16,6 +16,7 @@ judgement costs some 10 us where too little went out for an echo, 150 where all 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import deque
 from itertools import accumulate, islice
@@ -35,15 +36,18 @@ LEAST_LOSS_DB: Final = 3.0
 """An echo is at least so much weaker than what caused it."""
 SHARE_UNKNOWN: Final = 0.35
 SHARE_UNKNOWN_SHORT: Final = 0.5
+SHARE_SEEN: Final = 0.2
 SHARE_KNOWN: Final = 0.15
-"""Share of the energy that must be a copy, while the delay is not known (of a whole window, and of less) and once
-it is. Of two different voices five percent of whole windows reach 0.18 at their best of all delays, one percent
-0.34."""
+"""Share of the energy that must be a copy, while the delay is not known (of a whole window, and of less), where an
+echo was seen before and is no louder now, and once the delay is known. Of two different voices five percent of
+whole windows reach 0.18 at their best of all delays, one percent 0.34."""
 SHORTEST_MS: Final = 60
 """A sound that has just begun is judged without the quiet before it."""
 BELOW_ONSET: Final = 0.1
 COULD_BE: Final = 0.5
 """Peaks of an echo are seldom above half of the peaks that caused it (Duttweiler's threshold)."""
+FAR_LOUDER: Final = 3.0
+"""What has peaks so much higher than the echoes seen so far (10 dB) is no echo, however weak it is."""
 KNOWN_AFTER: Final = 3
 NEAR_MS: Final = 4
 """Two delays no further apart are the same."""
@@ -85,6 +89,7 @@ class EchoGuard:
         self._sightings = 0
         self._misses = 0
         self._coupling: float | None = None
+        self._seen = 1.0
 
     @property
     def delay_ms(self) -> int | None:
@@ -119,7 +124,8 @@ class EchoGuard:
             return False
         came = np.frombuffer(self._in.frames[-2] + self._in.frames[-1], "<i2")
         went = np.frombuffer(b"".join(self._out.frames), "<i2")
-        return _peak(came) <= COULD_BE * _peak(went)
+        ratio = self._seen if self._coupling is None else self._coupling
+        return _peak(came) <= min(COULD_BE, FAR_LOUDER * math.sqrt(ratio)) * _peak(went)
 
     @property
     def _known(self) -> bool:
@@ -131,9 +137,20 @@ class EchoGuard:
         return (self._out.count - self._in.count) * _FRAME
 
     def _search(self) -> bool:
-        """Look for the echo at all delays; none is found where less went out than an echo needs."""
+        """Look for the echo at all delays, and again where it was seen last, if it was."""
+        begins = _onset(self._in.energies())
+        return self._look_everywhere(begins) or (self._sightings > 0 and self._is_seen_again(begins))
+
+    def _is_seen_again(self, begins: int) -> bool:
+        found = self._at_delay(self._in.samples(begins))
+        if found is None or found[1] < SHARE_SEEN or found[2] > _TALK * self._seen:
+            return False
+        self._sightings, self._misses = self._sightings + 1, 0
+        return True
+
+    def _look_everywhere(self, begins: int) -> bool:
+        """None is found where less went out than an echo needs."""
         energies = self._in.energies()
-        begins = _onset(energies)
         energy = sum(islice(energies, begins, None))
         least = SHARE_UNKNOWN_SHORT if begins else SHARE_UNKNOWN
         frames = _WINDOW_FRAMES - begins
@@ -141,30 +158,23 @@ class EchoGuard:
         if where is None:
             return False
         first, last = where
-        share, at = _best(self._in.samples(begins), self._out.samples(first, last), energy)
+        share, at, caused = _best(self._in.samples(begins), self._out.samples(first, last), energy)
         if share < least:
             return False
         delay = (_HISTORY_FRAMES - frames - first) * _FRAME - at - self._shift
         near = abs(delay - self._delay) <= _NEAR
         self._sightings = self._sightings + 1 if near else 1
         self._delay, self._misses, self._coupling = delay, 0, None
+        self._seen = energy / caused
         return True
 
     def _judge_known(self) -> bool:
-        came, went = self._in.samples(), self._out.samples()
-        energy = float(came @ came)
-        start = len(went) - len(came) - (self._delay + self._shift)
-        first, last = max(0, start - _NEAR), min(len(went) - len(came), start + _NEAR)
-        if first > last:
+        came = self._in.samples()
+        found = self._at_delay(came)
+        if found is None:
             return self._missed()
-        near = went[first : last + len(came)]
-        products = np.correlate(near, came, "valid")
-        at = int(np.abs(products).argmax())
-        cause = near[at : at + len(came)]
-        caused = float(cause @ cause)
-        share = float(products[at]) ** 2 / (max(caused, energy * _LEAST_LOSS) * energy)
+        cause, share, ratio = found
         likely = share >= SHARE_KNOWN
-        ratio = energy / max(caused, 1.0)
         if self._coupling is None and likely:
             self._coupling = ratio
         if not self._is_explained(came, cause, _TALK if likely else _NO_LOUDER):
@@ -173,6 +183,21 @@ class EchoGuard:
         if likely and self._coupling is not None:
             self._coupling += _ADAPTS * (ratio - self._coupling)
         return True
+
+    def _at_delay(self, came: Samples) -> tuple[Samples, float, float] | None:
+        """What went out near the last delay, share of the energy that its copy explains, energy to its energy."""
+        went = self._out.samples()
+        start = len(went) - len(came) - (self._delay + self._shift)
+        first, last = max(0, start - _NEAR), min(len(went) - len(came), start + _NEAR)
+        if first > last:
+            return None
+        near = went[first : last + len(came)]
+        products = np.correlate(near, came, "valid")
+        at = int(np.abs(products).argmax())
+        cause = near[at : at + len(came)]
+        energy, caused = float(came @ came), float(cause @ cause)
+        share = float(products[at]) ** 2 / (max(caused, energy * _LEAST_LOSS) * energy)
+        return cause, share, energy / max(caused, 1.0)
 
     def _is_explained(self, came: Samples, cause: Samples, allowed: float) -> bool:
         """Whether the last 80 ms are no louder than the echo was so far, but for a factor.
@@ -251,8 +276,8 @@ def _loud_enough(energies: deque[float], frames: int, least: float) -> tuple[int
     return (enough[0], min(enough[-1] + frames + 1, len(energies))) if enough else None
 
 
-def _best(came: Samples, went: Samples, energy: float) -> tuple[float, int]:
-    """Largest share of the energy that one copy explains, and where in `went` its cause begins, in samples."""
+def _best(came: Samples, went: Samples, energy: float) -> tuple[float, int, float]:
+    """Largest share of the energy that one copy explains, where in `went` its cause begins, and its energy."""
     length = _TRANSFORMS[bisect_left(_TRANSFORMS, len(went))]
     spectrum = np.fft.rfft(came, length)
     np.conjugate(spectrum, out=spectrum)
@@ -263,4 +288,4 @@ def _best(came: Samples, went: Samples, energy: float) -> tuple[float, int]:
     causes = np.maximum(sums[len(came) :] - sums[: -len(came)], energy * _LEAST_LOSS)
     shares = np.square(products) / causes
     at = int(shares.argmax())
-    return float(shares[at]) / energy, at
+    return float(shares[at]) / energy, at, float(causes[at])

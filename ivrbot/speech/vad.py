@@ -27,9 +27,10 @@ from ivrbot.speech.voiced import VoiceLevel
 
 GATE_MODE: Final = 1
 GATE_HANGOVER_MS: Final = 400
-START_PROBABILITY: Final = 0.5
-PERHAPS_PROBABILITY: Final = 0.3
-"""Of a window that may be the beginning of speech: known some 20 ms sooner, and wrong more often."""
+START_PROBABILITY: Final = 0.65
+"""Coughs reach 0.5 as well."""
+PERHAPS_PROBABILITY: Final = 0.4
+"""Of a window that may be the beginning of speech: known a window sooner at times, and wrong more often."""
 STOP_PROBABILITY: Final = 0.35
 _LEAD_IN_FRAMES: Final = 4
 _REST_EVERY_FRAMES: Final = 4
@@ -59,7 +60,9 @@ def shared_silero() -> Together:
         ) from error
     # Waking a second thread costs more than these small products; it would spin beside the calls.
     threadpoolctl.threadpool_limits(limits=1, user_api="blas")
-    return Together(network)
+    together = Together(network)
+    _ = together.at_rest  # worked out now, not in the first call
+    return together
 
 
 class VoiceActivity:
@@ -170,7 +173,7 @@ class VoiceActivity:
     def _open(self) -> None:
         """Start the network afresh, on the sound just before the gate opened."""
         self._silero.speakers.add(self)
-        self._state = new_state()
+        self._state = self._silero.at_rest.copy()
         self._pending = _CONTEXT
         while self._lead_in:
             self._judge(self._lead_in.popleft())

@@ -117,3 +117,37 @@ def test_an_echo_is_told_from_another_voice(delay: int) -> None:
         foreign.heard(Frame(Pcm(other[number].astype("<i2").tobytes())))
     assert own.is_own()
     assert not foreign.is_own()
+
+
+@pytest.mark.parametrize(("loss", "could_be"), [(0.1, True), (0.25, True), (0.4, False)])
+def test_a_voice_far_louder_than_the_echo_so_far_is_no_echo(loss: float, could_be: bool) -> None:
+    chance = np.random.default_rng(2)
+    ours, other = (chance.uniform(-9000, 9000, (60, 160)) for _ in range(2))
+    guard = EchoGuard()
+    for number, frame in enumerate(ours):
+        guard.said(Frame(Pcm(frame.astype("<i2").tobytes())))
+        back = ours[number - 10] * 0.1 if number >= 10 else np.zeros(160)
+        guard.heard(Frame(Pcm(back.astype("<i2").tobytes())))
+        guard.is_own()
+    assert guard.could_be_own()
+    for frame in other[:2]:
+        guard.heard(Frame(Pcm((frame * loss).astype("<i2").tobytes())))
+    assert guard.could_be_own() is could_be
+
+
+@pytest.mark.parametrize(("part", "gain", "is_own"), [(0.6, 1.0, True), (0.6, 3.0, False), (0.0, 1.0, False)])
+def test_an_echo_seen_once_is_believed_sooner_if_it_is_no_louder(part: float, gain: float, is_own: bool) -> None:
+    """The second sound is an echo only in part (0.6 of its amplitude, a third of its energy), or not at all."""
+    chance = np.random.default_rng(3)
+    ours, other = (chance.standard_normal((90, 160)) * 3000 for _ in range(2))
+    guard, verdicts = EchoGuard(), []
+    for number, frame in enumerate(ours):
+        guard.said(Frame(Pcm(frame.astype("<i2").tobytes())))
+        echo = ours[number - 10] * 0.1 if number >= 10 else np.zeros(160)
+        if number >= 45:
+            echo = gain * (part * echo + np.sqrt(1 - part**2) * 0.1 * other[number])
+        is_quiet = number < 20 or 24 <= number < 45
+        guard.heard(SILENCE if is_quiet else Frame(Pcm(echo.astype("<i2").tobytes())))
+        if number in (23, 50):
+            verdicts.append(guard.is_own())
+    assert verdicts == [True, is_own]

@@ -86,6 +86,34 @@ def test_reset_forgets() -> None:
     assert sum(a != b for a, b in zip(first, again, strict=True)) <= 2
 
 
+def test_a_first_voice_is_believed_sooner_by_who_has_heard_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers who begin anywhere in the recording, low; against a network without a memory."""
+    speech = np.frombuffer(read_wav(SPEECH), "<i2").astype(np.float64) / 4
+    begins = range(0, len(speech) - RATE_HZ // 2, RATE_HZ // 10)
+    quiet, noise = np.zeros(RATE_HZ), np.random.default_rng(3).normal(0, 15, RATE_HZ + len(speech))
+    callers = [
+        np.concatenate((quiet, speech[begin:])) + noise[: RATE_HZ + len(speech) - begin] for begin in begins
+    ]
+
+    def late_frames() -> list[int]:
+        silero = Together(shared_silero().network)
+        activities = [(VoiceActivity(silero), frames(caller)) for caller in callers]
+        return [[activity.feed(frame) for frame in sound].index(True) for activity, sound in activities]
+
+    after_noise = late_frames()
+    monkeypatch.setattr("ivrbot.speech.together.NOISE_WINDOWS", 0)
+    after_nothing = late_frames()
+    assert sum(after_noise) < sum(after_nothing)
+
+
+def test_callers_begin_alike_and_apart() -> None:
+    together = shared_silero()
+    before = together.at_rest.copy()
+    activity = VoiceActivity(together)
+    heard = [activity.feed(frame) for frame in frames(in_a_room())]
+    assert any(heard) and np.array_equal(together.at_rest, before)
+
+
 def test_silence_costs_no_network() -> None:
     activity = VoiceActivity(Together(Deaf()))
     for _ in range(500):
@@ -112,6 +140,7 @@ def test_callers_judged_together_are_heard_as_alone(monkeypatch: pytest.MonkeyPa
     expected = [alone.feed(frame) for frame in sound]
     monkeypatch.setattr("ivrbot.speech.together.CROWD", 2)
     together = Together(shared_silero().network)
+    assert together.at_rest.any()  # worked out before anybody counts
     batches: list[int] = []
     judge = shared_silero().network.probabilities
     monkeypatch.setattr(
