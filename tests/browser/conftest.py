@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from ivrbot.config import PROJECT_ROOT
+from tests.integration.asterisk.product import TRAINED
 from tests.ports import free_port
 
 ARGUMENTS = (
@@ -60,6 +61,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if not any(models.glob("whisper-*")) and not any(models.glob("vosk-*")):
         pytest.skip(f"no recognition model in {models}; fetch one: ivrbot models pull")
     folder = tmp_path_factory.mktemp("served")
+    TRAINED.mkdir(parents=True, exist_ok=True)
+    (folder / "nlu").symlink_to(TRAINED, target_is_directory=True)
     port = free_port()
     environment = {
         **os.environ,
