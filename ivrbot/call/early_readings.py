@@ -17,6 +17,13 @@ from ivrbot.speech.endpointing import Completeness
 
 SURE: Final = 0.5
 """Confidence from which any answer is believed in a guess."""
+CLEAR: Final = 0.45
+"""From here the likeliest reading of a yes or a no is believed whatever the others are."""
+AGREED: Final = 0.35
+"""From here it is believed where all readings agree. A drawn-out "ну" or "э" is read as a no or a yes, but by some
+of the readings only, or less surely (0.32 to 0.42); a yes or a no by all (0.36 to 0.86; three voices each)."""
+HARDLY_ANYTHING_MS: Final = 450
+"""A sound so short may be no more than that with which an answer begins: "ну", "вот", "and"."""
 
 _COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
 """Of these it is known when all is there, whatever it means."""
@@ -79,3 +86,24 @@ def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int
         return False
     meant = [parse_yes_no(one.text, language) for one in guess.hypotheses]
     return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
+
+
+def perhaps_begins(
+    reading: Transcript, language: Language, expect: Expect, complete: Completeness, spoken_ms: int
+) -> bool:
+    """Whether what was said to a yes-or-no question may be only the sound with which an answer begins.
+
+    Args:
+        reading: of it, with words in it.
+        language: spoken.
+        expect: kind of answer that was asked for.
+        complete: see `completeness`.
+        spoken_ms: length of the voice.
+    """
+    if expect is not Expect.YES_NO or spoken_ms >= HARDLY_ANYTHING_MS:
+        return False
+    meant = [parse_yes_no(one.text, language) for one in reading.hypotheses]
+    if meant[0] is None:
+        return complete is Completeness.UNKNOWN
+    agreed = all(one is meant[0] for one in meant)
+    return reading.hypotheses[0].confidence < (AGREED if agreed else CLEAR)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ivrbot.call import hearing
+from ivrbot.call.early_readings import HARDLY_ANYTHING_MS
 from ivrbot.call.hearing import ENDPOINTING, Hearing, Reading
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout
 from ivrbot.media.framing import frames_of
@@ -459,12 +460,56 @@ def test_an_unsure_yes_or_no_stands_when_all_its_readings_mean_the_same(
         room.engine.guesses, room.engine.confidence = True, 0.35
         room.engine.text, room.engine.others = texts[0], texts[1:]
         room.hearing.prepare("ru", Expect.YES_NO, says_all)
-        await room.loud(400)
+        await room.loud(HARDLY_ANYTHING_MS + 150)
         await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
         assert [reading.transcript and reading.transcript.text for reading in room.readings] == [texts[0]]
         assert room.engine.streams[0].decodes == decodes
 
     scenario()
+
+
+@pytest.mark.parametrize(
+    ("texts", "confidence", "waits"),
+    [
+        (("Нет.", "Нет! Нет!", "нет"), 0.36, False),
+        (("Нет.", "Ну...", "...но."), 0.36, True),  # "ну", as one voice of three says it
+        (("Да.", "да"), 0.32, True),  # "э"
+        (("Да.", "Дай.", "да"), 0.47, False),
+        (("Пошли!", "Пойдем!"), 0.3, True),
+        (("оператор", "Аператор"), 0.4, False),
+    ],
+)
+def test_a_sound_that_may_only_begin_an_answer_is_no_answer_yet(
+    texts: tuple[str, ...], confidence: float, waits: bool
+) -> None:
+    async def says(text: str) -> bool:
+        return text.casefold().strip(".!") in {"да", "нет", "оператор"}
+
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.guesses, room.engine.confidence = True, confidence
+        room.engine.text, room.engine.others = texts[0], texts[1:]
+        room.hearing.prepare("ru", Expect.YES_NO, says)
+        await room.loud(300)
+        await room.silence(ENDPOINTING.unknown_ms[Expect.YES_NO] + 100)
+        assert bool(room.readings) is not waits
+        await room.silence(ENDPOINTING.unfinished_ms)
+        assert len(room.readings) == 1
+
+    scenario()
+
+
+@in_a_room()
+async def test_what_follows_such_a_sound_is_the_answer(room: Room) -> None:
+    room.engine.guesses, room.engine.confidence = True, 0.36
+    room.engine.text, room.engine.others = "Нет.", ("Ну...",)
+    room.hearing.prepare("ru", Expect.YES_NO, says_all)
+    await room.loud(300)
+    await room.silence(700)
+    room.engine.text, room.engine.others, room.engine.confidence = "Ну да.", (), 0.8
+    await room.loud(300)
+    await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+    assert [reading.transcript and reading.transcript.text for reading in room.readings] == ["Ну да."]
 
 
 @pytest.mark.parametrize(
