@@ -17,13 +17,11 @@ from ivrbot.speech.endpointing import Completeness
 
 SURE: Final = 0.5
 """Confidence from which any answer is believed in a guess."""
-CLEAR: Final = 0.45
-"""From here the likeliest reading of a yes or a no is believed whatever the others are."""
-AGREED: Final = 0.35
-"""From here it is believed where all readings agree. A drawn-out "ну" or "э" is read as a no or a yes, but by some
-of the readings only, or less surely (0.32 to 0.42); a yes or a no by all (0.36 to 0.86; three voices each)."""
-HARDLY_ANYTHING_MS: Final = 450
-"""A sound so short may be no more than that with which an answer begins: "ну", "вот", "and"."""
+LEAST_MS_A_LETTER: Final = 50
+"""Nobody says more than some twenty sounds a second. Where that was not kept, the voice said something else ("ну" and
+"не" by three voices: 80 to 180 ms); of 24 that meant a yes or a no none was so short."""
+HARDLY_ANYTHING_MS: Final = 300
+"""Who has spoken longer has said something; words too many are the recogniser's then."""
 
 _COUNTED: Final = frozenset((Expect.DIGITS, Expect.DATE))
 """Of these it is known when all is there, whatever it means."""
@@ -88,22 +86,15 @@ def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int
     return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
 
 
-def perhaps_begins(
-    reading: Transcript, language: Language, expect: Expect, complete: Completeness, spoken_ms: int
-) -> bool:
-    """Whether what was said to a yes-or-no question may be only the sound with which an answer begins.
+def is_too_short(reading: Transcript, expect: Expect, spoken_ms: int) -> bool:
+    """Whether a yes or a no is read where its sounds cannot have been said.
+
+    A "ну" with which an answer only begins is often read as "нет", and as surely as that.
 
     Args:
-        reading: of it, with words in it.
-        language: spoken.
+        reading: with words in it.
         expect: kind of answer that was asked for.
-        complete: see `completeness`.
         spoken_ms: length of the voice.
     """
-    if expect is not Expect.YES_NO or spoken_ms >= HARDLY_ANYTHING_MS:
-        return False
-    meant = [parse_yes_no(one.text, language) for one in reading.hypotheses]
-    if meant[0] is None:
-        return complete is Completeness.UNKNOWN
-    agreed = all(one is meant[0] for one in meant)
-    return reading.hypotheses[0].confidence < (AGREED if agreed else CLEAR)
+    letters = sum(map(str.isalpha, reading.text))
+    return expect is Expect.YES_NO and spoken_ms < min(HARDLY_ANYTHING_MS, LEAST_MS_A_LETTER * letters)

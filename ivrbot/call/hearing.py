@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ivrbot.call.channel import Completes
-from ivrbot.call.early_readings import SURE, completeness, may_stand, perhaps_begins
+from ivrbot.call.early_readings import completeness, is_too_short, may_stand
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
@@ -88,8 +88,6 @@ class _Turn:
     decoding: asyncio.Task[Transcript | EngineError] | None = None
     answer: Transcript | None = None
     """An early reading that answers the question, as long as nothing more is said."""
-    is_doubted: bool = False
-    """A reading before this one, of the same sound, was perhaps only the beginning of an answer."""
     given_bytes: int = 0
     own_frames: int = 0
     other_frames: int = 0
@@ -306,7 +304,7 @@ class Hearing:
         if self._share is not None and not turn.over_prompt:
             turn.sound += sound
         turn.given_bytes += len(sound)
-        turn.answer, turn.is_doubted = None, False  # it was read without this
+        turn.answer = None  # it was read without this
         try:
             turn.stream.feed(sound)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
@@ -418,9 +416,7 @@ class Hearing:
         complete = completeness(
             text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full
         )
-        if perhaps_begins(transcript, self._language, self._expect, complete, self._endpointer.spoken_ms):
-            turn.is_doubted = True
-        if turn.is_doubted and transcript.hypotheses[0].confidence < SURE:
+        if is_too_short(transcript, self._expect, self._endpointer.spoken_ms):
             complete = Completeness.UNFINISHED
         stands = may_stand(transcript, self._language, self._expect, self._digits)
         if complete in _THERE and stands:

@@ -1,7 +1,7 @@
 """When a caller starts, pauses and has finished: a pure state machine fed with durations, never a clock.
 
 Takes one voice activity flag per frame, gives speech events. The wait before a turn counts as ended adapts: 200 ms
-when what was said already answers the question, 600 ms when it does so by telling what happened, 1,200 ms when it
+when what was said already answers the question, 500 ms when it does so by telling what happened, 1,200 ms when it
 is plainly unfinished, about half a second when nothing is known (people leave about 200 ms between turns: Stivers
 et al. 2009, "Universals and cultural variation in turn-taking in conversation"). A dip (nothing voiced for as long
 as a stop consonant lasts) and then a pause are told before the end is certain, so that decoding, understanding and
@@ -126,7 +126,7 @@ class EndpointConfig:
     dip_ms: int = 0
     pause_ms: int = 200
     answered_ms: int = 200
-    told_ms: int = 600
+    told_ms: int = 500
     complete_ms: int = 500
     unfinished_ms: int = 1200
     unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: UNKNOWN_WAIT_MS)
