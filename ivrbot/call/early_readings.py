@@ -18,8 +18,8 @@ from ivrbot.speech.endpointing import Completeness
 SURE: Final = 0.5
 """Confidence from which any answer is believed in a guess."""
 LEAST_MS_A_LETTER: Final = 50
-"""Nobody says more than some twenty sounds a second. Where that was not kept, the voice said something else ("ну" and
-"не" by three voices: 80 to 180 ms); of 24 that meant a yes or a no none was so short."""
+"""Nobody says more than some twenty sounds a second. Where that was not kept, the voice said something else ("ну"
+and "не" by three voices: 80 to 180 ms); of 24 answers that meant a yes or a no none was so short."""
 HARDLY_ANYTHING_MS: Final = 300
 """Who has spoken longer has said something; words too many are the recogniser's then."""
 
