@@ -303,14 +303,14 @@ class WorkerPool(Generic[InstanceT]):
             raise EngineUnavailable(f"{self._engine} is closed")
         future = asyncio.get_running_loop().run_in_executor(self._executor, timed, instance)
         self._running[future] = instance
-        hold = _Hold(goes_on)
+        hold = _Hold(is_half=goes_on, wanted=goes_on)
         future.add_done_callback(lambda done: self._part_done(instance, done, asked, hold))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             hold.wanted = False
             if hold.is_held:
-                self._job_done(instance, asked)
+                self._job_done(instance, asked, whole=False)
             raise
         finally:
             if not future.done():
@@ -354,12 +354,14 @@ class WorkerPool(Generic[InstanceT]):
         elif hold.wanted and not failed:
             hold.is_held = True
         else:
-            self._job_done(instance, asked)
+            self._job_done(instance, asked, whole=not hold.is_half)
 
-    def _job_done(self, instance: InstanceT, asked: Job) -> None:
-        self._tally.note_served(asked)
-        before_s = self._expected_s.get(asked.kind, asked.used_s)
-        self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
+    def _job_done(self, instance: InstanceT, asked: Job, *, whole: bool) -> None:
+        """Free the instance; what half a job took is paid for, but is no measure of jobs."""
+        self._tally.note(asked, whole=whole)
+        if whole:
+            before_s = self._expected_s.get(asked.kind, asked.used_s)
+            self._expected_s[asked.kind] = before_s + LATEST_COUNTS * (asked.used_s - before_s)
         self._queue.finish(asked)
         self._release(instance)
 
@@ -384,10 +386,12 @@ class _Hold:
     """Of an instance between the halves of a job.
 
     Attributes:
-        wanted: a second half is to come, and somebody waits for it.
+        is_half: a second half is to come.
+        wanted: and somebody waits for it.
         is_held: the first half is done, the instance kept.
     """
 
+    is_half: bool
     wanted: bool
     is_held: bool = False
 
@@ -410,8 +414,8 @@ class _Tally:
             self.waited_s += seconds
             self.longest_wait_s = max(self.longest_wait_s, seconds)
 
-    def note_served(self, asked: Job) -> None:
+    def note(self, asked: Job, *, whole: bool) -> None:
         self.busy_s += asked.used_s
-        if asked.kind in (JobKind.READ, JobKind.DIP):
+        if whole and asked.kind in (JobKind.READ, JobKind.DIP):
             self.served += 1
             self.served_s += asked.used_s

@@ -332,6 +332,8 @@ async def test_the_second_half_is_not_begun_for_nobody(pool: WorkerPool[int]) ->
     gate.open()
     await until(lambda: pool.idle == 2)
     assert begun == ["first"]
+    figures = pool.take_figures()
+    assert (figures.served, figures.busy_s > 0) == (0, True), "half a job is no measure of jobs"
 
 
 async def test_given_up_in_the_moment_between_the_halves(pool: WorkerPool[int]) -> None:
