@@ -224,7 +224,7 @@ class WhisperEngine:
         if not self._second_pass_fits(audio_ms, until):
             return None
         work = self._pool.run_if_idle(
-            lambda model: model.transcribe(pcm, language, _SECOND),
+            Halves(lambda model: model.encode(pcm, language, _SECOND), lambda model, half: model.decode(half)),
             kind=JobKind.SECOND,
             wanted=wanted,
             deadline_s=self._deadline_s,

@@ -85,7 +85,8 @@ class WhisperStream:
         """
         if self._closed:
             raise EngineUnavailable("the utterance is closed")
-        self._guessed_ms += self._engine.expected_ms(self._heard_ms)
+        expected_ms = self._engine.expected_ms(self._heard_ms)
+        self._guessed_ms += expected_ms
         self._begin_first(JobKind.DIP)
         if self._second_task is None and self._engine.reads_twice(self._expect):
             self._second_task = self._begin_second(Pcm(bytes(self._sound)))
@@ -94,8 +95,11 @@ class WhisperStream:
         try:
             reading = await shielded(first)
         except asyncio.CancelledError:
-            if self._decode_task is None:
+            if self._decode_task is None and not first.done():
                 first.cancel()  # he goes on, and nobody else waits for it
+                self._guessed_ms -= expected_ms / 2
+                if self._second_task is not None:
+                    self._second_task.cancel()
             raise
         return transcript(reading, self._heard_ms, reading.cpu_ms) if reading else Transcript((), NAME)
 

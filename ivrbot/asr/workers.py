@@ -314,7 +314,8 @@ class WorkerPool(Generic[InstanceT]):
             raise
         finally:
             if not future.done():
-                asyncio.get_running_loop().call_later(STUCK_S, self._replace, future)
+                timer = asyncio.get_running_loop().call_later(STUCK_S, self._replace, future)
+                future.add_done_callback(lambda _: timer.cancel())  # or it would keep the result
 
     def _replace(self, future: asyncio.Future[Any]) -> None:
         """A job that nobody waits for has had its time: put another instance in the place of the one it holds."""

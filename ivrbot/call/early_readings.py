@@ -86,15 +86,18 @@ def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int
     return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
 
 
-def is_too_short(reading: Transcript, expect: Expect, spoken_ms: int) -> bool:
-    """Whether a yes or a no is read where its sounds cannot have been said.
+def is_too_short(reading: Transcript, language: Language, expect: Expect, spoken_ms: int) -> bool:
+    """Whether a no is read where its sounds cannot have been said.
 
     A "ну" with which an answer only begins is often read as "нет", and as surely as that.
 
     Args:
         reading: with words in it.
+        language: of it.
         expect: kind of answer that was asked for.
         spoken_ms: length of the voice.
     """
+    if expect is not Expect.YES_NO or parse_yes_no(reading.text, language) is not False:
+        return False
     letters = sum(map(str.isalpha, reading.text))
-    return expect is Expect.YES_NO and spoken_ms < min(HARDLY_ANYTHING_MS, LEAST_MS_A_LETTER * letters)
+    return spoken_ms < min(HARDLY_ANYTHING_MS, LEAST_MS_A_LETTER * letters)

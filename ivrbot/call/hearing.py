@@ -416,7 +416,7 @@ class Hearing:
         complete = completeness(
             text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full
         )
-        if is_too_short(transcript, self._expect, self._endpointer.spoken_ms):
+        if is_too_short(transcript, self._language, self._expect, self._endpointer.spoken_ms):
             complete = Completeness.UNFINISHED
         stands = may_stand(transcript, self._language, self._expect, self._digits)
         if complete in _THERE and stands:

@@ -14,6 +14,7 @@ from ivrbot.language.answers import is_wish_beside, parse_yes_no
 from ivrbot.language.codes import parse_digits
 from ivrbot.language.commands import Universal, universal
 from ivrbot.language.dates import parse_date
+from ivrbot.language.lexicon import listed
 from ivrbot.language.masking import mask_codes
 from ivrbot.language.money import names_currency, parse_amount
 from ivrbot.language.options import named_options
@@ -58,6 +59,17 @@ _ASSENT = frozenset({"affirm", "thanks", "greet", "goodbye"})
 
 _DECLINING = frozenset({"deny", "goodbye", "thanks"})
 """Meanings of who wants nothing more."""
+_DECLINES: Mapping[Language, frozenset[str]] = {
+    "ru": frozenset(
+        listed(
+            "нет не надо нужно спасибо большое вам все это ничего больше пока благодарю до свидания всего доброго"
+        )
+    ),
+    "en": frozenset(
+        listed("no not nope thank thanks you very much that's that is all it nothing else more bye goodbye")
+    ),
+}
+"""Words of which a refusal and its courtesies are made: whoever says no other one begins nothing new."""
 
 _ANY_DAY = date(2026, 1, 1)
 """Stands for today where it only matters whether a date was said."""
@@ -135,6 +147,12 @@ def resembled_option(spec: SlotSpec, turn: UserTurn, language: Language) -> str 
 def _resemblance(texts: Sequence[str], stems: Sequence[str], language: Language) -> float:
     long = [stem for stem in stems if "=" not in stem and len(phonetic_key(stem, language)) >= _LEAST_SOUNDS]
     return max((resemblance(text, stem, language) for text in texts for stem in long), default=0.0)
+
+
+def _only_declines(text: str, language: Language) -> bool:
+    """Whether nothing follows but the goodbye, which hangs up; after a bare "no" more may come."""
+    said = words(text, language)
+    return len(said) > 1 and set(said) <= _DECLINES[language]
 
 
 def _choice(spec: SlotSpec, text: str, language: Language) -> str | None:
@@ -284,8 +302,7 @@ def answers_question(
     slots = flow_set.domain.slots
     if slots[collect.slot].kind == "topic":
         known = flow_set.branches.branch_of(nlu.intent) is not None
-        # After a bare "no" more may come, and the goodbye hangs up.
-        declines = after_service and nlu.intent in _DECLINING and len(words(text, language)) > 1
+        declines = after_service and nlu.intent in _DECLINING and _only_declines(text, language)
         return (known or declines) and nlu.confidence >= EARLY_TOPIC_CONFIDENCE
     asked = [slots[name] for name in (collect.slot, *collect.accepts)]
     # After "five thousand" more may come; free words are over when nothing more is said.

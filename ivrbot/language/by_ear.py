@@ -26,6 +26,8 @@ from ivrbot.model.speech import Language
 
 FEWEST_NUMBERS: Final = 2
 """A word alone is no dictation: "пить" may be meant."""
+LEAST_LETTERS: Final = 3
+"""Of the second part of a word written in two: "сорок а" is no "сорока"."""
 FEWEST_SOUNDS: Final = 3
 """Shorter keys are those of too many words ("own" has that of "one")."""
 FEWEST_SOUNDS_OF_SCALE: Final = 5
@@ -104,6 +106,8 @@ def _in_two(tokens: Sequence[Token], at: int, language: Language) -> bool:
     if at + 1 >= len(tokens) or _joined(tokens, at) not in words:
         return False
     last = tokens[at + 1].text
+    if len(last) < LEAST_LETTERS:
+        return False
     return last in _NO_NUMBER_OF_ITS_OWN[language] or (last not in words and not _number_like(last, language))
 
 

@@ -90,6 +90,7 @@ class EchoGuard:
         self._misses = 0
         self._coupling: float | None = None
         self._seen = 1.0
+        self._seen_at = 0
 
     @property
     def delay_ms(self) -> int | None:
@@ -142,10 +143,13 @@ class EchoGuard:
         return self._look_everywhere(begins) or (self._sightings > 0 and self._is_seen_again(begins))
 
     def _is_seen_again(self, begins: int) -> bool:
+        if self._in.count - self._seen_at < _WINDOW_FRAMES:
+            return False  # most of the sound would be what it was seen in: of a mistake, the same mistake
         found = self._at_delay(self._in.samples(begins))
-        if found is None or found[1] < SHARE_SEEN or found[2] > _TALK * self._seen:
+        least = SHARE_UNKNOWN if begins else SHARE_SEEN
+        if found is None or found[1] < least or found[2] > _TALK * self._seen:
             return False
-        self._sightings, self._misses = self._sightings + 1, 0
+        self._sightings, self._misses, self._seen_at = self._sightings + 1, 0, self._in.count
         return True
 
     def _look_everywhere(self, begins: int) -> bool:
@@ -165,7 +169,7 @@ class EchoGuard:
         near = abs(delay - self._delay) <= _NEAR
         self._sightings = self._sightings + 1 if near else 1
         self._delay, self._misses, self._coupling = delay, 0, None
-        self._seen = energy / caused
+        self._seen, self._seen_at = energy / caused, self._in.count
         return True
 
     def _judge_known(self) -> bool:

@@ -442,6 +442,21 @@ async def test_a_guess_that_nobody_waits_for_is_given_up_halfway() -> None:
         stream.close()
 
 
+async def test_both_passes_over_a_secret_are_given_up_halfway() -> None:
+    model = SlowToEncode(reading("черёмуха"), reading("черёмуха"))
+    async with engine_on(model, instances=2) as engine:
+        stream = engine.open("ru", Expect.SECRET, lambda _: None)
+        stream.feed(SOUND)
+        guess = asyncio.create_task(stream.guess())
+        await until(lambda: model.encoding == 2)
+        guess.cancel()
+        await asyncio.gather(guess, return_exceptions=True)
+        model.let_go.set()
+        await until(lambda: engine.pool.idle == 2)
+        assert model.decoded == 0
+        stream.close()
+
+
 async def test_a_guess_that_the_pause_waits_for_is_made_to_its_end() -> None:
     model = SlowToEncode(reading("4271"))
     async with engine_on(model) as engine:

@@ -135,9 +135,23 @@ def test_a_voice_far_louder_than_the_echo_so_far_is_no_echo(loss: float, could_b
     assert guard.could_be_own() is could_be
 
 
-@pytest.mark.parametrize(("part", "gain", "is_own"), [(0.6, 1.0, True), (0.6, 3.0, False), (0.0, 1.0, False)])
+def test_a_chance_likeness_is_not_counted_again_in_the_same_sound() -> None:
+    """It stands out of the window in one place, and is still half there in those that follow at once."""
+    chance = np.random.default_rng(2)
+    ours, other = (chance.standard_normal((60, 160)) * 3000 for _ in range(2))
+    guard, seen = EchoGuard(), 0
+    for number, frame in enumerate(ours):
+        guard.said(Frame(Pcm(frame.astype("<i2").tobytes())))
+        alike = 0.608 * ours[number - 10] + 0.794 * other[number] if 20 <= number < 32 else other[number]
+        guard.heard(Frame(Pcm((alike * 0.1).astype("<i2").tobytes())))
+        seen += guard.is_own()
+    assert seen == 1
+    assert guard.delay_ms is None
+
+
+@pytest.mark.parametrize(("part", "gain", "is_own"), [(0.7, 1.0, True), (0.7, 3.0, False), (0.0, 1.0, False)])
 def test_an_echo_seen_once_is_believed_sooner_if_it_is_no_louder(part: float, gain: float, is_own: bool) -> None:
-    """The second sound is an echo only in part (0.6 of its amplitude, a third of its energy), or not at all."""
+    """The second sound is an echo only in part (0.7 of its amplitude, half of its energy), or not at all."""
     chance = np.random.default_rng(3)
     ours, other = (chance.standard_normal((90, 160)) * 3000 for _ in range(2))
     guard, verdicts = EchoGuard(), []

@@ -29,8 +29,19 @@ def test_who_wants_nothing_more_has_answered_once_he_was_served(
     assert not answers(said, intent, language, after_service=False)
 
 
-def test_after_a_bare_no_more_may_come() -> None:
-    assert not answers("no", "deny", after_service=True)
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ("no", "en"),
+        ("no the other one", "en"),
+        ("нет", "ru"),
+        ("нет другую", "ru"),
+        ("нет девяносто", "ru"),
+    ],
+)
+def test_after_a_no_more_may_come(said: str, language: Language) -> None:
+    """The goodbye hangs up."""
+    assert not answers(said, "deny", language, after_service=True)
 
 
 def test_what_is_half_understood_is_waited_for() -> None:
