@@ -108,7 +108,7 @@ async def a_try_with_a_one_time_code(line: Stage, shown: list[tuple[str, str]]) 
     async with line.call(ORLOV) as call:
         for _ in range(3):
             await call.asked("utter_ask_topic")
-            await call.say("хочу изменить лимит по карте", "elena")
+            await call.say("хочу изменить лимит по карте", "anna")
             heard = await call.story.until(lambda event: event["type"] in HEARD, 60)
             stated = [event for event in call.story.of("topic_stated") if event["topic"] == "card_limits"]
             if stated or heard["type"] == "caller_said":
