@@ -12,7 +12,7 @@ import pytest
 
 from ivrbot.asr.whisper import SECOND_PASS_TAIL_FRAMES, WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Encoded, Reading, WhisperModel
-from ivrbot.asr.whisper_stream import GUESS_SHARE
+from ivrbot.asr.whisper_stream import GUESS_SHARE, WhisperStream
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import Pcm
 from ivrbot.model.capacity import Ease
@@ -423,16 +423,21 @@ class SlowToEncode(ScriptedModel):
         return super().decode(encoded)
 
 
+async def guess_given_up(model: SlowToEncode, stream: WhisperStream, passes: int) -> None:
+    """Guess at a dip, and go on speaking while so many passes are being encoded."""
+    stream.feed(SOUND)
+    guess = asyncio.create_task(stream.guess())
+    await until(lambda: model.encoding == passes)
+    guess.cancel()
+    await asyncio.gather(guess, return_exceptions=True)
+    model.let_go.set()
+
+
 async def test_a_guess_that_nobody_waits_for_is_given_up_halfway() -> None:
     model = SlowToEncode(reading("заблокируйте карту"))
     async with engine_on(model) as engine:
         stream = engine.open("ru", Expect.OPEN, lambda _: None)
-        stream.feed(SOUND)
-        guess = asyncio.create_task(stream.guess())
-        await until(lambda: model.encoding == 1)
-        guess.cancel()  # he goes on
-        await asyncio.gather(guess, return_exceptions=True)
-        model.let_go.set()
+        await guess_given_up(model, stream, passes=1)
         await until(lambda: engine.idle)
         assert model.decoded == 0
         stream.feed(SOUND)
@@ -446,12 +451,7 @@ async def test_both_passes_over_a_secret_are_given_up_halfway() -> None:
     model = SlowToEncode(reading("черёмуха"), reading("черёмуха"))
     async with engine_on(model, instances=2) as engine:
         stream = engine.open("ru", Expect.SECRET, lambda _: None)
-        stream.feed(SOUND)
-        guess = asyncio.create_task(stream.guess())
-        await until(lambda: model.encoding == 2)
-        guess.cancel()
-        await asyncio.gather(guess, return_exceptions=True)
-        model.let_go.set()
+        await guess_given_up(model, stream, passes=2)
         await until(lambda: engine.pool.idle == 2)
         assert model.decoded == 0
         stream.close()

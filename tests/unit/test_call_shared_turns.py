@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ivrbot.errors import EngineTimeout
 from ivrbot.model.audio import Pcm
-from tests.unit.test_call_hearing import Room, in_a_room
+from tests.fakes.room import Room, in_a_room
 
 
 @in_a_room()

@@ -10,8 +10,8 @@ from ivrbot.errors import EngineUnavailable
 from ivrbot.logs import call_id_var
 from ivrbot.model.capacity import Wanted, wanted_var
 from ivrbot.model.speech import Expect, Language, Partial
+from tests.fakes.room import Room, Stream, in_a_room
 from tests.fakes.virtual_time import VirtualTimeLoop, run_virtual
-from tests.unit.test_call_hearing import Room, Stream, in_a_room
 
 
 def learning(room: Room) -> list[Wanted]:
