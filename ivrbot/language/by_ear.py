@@ -19,7 +19,7 @@ from ivrbot.language.answers import parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.lexicon import NumberLexicon, NumberWord, Rank
 from ivrbot.language.lexicons import LEXICONS
-from ivrbot.language.masking_words import BIRTH, CODE_CUES, LINKS
+from ivrbot.language.masking_words import BIRTH, CODE_CUES, LINKS, SMALL_UNITS
 from ivrbot.language.phonetic import phonetic_key
 from ivrbot.language.tokens import Kind, Token
 from ivrbot.model.speech import Language
@@ -35,7 +35,7 @@ GREATEST_SCALE: Final = 1_000
 """Years have thousands; nothing that is dictated has millions."""
 
 _QUICK: Final = (re.compile(r"ст$"), "с")
-_NASAL: Final = (re.compile(r"м(?=$|[тдц])"), "н")
+_NASAL: Final = (re.compile(r"м(?=$|[тдцс])"), "н")
 _HARD_VOWELS: Final = "ыэ"
 # Nobody dictates a genitive: what is left of "триста", "четыреста" written as two words.
 _NO_NUMBER_OF_ITS_OWN: Final[dict[Language, frozenset[str]]] = {"ru": frozenset({"ста"}), "en": frozenset()}
@@ -62,10 +62,12 @@ def put_right(
     Args:
         tokens: of one utterance.
         language: of the utterance.
-        anywhere: in any sentence, where taking too much does no harm (masking); otherwise only of an utterance
-            that is nothing but a dictation: what announces it, at least two numbers, and behind the first of them
-            no other word, which might be a misheard figure ("мой" for "ноль").
-        beside: what else may stand in it and counts as a number (the months of dates).
+        anywhere: in any sentence, whichever of several numbers a word sounds like, where taking too much does no
+            harm (masking); otherwise only of an utterance that is nothing but a dictation: what announces it, at
+            least two numbers, and behind the first of them no other word, which might be a misheard figure ("мой"
+            for "ноль").
+        beside: what else may stand in it and counts as a number (the months of dates), unless it is a unit or
+            announces one ("года", "рождения"): "четверти года" is no fourth day.
 
     Returns:
         The same tokens where there is nothing to put right.
@@ -77,12 +79,13 @@ def put_right(
         if token.kind is Kind.DIGITS or token.text in lexicon.words or _in_two(tokens, at, language):
             numbers += 1
         elif token.kind is Kind.WORD and not (at and _in_two(tokens, at - 1, language)):
-            meant = "" if at and _joined(tokens, at - 1) in lexicon.words else _number_like(token.text, language)
+            second = at and _joined(tokens, at - 1) in lexicon.words
+            meant = "" if second else _number_like(token.text, language, anywhere)
             if meant:
                 found[at] = replace(token, text=meant)
                 numbers += 1
             elif beside(token.text):
-                numbers += 1
+                numbers += not _is_no_number(token.text, language)
             elif not (anywhere or _has_a_role(token.text, lexicon, language)) and (
                 numbers or not _announces(token.text, language)
             ):
@@ -116,6 +119,10 @@ def _announces(word: str, language: Language) -> bool:
     return word in LINKS[language] or any(cue.match(word) for cue in (CODE_CUES[language], BIRTH[language]))
 
 
+def _is_no_number(word: str, language: Language) -> bool:
+    return bool(SMALL_UNITS[language].match(word)) or _announces(word, language)
+
+
 def _has_a_role(word: str, lexicon: NumberLexicon, language: Language) -> bool:
     """Whether it is an answer or a command of its own, or a word of the grammar of numbers."""
     if word in lexicon.fillers | lexicon.joiners | lexicon.articles or word in lexicon.repeats:
@@ -123,9 +130,9 @@ def _has_a_role(word: str, lexicon: NumberLexicon, language: Language) -> bool:
     return parse_yes_no(word, language) is not None or universal(word, language) is not None
 
 
-def _number_like(word: str, language: Language) -> str:
+def _number_like(word: str, language: Language, any_of_several: bool = False) -> str:
     """Give the number word that it sounds like, "" where it is none, may be two or is something else already."""
-    meant = _by_ear(language).get(ear_key(word, language), "")
+    meant = _by_ear(language, any_of_several).get(ear_key(word, language), "")
     if not meant or _has_a_role(word, LEXICONS[language], language):
         return ""
     # One difference, not two: "тры" is "три" and "син" is "семь", but "сын" is a son.
@@ -139,13 +146,21 @@ def _is_hard(word: str) -> bool:
 
 
 @cache
-def _by_ear(language: Language) -> Mapping[str, str]:
-    """Spellings of number words by their sound, of those whose sound has one meaning."""
+def _by_ear(language: Language, any_of_several: bool) -> Mapping[str, str]:
+    """Spellings of number words by their sound: of those whose sound has one meaning, or of all."""
     meanings: dict[str, dict[NumberWord, str]] = {}
     for spelling, word in LEXICONS[language].words.items():
         meanings.setdefault(ear_key(spelling, language), {}).setdefault(word, spelling)
-    alone = {key: next(iter(found.items())) for key, found in meanings.items() if len(found) == 1}
-    return {key: spelling for key, (word, spelling) in alone.items() if _is_dictated(key, word)}
+    return {
+        key: spelling
+        for key, found in meanings.items()
+        for word, spelling in _cardinal_first(found)[: 1 if any_of_several or len(found) == 1 else 0]
+        if _is_dictated(key, word)
+    }
+
+
+def _cardinal_first(found: Mapping[NumberWord, str]) -> list[tuple[NumberWord, str]]:
+    return sorted(found.items(), key=lambda one: one[0].ordinal)
 
 
 def _is_dictated(key: str, word: NumberWord) -> bool:

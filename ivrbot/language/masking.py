@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from ivrbot.language.by_ear import put_right
+from ivrbot.language.by_ear import FEWEST_NUMBERS, put_right
 from ivrbot.language.dates import month_of, parse_date
 from ivrbot.language.lexicon import Rank
 from ivrbot.language.lexicons import LEXICONS
@@ -23,23 +23,27 @@ from ivrbot.language.masking_words import (
     CLAIM_CUES,
     CODE_CUES,
     DOTS,
+    KEY_CUES,
     LINKS,
     NAME_MARKS,
     NO_SECRET,
     PREFIXES,
     SHORT_CUES,
+    SMALL_UNITS,
     SUM_CUES,
     TOP_DOMAINS,
     UNITS,
     WORD_CUES,
     YEAR_WORDS,
 )
-from ivrbot.language.numbers import Run, digit_readings, find_runs, read_whole
+from ivrbot.language.numbers import Number, Run, digit_readings, find_runs, read_number, read_whole
 from ivrbot.language.tokens import Kind, Token, tokenise
 from ivrbot.model.speech import Language
 
 MIN_DIGITS: Final = 4
 MIN_CUED_DIGITS: Final = 2
+MIN_KEY_DIGITS: Final = 3
+"""Of what is named as a code right before it and has a unit behind: "цвв 123 раза два", not "код 15 минут"."""
 MAX_SUM_DIGITS: Final = 9
 CLAIM_DIGITS: Final = range(4, 9)
 YEARS: Final = range(1900, 2101)
@@ -132,6 +136,15 @@ def mask_again(
 def secret_in(text: str, language: Language, span: Span) -> Secret:
     """The words of a span as a secret, to be masked wherever they are said again; see `secret_of`."""
     return secret_of(" ".join(token.text for token in tokenise(text, language)[slice(*span)]), language)
+
+
+def holds_figures(text: str, language: Language) -> bool:
+    """Whether figures may have been said in it: any number, or several words that only sound like numbers."""
+    tokens = tokenise(text, language)
+    heard = put_right(tokens, language, anywhere=True)
+    return any(find_runs(tokens, language, code=True)) or any(
+        len(run) >= FEWEST_NUMBERS for run in find_runs(heard, language, code=True)
+    )
 
 
 def figures_in(text: str, language: Language) -> int:
@@ -279,8 +292,32 @@ def _births(text: str, tokens: Sequence[Token], language: Language, today: date 
 
 def _codes(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     for run in find_runs(tokens, language, code=True):
-        if _is_code(run, tokens, language):
-            yield run[0].start, run[-1].end
+        for part in _apart(run, tokens, language):
+            if _is_code(part, tokens, language):
+                yield part[0].start, part[-1].end
+
+
+def _apart(run: Run, tokens: Sequence[Token], language: Language) -> tuple[Run, ...]:
+    """A run, cut where a day follows: "карта 4271 | пятого марта"; without a sum before the day."""
+    at = _first_ordinal(run)
+    day = read_number(run, at) if at < len(run) else None
+    before = run[:at]
+    if day is None or not _is_day(int(day.value)) or _length(before) < MIN_DIGITS:
+        return (run,)
+    spent = _cue(run, tokens, SUM_CUES[language]) > _cue(run, tokens, CODE_CUES[language])
+    is_sum = spent and _length(before) <= MAX_SUM_DIGITS
+    return (run[at:],) if is_sum else (before, run[at:])
+
+
+def _first_ordinal(run: Run) -> int:
+    """Index of the atom that the first ordinal number begins with; the length of a run without any."""
+    at = 0
+    while at < len(run):
+        number = read_number(run, at)
+        if number is not None and number.ordinal:
+            return at
+        at = number.end if number is not None else at + 1
+    return at
 
 
 def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
@@ -288,10 +325,15 @@ def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]
     heard = put_right(tokens, language, anywhere=True)
     if heard == tuple(tokens):
         return
+    codes = tuple(_codes(tokens, language))
     for run in find_runs(heard, language, code=True):
-        dictated = len(run) >= FEWEST_BY_EAR or _cue(run, heard, CODE_CUES[language])
-        if dictated and _is_code(run, heard, language):
-            yield run[0].start, run[-1].end
+        for part in _apart(run, heard, language):
+            start, end = part[0].start, part[-1].end
+            dictated = len(part) >= FEWEST_BY_EAR or _cue(part, heard, CODE_CUES[language])
+            # What goes on where a code has ended is a part of it: "номер 42765500 сим".
+            goes_on = any(start < code_end and code_start < end for code_start, code_end in codes)
+            if goes_on or (dictated and _is_code(part, heard, language)):
+                yield start, end
 
 
 def _is_code(run: Run, tokens: Sequence[Token], language: Language) -> bool:
@@ -311,9 +353,11 @@ def _length(run: Run) -> int:
 def _may_be_read(run: Run, length: int, tokens: Sequence[Token], language: Language) -> bool:
     if length > MAX_SUM_DIGITS:
         return False
+    # Whoever says "пин 15:30" says no time.
+    key = length >= MIN_DIGITS and _is_called_key(run, tokens, language) and bool(digit_readings(run))
     return (
         _counts_something(run, tokens, language)
-        or _is_day_or_time(run, tokens, language)
+        or (not key and _is_day_or_time(run, tokens, language))
         or _is_round_sum(run, tokens, language)
         or (length in CLAIM_DIGITS and _is_claim(run, tokens, language))
     )
@@ -322,7 +366,18 @@ def _may_be_read(run: Run, length: int, tokens: Sequence[Token], language: Langu
 def _counts_something(run: Run, tokens: Sequence[Token], language: Language) -> bool:
     """One number with a unit: a sum, a duration, a share."""
     symbol = run[0].start > 0 and tokens[run[0].start - 1].text in PREFIXES
-    return (symbol or bool(UNITS[language].match(_after(run, tokens)))) and _is_one_number(run, tokens)
+    after = _after(run, tokens)
+    few = bool(SMALL_UNITS[language].match(after)) and _are_few(run, tokens, language)
+    return (symbol or few or bool(UNITS[language].match(after))) and _is_one_number(run, tokens)
+
+
+def _are_few(run: Run, tokens: Sequence[Token], language: Language) -> bool:
+    """Fewer than thousands, or nothing before them that makes a code of so many digits."""
+    figures = [atom.digits for atom in run]
+    with_decimals = len(figures) == 2 and all(figures) and not tokens[run[1].start].spaced
+    if with_decimals or not _cue(run, tokens, CODE_CUES[language]):
+        return True
+    return _length(run) < (MIN_KEY_DIGITS if _is_called_key(run, tokens, language) else MIN_DIGITS)
 
 
 def _is_one_number(run: Run, tokens: Sequence[Token]) -> bool:
@@ -351,9 +406,8 @@ def _is_scaled_figure(run: Run) -> bool:
 
 def _is_day_or_time(run: Run, tokens: Sequence[Token], language: Language) -> bool:
     start, end = run[0].start, run[-1].end
-    if any(atom.ordinal or (atom.word is not None and atom.word.ordinal) for atom in run) and len(run) <= 5:
-        whole = read_whole(run)
-        return whole is None or whole.value <= 31 or int(whole.value) in YEARS
+    if _first_ordinal(run) < len(run) and len(run) <= 5:
+        return _is_ordinal_date(run)
     near = [*tokens[max(0, start - 2) : start], *tokens[end : end + 1]]
     by_month = any(token.kind is Kind.WORD and month_of(token.text, language) is not None for token in near)
     if by_month or YEAR_WORDS[language].match(_after(run, tokens)):
@@ -361,6 +415,26 @@ def _is_day_or_time(run: Run, tokens: Sequence[Token], language: Language) -> bo
     figures = [atom.digits for atom in run]
     marks = [token.text for token in tokens[start:end] if token.kind is Kind.MARK]
     return all(figures) and (_is_date(figures, marks) or _is_time(figures, marks))
+
+
+def _is_ordinal_date(run: Run) -> bool:
+    """Days, months and years with ordinals among them; "сорок два семьдесят пятого" is none."""
+    numbers: list[Number] = []
+    while (at := numbers[-1].end if numbers else 0) < len(run):
+        number = read_number(run, at)
+        if number is None:
+            return True
+        numbers.append(number)
+    if len(numbers) > 1 and all(number.ordinal for number in numbers):
+        return True
+    *days, last = (int(number.value) for number in numbers)
+    return all(_is_day(day) or day in YEARS for day in days) and (
+        _is_day(last) or last in YEARS or (bool(days) and last < 100)
+    )
+
+
+def _is_day(number: int) -> bool:
+    return number <= 31
 
 
 def _is_day_and_year(digits: str) -> bool:
@@ -403,6 +477,16 @@ def _is_claim(run: Run, tokens: Sequence[Token], language: Language) -> bool:
     plain = frozenset({"number", "numbers"})  # "claim number" and "card number" alike
     code = _cue(run, tokens, CODE_CUES[language], without=plain)
     return claim > code
+
+
+def _is_called_key(run: Run, tokens: Sequence[Token], language: Language) -> bool:
+    """Whether a code is named right before it: "пин", "мой код это"."""
+    for token in reversed(tokens[: run[0].start]):
+        if token.text in _SENTENCE_ENDS and token.text != ".":
+            return False
+        if token.kind is not Kind.MARK and token.text not in LINKS[language]:
+            return bool(KEY_CUES[language].match(token.text))
+    return False
 
 
 def _cue(run: Run, tokens: Sequence[Token], cues: re.Pattern[str], without: frozenset[str] = frozenset()) -> int:

@@ -86,6 +86,12 @@ SHORT_CUES: Final = _stems(
 )
 """Before a number of two or three digits: it is a code all the same."""
 
+KEY_CUES: Final = _stems(
+    r"код\w*|пин|пинкод\w*|пина|цвв|цвс|cvv2?|cvc2?|pin|парол\w*",
+    r"codes?|pin|cvv2?|cvc2?|passcodes?|passwords?|otp",
+)
+"""Right before a number: it is a code even where it looks like a time or a year ("пин 15:30")."""
+
 CLAIM_CUES: Final = _stems(
     r"заявк\w*|заявлени\w*|обращени[еяюй]\w*|претензи\w*|референс\w*|талон\w*|дело|дела|тикет\w*",
     r"claims?|references?|tickets?|case|complaints?|requests?",
@@ -94,21 +100,30 @@ CLAIM_CUES: Final = _stems(
 
 SUM_CUES: Final = _stems(
     r"сн[яи]\w*|списа\w*|перев[её]\w*|сумм\w*|зачисл\w*|потрат\w*|заплат\w*|оплат\w*|купи\w*|долг\w*|должн\w*|лимит\w*|"
-    r"баланс\w*|остал\w*|остат\w*|положи\w*|внес\w*|получи\w*|кредит\w*|рублей|стои\w*|процент\w*|украл\w*|пропал\w*",
+    r"баланс\w*|остал\w*|остат\w*|положи\w*|внес\w*|получи\w*|кредит(?:а|у|ом|е|ы|ов)?|рублей|стои\w*|"
+    r"процент\w*|украл\w*|пропал\w*",
     r"withdr\w*|charg\w*|transfer\w*|amount|sum|paid|pay\w*|spen\w*|owe\w*|limit|balance|deposit\w*|credited|debited|"
     r"bought|cost\w*|receiv\w*|loan|stole\w*|missing|for",
 )
 """Before a round number: it is a sum."""
 
 UNITS: Final = _stems(
-    r"рубл\w*|руб|р|₽|рубчик\w*|доллар\w*|евро|\$|€|копе\w*|коп|цент\w*|тенге|юан\w*|процент\w*|%|дн[еяюи]\w*|день|"
-    r"недел\w*|месяц\w*|год\w*|г|лет|час\w*|минут\w*|секунд\w*|утра|вечера|ночи|раза?|человек\w*|операц\w*|покуп\w*|"
-    r"платеж\w*|перевод\w*|километр\w*|метр\w*|штук\w*|балл\w*|бонус\w*",
-    r"roubles?|rubles?|rub|₽|\$|€|dollars?|bucks?|euros?|usd|eur|kopecks?|copecks?|cents?|percent|%|days?|weeks?|"
-    r"months?|years?|hours?|minutes?|seconds?|am|pm|o'clock|times?|people|transactions?|payments?|purchases?|"
-    r"transfers?|points?|meters?|metres?|kilometers?|kilometres?",
+    r"рубл(?:[ьеяюи]|ей|[её]м|ям|ями|ях)|руб|р|₽|руб(?:ч|л)ик\w*|доллар(?:а|у|ом|е|ы|ов|ам|ами|ах)?|евро|\$|€|"
+    r"копе\w*|коп|цент(?:а|у|ом|е|ы|ов|ам|ами|ах)?|тенге|юан(?:[ьяюи]|ей|ем|ям|ями|ях)|"
+    r"километр(?:а|у|ом|е|ы|ов|ам|ами|ах)?|метр(?:а|у|ом|е|ы|ов|ам|ами|ах)?|штук\w*|балл(?:а|у|ом|ы|ов|ам|ами)?|"
+    r"бонус(?:а|у|ом|ы|ов|ам|ами)?",
+    r"roubles?|rubles?|rub|₽|\$|€|dollars?|bucks?|euros?|usd|eur|kopecks?|copecks?|cents?|points?|meters?|metres?|"
+    r"kilometers?|kilometres?",
 )
-"""Behind a number: it counts something."""
+"""Behind a number of any size: it counts something. Adjectives of a card ("рублёвая", "бонусная") do not."""
+
+SMALL_UNITS: Final = _stems(
+    r"процент\w*|%|дн[еяюи]\w*|день|недел\w*|месяц\w*|год\w*|г|лет|час(?:а|у|ом|ов|ам|ами|ах)?|минут\w*|секунд\w*|"
+    r"утра|вечера|ночи|раза?|человек\w*|операц\w*|покуп\w*|платеж\w*|перевод\w*",
+    r"percent|%|days?|weeks?|months?|years?|hours?|minutes?|seconds?|am|pm|o'clock|times?|people|transactions?|"
+    r"payments?|purchases?|transfers?",
+)
+"""Behind a number: it counts something of which there are rarely thousands ("карта 4271, перевод не прошёл")."""
 
 YEAR_WORDS: Final = _stems(r"год\w*|г", r"year|years")
 PREFIXES: Final = frozenset("$€₽")

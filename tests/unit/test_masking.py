@@ -6,8 +6,12 @@ from datetime import date
 
 import pytest
 
-from ivrbot.language.masking import MASK, figures_in, mask_codes, mask_typed, secret_of
-from ivrbot.model.speech import Language
+from ivrbot.language.masking import MASK, figures_in, holds_figures, mask_codes, mask_typed, secret_of
+from ivrbot.language.numbers import find_runs
+from ivrbot.language.tokens import tokenise
+from ivrbot.model.speech import LANGUAGES, Language
+from ivrbot.nlu.data import load_training_data
+from tests.unit.nlu_engines import NLU_DATA
 
 TODAY = date(2026, 3, 2)
 
@@ -95,6 +99,14 @@ READABLE: list[tuple[Language, str, str]] = [
     ("ru", "забыл пароль от интернет-банка", "интернет банка"),
     ("ru", "поменять пин код на карте", "на карте"),
     ("ru", "ставка 15,5 процентов на 1000 дней", "15 процентов 1000"),
+    ("ru", "карта под 25,99 процентов", "25,99"),
+    ("ru", "код 15 минут не приходит", "15 минут"),
+    ("ru", "код пришёл в 15:30", "15:30"),
+    ("ru", "пин меняли в 2024 году", "2024"),
+    ("ru", "код двадцать пятого марта не пришёл", "двадцать пятого"),
+    ("ru", "карту открыл в 2024 году, за 28 дней потратил 12 345,50 рублей", "2024 28 12 345,50"),
+    ("ru", "с карты перевела 12345 пятого марта", "12345"),
+    ("ru", "сделала 1500 операций", "1500"),
     ("en", "they charged me 5000 rubles", "5000 rubles"),
     ("en", "a payment of twelve thousand three hundred roubles", "twelve thousand three hundred roubles"),
     ("en", "I transferred five thousand to my brother", "five thousand"),
@@ -104,6 +116,7 @@ READABLE: list[tuple[Language, str, str]] = [
     ("en", "my password doesn't work", "password work"),
     ("en", "I forgot the code word and want to change it", "want change"),
     ("en", "at 15:30 in the afternoon", "15:30"),
+    ("en", "the code came 10 minutes ago", "10"),
 ]
 
 
@@ -119,6 +132,49 @@ def test_what_the_call_is_about_stays(language: Language, text: str, pieces: str
     masked = mask_codes(text, language, today=TODAY)
     assert masked == text
     assert all(piece in text.lower() for piece in pieces.split())
+
+
+@pytest.mark.parametrize(("language", "text", "masked"), [
+    ("ru", "по карте 4276 пятого марта списали 500 рублей", "по карте *** пятого марта списали 500 рублей"),
+    ("ru", "карта 4276 двадцать первого мая", "карта *** двадцать первого мая"),
+    ("ru", "по карте сорок два семьдесят пятого марта", "по карте *** марта"),
+    ("ru", "карта 4271 перевод прошла, операция 4829", "карта *** перевод прошла, операция ***"),
+    ("ru", "перевела на 4276550012344271 пятого марта", "перевела на *** пятого марта"),
+    ("ru", "карта 4276 рублевая", "карта *** рублевая"),
+    ("ru", "карта 4276 бонусная", "карта *** бонусная"),
+    ("ru", "карта кредитная 4200", "карта кредитная ***"),
+    ("ru", "карта 4271 год назад открыта", "карта *** год назад открыта"),
+    ("ru", "код 482913 минуту назад пришел", "код *** минуту назад пришел"),
+    ("ru", "цвв 123 раза два ввожу", "цвв *** раза два ввожу"),
+    ("ru", "мой пин 15:30", "мой пин ***"),
+    ("en", "card 4276 payment failed", "card *** payment failed"),
+    ("en", "the code is 482913 minutes ago", "the code is *** minutes ago"),
+    ("en", "my pin is 15:30", "my pin is ***"),
+])  # fmt: skip
+def test_what_stands_behind_a_code_does_not_make_it_a_sum_or_a_day(
+    language: Language, text: str, masked: str
+) -> None:
+    assert mask_codes(text, language, today=TODAY) == masked
+
+
+@pytest.mark.parametrize(("language", "text", "holds"), [
+    ("ru", "там на конце 4271 кажется", True), ("ru", "пусть семь", True),
+    ("ru", "пусть там сим адин будет", True),
+    ("ru", "сим карта не ловит", False), ("ru", "хочу пить", False), ("ru", "петя хочет петь", False),
+    ("ru", "а баланс у меня какой", False), ("en", "it is xero nill i believe", True),
+    ("en", "what about my balance", False), ("en", "a knot", False),
+])  # fmt: skip
+def test_figures_in_a_sentence(language: Language, text: str, holds: bool) -> None:
+    assert holds_figures(text, language) is holds
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_figures_by_ear_are_found_in_no_sentence_without_a_plain_one(language: Language) -> None:
+    """A sentence about something else must be understood where a secret was asked for."""
+    sentences = {example.text for example in load_training_data(NLU_DATA)[language].examples}
+    plain = {text for text in sentences if any(find_runs(tokenise(text, language), language, code=True))}
+    assert len(sentences) > 1000 and plain
+    assert {text for text in sentences if holds_figures(text, language)} == plain
 
 
 @pytest.mark.parametrize(("language", "text", "digits"), [
