@@ -29,6 +29,7 @@ from ivrbot.language.masking_words import (
     NO_SECRET,
     PREFIXES,
     SHORT_CUES,
+    SLIPS,
     SMALL_UNITS,
     SUM_CUES,
     TOP_DOMAINS,
@@ -95,6 +96,7 @@ def mask_codes(
         *_births(text, tokens, language, today),
         *_codes(tokens, language),
         *_codes_by_ear(tokens, language),
+        *_codes_in_pieces(tokens, language),
     ]
     return _rendered(tokens, spans) if spans else text
 
@@ -334,6 +336,28 @@ def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]
             goes_on = any(start < code_end and code_start < end for code_start, code_end in codes)
             if goes_on or (dictated and _is_code(part, heard, language)):
                 yield start, end
+
+
+def _codes_in_pieces(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
+    """Codes in whose midst one hesitates or corrects himself: "карта четыре два ой семь один"."""
+    between = SLIPS[language] | LINKS[language] | LEXICONS[language].fillers
+    heard = put_right(tokens, language, anywhere=True)
+    chains: list[list[Run]] = [[]]
+    for run in find_runs(heard, language, code=True):
+        if _may_be_read(run, _length(run), heard, language):
+            chains.append([])
+            continue
+        gap = heard[chains[-1][-1][-1].end : run[0].start] if chains[-1] else ()
+        if not all(token.kind is Kind.MARK or token.text in between for token in gap):
+            chains.append([])
+        chains[-1].append(run)
+    for chain in chains:
+        if (
+            len(chain) > 1
+            and _cue(chain[0], heard, CODE_CUES[language])
+            and sum(map(_length, chain)) >= MIN_DIGITS
+        ):
+            yield from ((run[0].start, run[-1].end) for run in chain)
 
 
 def _is_code(run: Run, tokens: Sequence[Token], language: Language) -> bool:

@@ -93,10 +93,17 @@ KEY_CUES: Final = _stems(
 """Right before a number: it is a code even where it looks like a time or a year ("пин 15:30")."""
 
 CLAIM_CUES: Final = _stems(
-    r"заявк\w*|заявлени\w*|обращени[еяюй]\w*|претензи\w*|референс\w*|талон\w*|дело|дела|тикет\w*",
+    r"заявк\w*|заявлени\w*|обращени[еяюй]\w*|претензи\w*|референс\w*|талон\w*|дела|делу|тикет\w*",
     r"claims?|references?|tickets?|case|complaints?|requests?",
 )
-"""Before a number of four to eight digits: the bank's own number of a claim."""
+"""Before a number of four to eight digits: the bank's own number of a claim; "такое дело" begins any story."""
+
+SLIPS: Final = _sets(
+    "ой ай нет не да помню знаю вроде точнее вернее простите извините стоп подождите секунду секундочку минутку "
+    "еще раз то есть щас ли а",
+    "no oh oops sorry wait hold on mean rather actually maybe again not sure yes",
+)
+"""Between the pieces of a number: somebody hesitates or corrects himself."""
 
 SUM_CUES: Final = _stems(
     r"сн[яи]\w*|списа\w*|перев[её]\w*|сумм\w*|зачисл\w*|потрат\w*|заплат\w*|оплат\w*|купи\w*|долг\w*|должн\w*|лимит\w*|"
