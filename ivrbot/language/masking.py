@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -23,6 +24,7 @@ from ivrbot.language.masking_words import (
     CLAIM_CUES,
     CODE_CUES,
     DOTS,
+    HOMOPHONES,
     KEY_CUES,
     LINKS,
     NAME_MARKS,
@@ -97,6 +99,7 @@ def mask_codes(
         *_codes(tokens, language),
         *_codes_by_ear(tokens, language),
         *_codes_in_pieces(tokens, language),
+        *_codes_in_homophones(tokens, language),
     ]
     return _rendered(tokens, spans) if spans else text
 
@@ -358,6 +361,20 @@ def _codes_in_pieces(tokens: Sequence[Token], language: Language) -> Iterator[Sp
             and sum(map(_length, chain)) >= MIN_DIGITS
         ):
             yield from ((run[0].start, run[-1].end) for run in chain)
+
+
+def _codes_in_homophones(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
+    """Codes digit by digit, of which some are written as other words: "my pin is won to three for"."""
+    digits = HOMOPHONES[language]
+    if not any(token.text in digits for token in tokens):
+        return
+    heard = [replace(token, text=digits.get(token.text, token.text)) for token in tokens]
+    for run in find_runs(heard, language, code=True):
+        one_by_one = all(atom.word is not None and atom.word.rank <= Rank.UNIT for atom in run)
+        counts = any(units[language].match(_after(run, heard)) for units in (UNITS, SMALL_UNITS))
+        announced = _cue(run, heard, CODE_CUES[language])
+        if one_by_one and len(run) >= MIN_DIGITS and announced and not counts:
+            yield run[0].start, run[-1].end
 
 
 def _is_code(run: Run, tokens: Sequence[Token], language: Language) -> bool:

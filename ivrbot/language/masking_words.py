@@ -114,6 +114,20 @@ SUM_CUES: Final = _stems(
 )
 """Before a round number: it is a sum."""
 
+HOMOPHONES: Final[dict[Language, dict[str, str]]] = {
+    "ru": {},
+    "en": {
+        "won": "one",
+        "to": "two",
+        "too": "two",
+        "for": "four",
+        "fore": "four",
+        "ate": "eight",
+        "tree": "three",
+    },
+}
+"""Everyday words that sound like digits; figures only among figures of a code ("pin won to three for")."""
+
 UNITS: Final = _stems(
     r"рубл(?:[ьеяюи]|ей|[её]м|ям|ями|ях)|руб|р|₽|руб(?:ч|л)ик\w*|доллар(?:а|у|ом|е|ы|ов|ам|ами|ах)?|евро|\$|€|"
     r"копе\w*|коп|цент(?:а|у|ом|е|ы|ов|ам|ами|ах)?|тенге|юан(?:[ьяюи]|ей|ем|ям|ями|ях)|"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from datetime import date
 
 import pytest
+from num2words import num2words
 
 from ivrbot.language.masking import MASK, figures_in, holds_figures, mask_codes, mask_typed, secret_of
 from ivrbot.language.numbers import find_runs
-from ivrbot.language.tokens import tokenise
+from ivrbot.language.tokens import tokenise, words
 from ivrbot.model.speech import LANGUAGES, Language
 from ivrbot.nlu.data import load_training_data
 from tests.unit.nlu_engines import NLU_DATA
 
 TODAY = date(2026, 3, 2)
+DRAWS = 700
+CARD_DIGITS = 16
 
 SECRETS: list[tuple[Language, str, str]] = [
     # cards, in every way of saying sixteen digits
@@ -121,6 +126,8 @@ READABLE: list[tuple[Language, str, str]] = [
     ("en", "I forgot the code word and want to change it", "want change"),
     ("en", "at 15:30 in the afternoon", "15:30"),
     ("en", "the code came 10 minutes ago", "10"),
+    ("en", "i waited for my card for two to three weeks", "two to three weeks"),
+    ("en", "they want to know what to do with the card for one to two days", "for one to two days"),
 ]
 
 
@@ -158,6 +165,9 @@ def test_what_the_call_is_about_stays(language: Language, text: str, pieces: str
     ("ru", "цвв 123 раза два ввожу", "цвв *** раза два ввожу"),
     ("ru", "мой пин 15:30", "мой пин ***"),
     ("en", "the card is four two no wait seven one", "the card is *** no wait ***"),
+    ("en", "my pin is won to three for", "my pin is ***"),
+    ("en", "card for two seven six was lost", "card *** was lost"),
+    ("en", "the code is won, ate, six, tree", "the code is ***"),
     ("en", "card 4276 payment failed", "card *** payment failed"),
     ("en", "the code is 482913 minutes ago", "the code is *** minutes ago"),
     ("en", "my pin is 15:30", "my pin is ***"),
@@ -166,6 +176,34 @@ def test_what_stands_behind_a_code_does_not_make_it_a_sum_or_a_day(
     language: Language, text: str, masked: str
 ) -> None:
     assert mask_codes(text, language, today=TODAY) == masked
+
+
+def dictated(code: str, language: Language, rng: random.Random) -> str:
+    """A number in groups of every size, in words and figures mixed; a group that begins with 0 digit by digit."""
+    groups: list[str] = []
+    while code:
+        size = rng.randint(1, 4)
+        group, code = code[:size], code[size:]
+        parts = list(group) if group[0] == "0" else [group]
+        in_words = " ".join(num2words(int(part), lang=language) for part in parts)
+        groups.append(group if rng.random() < 0.3 else in_words.replace("-", " ").replace(",", ""))
+    return rng.choice([" ", ", ", " - "]).join(groups)
+
+
+@pytest.mark.parametrize(("language", "carriers"), [
+    ("ru", ["карта {}", "мой номер {} запишите", "по карте {} 5-го марта списали", "карта {} перевод не прошёл",
+            "с карты {} деньги ушли", "карта {} семь дней назад пропала", "перевела на {} пятнадцатого мая"]),
+    ("en", ["my card is {}", "it is {} you see", "card {} payment failed", "card {} march fifth",
+            "card {} was lost two days ago"]),
+])  # fmt: skip
+def test_no_figure_of_a_card_stays_however_it_is_dictated(language: Language, carriers: list[str]) -> None:
+    rng = random.Random(f"cards {language}")
+    for draw in range(DRAWS):
+        carrier = carriers[draw % len(carriers)]
+        text = carrier.format(dictated("".join(rng.choices("0123456789", k=CARD_DIGITS)), language, rng))
+        masked = mask_codes(text, language, today=TODAY)
+        assert MASK in masked
+        assert Counter(words(masked, language)) <= Counter(words(carrier, language)), text
 
 
 @pytest.mark.parametrize(("language", "text", "holds"), [
