@@ -90,6 +90,7 @@ def mask_codes(
         The text unchanged when nothing had to be masked; otherwise in the spelling of `tokens.normalise`.
     """
     tokens = tokenise(text, language)
+    heard = put_right(tokens, language, anywhere=True)
     spans = [
         *_emails(tokens, language),
         *_cued_words(tokens, language),
@@ -97,8 +98,8 @@ def mask_codes(
         *hidden,
         *_births(text, tokens, language, today),
         *_codes(tokens, language),
-        *_codes_by_ear(tokens, language),
-        *_codes_in_pieces(tokens, language),
+        *_codes_by_ear(tokens, heard, language),
+        *_codes_in_pieces(heard, language),
         *_codes_in_homophones(tokens, language),
     ]
     return _rendered(tokens, spans) if spans else text
@@ -310,7 +311,7 @@ def _apart(run: Run, tokens: Sequence[Token], language: Language) -> tuple[Run, 
     if day is None or not _is_day(int(day.value)) or _length(before) < MIN_DIGITS:
         return (run,)
     spent = _cue(run, tokens, SUM_CUES[language]) > _cue(run, tokens, CODE_CUES[language])
-    is_sum = spent and _length(before) <= MAX_SUM_DIGITS
+    is_sum = spent and _length(before) <= MAX_SUM_DIGITS and _is_one_number(before, tokens)
     return (run[at:],) if is_sum else (before, run[at:])
 
 
@@ -325,9 +326,8 @@ def _first_ordinal(run: Run) -> int:
     return at
 
 
-def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
+def _codes_by_ear(tokens: Sequence[Token], heard: Sequence[Token], language: Language) -> Iterator[Span]:
     """Codes with words that only sound like numbers, wherever they stand."""
-    heard = put_right(tokens, language, anywhere=True)
     if heard == tuple(tokens):
         return
     codes = tuple(_codes(tokens, language))
@@ -341,10 +341,11 @@ def _codes_by_ear(tokens: Sequence[Token], language: Language) -> Iterator[Span]
                 yield start, end
 
 
-def _codes_in_pieces(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
+def _codes_in_pieces(heard: Sequence[Token], language: Language) -> Iterator[Span]:
     """Codes in whose midst one hesitates or corrects himself: "карта четыре два ой семь один"."""
+    if not any(CODE_CUES[language].match(token.text) for token in heard):
+        return
     between = SLIPS[language] | LINKS[language] | LEXICONS[language].fillers
-    heard = put_right(tokens, language, anywhere=True)
     chains: list[list[Run]] = [[]]
     for run in find_runs(heard, language, code=True):
         if _may_be_read(run, _length(run), heard, language):
@@ -370,10 +371,9 @@ def _codes_in_homophones(tokens: Sequence[Token], language: Language) -> Iterato
         return
     heard = [replace(token, text=digits.get(token.text, token.text)) for token in tokens]
     for run in find_runs(heard, language, code=True):
-        one_by_one = all(atom.word is not None and atom.word.rank <= Rank.UNIT for atom in run)
         counts = any(units[language].match(_after(run, heard)) for units in (UNITS, SMALL_UNITS))
         announced = _cue(run, heard, CODE_CUES[language])
-        if one_by_one and len(run) >= MIN_DIGITS and announced and not counts:
+        if _is_digit_by_digit(run) and announced and not counts:
             yield run[0].start, run[-1].end
 
 
@@ -451,7 +451,7 @@ def _is_day_or_time(run: Run, tokens: Sequence[Token], language: Language) -> bo
         return _is_ordinal_date(run)
     near = [*tokens[max(0, start - 2) : start], *tokens[end : end + 1]]
     by_month = any(token.kind is Kind.WORD and month_of(token.text, language) is not None for token in near)
-    if by_month or YEAR_WORDS[language].match(_after(run, tokens)):
+    if not _is_digit_by_digit(run) and (by_month or YEAR_WORDS[language].match(_after(run, tokens))):
         return any(_is_day_and_year(reading) for reading in digit_readings(run))
     figures = [atom.digits for atom in run]
     marks = [token.text for token in tokens[start:end] if token.kind is Kind.MARK]
@@ -472,6 +472,12 @@ def _is_ordinal_date(run: Run) -> bool:
     return all(_is_day(day) or day in YEARS for day in days) and (
         _is_day(last) or last in YEARS or (bool(days) and last < 100)
     )
+
+
+def _is_digit_by_digit(run: Run) -> bool:
+    """As a code is dictated, and no year."""
+    digits = all(len(atom.digits) == 1 or (atom.word is not None and atom.word.rank <= Rank.UNIT) for atom in run)
+    return digits and len(run) >= MIN_DIGITS
 
 
 def _is_day(number: int) -> bool:
