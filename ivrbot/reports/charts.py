@@ -31,9 +31,10 @@ POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
     "points": (0.0, 100.0),
 }
 """Least and largest value of the units that have a largest one."""
-WIDTH: Final = 720
+WIDTH: Final = 600
 HEIGHT: Final = 260
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 76, 12, 12, 40
+FONT_PX: Final = 13
 INK: Final = "#4b5a52"
 
 
@@ -188,9 +189,9 @@ def _ends(span: Sequence[date]) -> list[str] | None:
 
 
 def _drawn_range(kpi: str) -> dict[str, Any]:
-    """An axis from nothing for what has no largest value; none beyond the possible for what has one."""
+    """An axis from nothing for what has no largest value, and none beyond the possible."""
     if KPIS[kpi].unit not in POSSIBLE:
-        return {"rangemode": "tozero"}
+        return {"rangemode": "tozero", "autorangeoptions": {"clipmin": 0.0}}
     least, most = (_scale(kpi) * end for end in POSSIBLE[KPIS[kpi].unit])
     return {"autorangeoptions": {"clipmin": least, "clipmax": most}}
 
@@ -256,7 +257,8 @@ def svg(chart: Chart, language: Language) -> str:
         return round(LEFT + (day - first).days / width * (WIDTH - LEFT - RIGHT), 1)
 
     def y(value: float) -> float:
-        return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+        within = min(high, max(low, value))
+        return round(TOP + (high - within) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     parts = []
     for value in round_values(low, high):
@@ -301,4 +303,4 @@ def _arm(arm: str, known: Sequence[Point], x: Any, y: Any) -> list[str]:
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x}" y="{y}" font-size="12" fill="{INK}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{x}" y="{y}" font-size="{FONT_PX}" fill="{INK}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -111,6 +111,7 @@ class Report:
         comparisons: KPIs that the plan judges.
         others: comparable KPIs that it does not.
         unmeasured: KPIs without any value, each with a code of what it lacks.
+        currency: ISO 4217 code of amounts; "": no amount is among the figures.
     """
 
     filters: Filters
@@ -120,6 +121,7 @@ class Report:
     comparisons: tuple[Comparison, ...]
     others: tuple[Comparison, ...]
     unmeasured: Mapping[str, str] = field(default_factory=dict)
+    currency: str = ""
 
 
 # --- figures --------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ MINUS = "−"
 
 
 def per_cent(value: float, language: Language) -> str:
-    """A share of callers, without needless digits: "10 %", "2.5 %"."""
-    return _local(f"{value * 100:.4g}", language) + " %"
+    """A share of callers, without needless digits: "10 %", "2.5 %"; no line breaks before the sign."""
+    return _local(f"{value * 100:.4g}", language) + "\u00a0%"
 
 
 def whole(value: int, language: Language) -> str:

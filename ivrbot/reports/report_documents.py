@@ -101,7 +101,7 @@ def report_plain(report: Report, language: Language = "en") -> str:
     if not report.rows:
         lines.append(_NOTHING[language])
     for (branch, day), rows in groupby(report.rows, key=lambda row: (row.branch, row.day)):
-        lines += _branch_table(branch, list(rows), language, "" if day is None else f" {day}")
+        lines += _branch_table(branch, list(rows), language, "" if day is None else f" {day}", report.currency)
     if report.comparisons:
         lines += ["", _HEADS["compared"][language]]
     for branch, items in groupby(report.comparisons, key=lambda item: item.branch):
@@ -126,22 +126,24 @@ _HEADS: Final = {
 }
 
 
-def _branch_table(branch: str, rows: list[ReportRow], language: Language, day: str) -> Iterable[str]:
+def _branch_table(
+    branch: str, rows: list[ReportRow], language: Language, day: str, currency: str
+) -> Iterable[str]:
     yield ""
     for stage, group in groupby(rows, key=lambda row: row.stage):
         yield f"{branch} / {stage}{day}"
         yield f"  {'':<34} {'control':>26} {'treatment':>26}"
         for kpi, pair in groupby(group, key=lambda row: row.figure.kpi):
-            cells = {row.arm: _figure_cell(row, language) for row in pair}
+            cells = {row.arm: _figure_cell(row, language, currency) for row in pair}
             if any(cells.values()):
                 yield f"  {kpi:<34} {cells.get('control', ''):>26} {cells.get('treatment', ''):>26}"
 
 
-def _figure_cell(row: ReportRow, language: Language) -> str:
+def _figure_cell(row: ReportRow, language: Language, currency: str) -> str:
     figure = row.figure
     if figure.value is None:
         return f"({figure.maturing} maturing)" if figure.maturing else ""
-    return f"{shown(figure.kpi, figure.value, language)} (n {figure.n})"
+    return f"{shown(figure.kpi, figure.value, language, currency=currency)} (n {figure.n})"
 
 
 def _comparison_line(item: Comparison, language: Language) -> str:

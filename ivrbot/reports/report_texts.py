@@ -84,10 +84,30 @@ def kpi_name(name: str, language: Language) -> str:
     return text[:1].upper() + text[1:]
 
 
-def shown(kpi: str, value: float | None, language: Language, *, difference: bool = False) -> str:
-    """A value with its unit; money in minor units is shown in major ones."""
+SIGNS: Final[Mapping[str, Text]] = {"RUB": _both("RUB", "₽")}
+"""Of currencies that a language writes with a sign instead of the ISO 4217 code."""
+
+
+def money(currency: str, language: Language) -> str:
+    """A currency as a language writes it behind an amount."""
+    return SIGNS[currency][language] if currency in SIGNS else currency
+
+
+def shown(
+    kpi: str, value: float | None, language: Language, *, difference: bool = False, currency: str = ""
+) -> str:
+    """A value with its unit.
+
+    Args:
+        kpi: its name, which says the unit.
+        value: raw; money in minor units, which is shown in major ones.
+        language: of unit and decimal sign.
+        difference: with a sign.
+        currency: ISO 4217 code of money, "" for a number alone.
+    """
     if value is not None and KPIS[kpi].unit == "minor":
-        return amount(kpi, value / 100, language, difference=difference)
+        sign = money(currency, language)
+        return f"{amount(kpi, value / 100, language, difference=difference)}\u00a0{sign}".rstrip("\u00a0")
     return amount(kpi, value, language, difference=difference)
 
 

@@ -95,6 +95,7 @@ class Reports:
             judged,
             others,
             unmeasured(rows, priced=priced) if rows else {},
+            parts.currency,
         )
 
     async def prepare(self) -> None:

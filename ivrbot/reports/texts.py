@@ -173,7 +173,7 @@ TEXTS: Final[Mapping[str, Text]] = {
 VERDICTS: Final[Mapping[str, Text]] = {
     "pass": _both("pass", "пройден"),
     "fail": _both("fail", "не пройден"),
-    "inconclusive": _both("open", "неясно"),
+    "inconclusive": _both("not decided yet", "пока не решено"),
     "error": _both("error", "ошибка"),
 }
 
@@ -207,7 +207,7 @@ KPI_NAMES: Final[Mapping[str, Text]] = {
     "misroute": _both("wrong topic", "не та тема"),
     "false_barge_in": _both("false interruptions", "ложные перебивания"),
     "response_gap_ms": _both("pause before the answer", "пауза перед ответом"),
-    "response_gap_p95_ms": _both("pause before the answer, 95 %", "пауза перед ответом, 95 %"),
+    "response_gap_p95_ms": _both("pause before the answer, 95\u00a0%", "пауза перед ответом, 95\u00a0%"),
     "engine_failure": _both("engine failures", "отказы движков"),
     "cost_per_resolution": _both("cost per solution", "цена решения"),
     "availability": _both("availability", "доступность"),

@@ -1,8 +1,7 @@
 """Reports as markup: the body of the page, and a file that stands alone.
 
 Takes a `View`, gives HTML. The file has no script, no address outside itself and its style inside, so that it
-can be
-mailed and printed.
+can be mailed and printed.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ivrbot.analytics.figures import Figure
+from ivrbot.analytics.kpis import KPIS
 from ivrbot.model.speech import Language
 from ivrbot.reports.charts import Chart, plotly_figure, svg
 from ivrbot.reports.comparison import Comparison
-from ivrbot.reports.report_texts import LACKS, kpi_name, mixing_sentence, shown, standing_of, why_text
+from ivrbot.reports.report_texts import LACKS, kpi_name, mixing_sentence, money, shown, standing_of, why_text
 from ivrbot.reports.view import HEADLINES, View
 from ivrbot.web.rendering import FOLDER, labels_of, texts_of
 from ivrbot.web.saying import Say
@@ -37,11 +37,13 @@ class Words:
 
     Attributes:
         linked: numbers open their calls; False in a file.
+        currency: ISO 4217 code of amounts.
     """
 
     say: Say
     language: Language
     linked: bool
+    currency: str
 
     def kpi(self, name: str) -> str:
         """A KPI in a few words."""
@@ -49,27 +51,36 @@ class Words:
 
     def value(self, kpi: str, figure: Figure | None) -> str:
         """A figure's value with its unit."""
-        return "—" if figure is None else shown(kpi, figure.value, self.language)
+        return "—" if figure is None else self.raw(kpi, figure.value)
+
+    def heading(self, kpi: str) -> str:
+        """A KPI over a row of bare values: an amount's with its currency."""
+        sign = money(self.currency, self.language)
+        return f"{self.kpi(kpi)}, {sign}" if sign and KPIS[kpi].unit == "minor" else self.kpi(kpi)
+
+    def bare(self, kpi: str, figure: Figure) -> str:
+        """A figure's value with its unit, an amount without its currency."""
+        return shown(kpi, figure.value, self.language)
 
     def raw(self, kpi: str, value: float | None) -> str:
         """A value with its unit."""
-        return shown(kpi, value, self.language)
+        return shown(kpi, value, self.language, currency=self.currency)
 
     def ends(self, kpi: str, figure: Figure | None) -> str:
         """Both ends of a figure's interval, "" without one."""
         if figure is None or figure.lower is None:
             return ""
-        return f"{shown(kpi, figure.lower, self.language)} … {shown(kpi, figure.upper, self.language)}"
+        return f"{self.raw(kpi, figure.lower)}\u00a0… {self.raw(kpi, figure.upper)}"
 
     def change(self, kpi: str, value: float | None) -> str:
         """A difference with its sign."""
-        return shown(kpi, value, self.language, difference=True)
+        return shown(kpi, value, self.language, difference=True, currency=self.currency)
 
     def interval(self, item: Comparison) -> str:
         """Ends of a comparison's sequence."""
         if item.lower is None:
             return ""
-        return f"{self.change(item.kpi, item.lower)} … {self.change(item.kpi, item.upper)}"
+        return f"{self.change(item.kpi, item.lower)}\u00a0… {self.change(item.kpi, item.upper)}"
 
     def why(self, item: Comparison) -> str:
         """What the verdict says."""
@@ -126,7 +137,7 @@ def _rendered(template: str, view: View, say: Say, *, linked: bool, **more: Any)
         .get_template(template)
         .render(
             view=view,
-            words=Words(say, language, linked),
+            words=Words(say, language, linked, view.report.currency),
             say=say,
             t=texts_of(language),
             labels=labels_of(language),

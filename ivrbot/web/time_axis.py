@@ -15,8 +15,8 @@ from markupsafe import Markup
 from ivrbot.web.timeline import Line
 
 WIDTH: Final = 1000
-HEIGHT: Final = 132
-LEFT: Final = 84
+HEIGHT: Final = 140
+LEFT: Final = 104
 RIGHT: Final = 12
 LANES: Final[Mapping[str, int]] = {"bot": 14, "operator": 14, "caller": 50, "mark": 86}
 """Top of each lane; an operator comes after the bot, in its lane."""
@@ -67,7 +67,7 @@ def _ticks(end_ms: float, x: _Scale) -> list[str]:
     for second in range(0, int(end_ms / 1000) + 1, step_s):
         at, text = x(second * 1000), f"{second // 60}:{second % 60:02d}"
         parts.append(f'<line class="axis-line" x1="{at}" y1="{AXIS_Y}" x2="{at}" y2="{AXIS_Y + 4}"/>')
-        parts.append(f'<text class="axis-tick" x="{at}" y="{AXIS_Y + 16}">{text}</text>')
+        parts.append(f'<text class="axis-tick" x="{at}" y="{AXIS_Y + 21}">{text}</text>')
     return parts
 
 

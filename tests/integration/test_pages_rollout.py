@@ -77,7 +77,7 @@ async def test_two_persons_raise_a_share_and_one_stops_it(site: Site, visit: Vis
     await ivan.log_in(site.url, "ivan", PASSWORD)
 
     page = await olga.open(f"{site.url}/rollout?lang=ru")
-    await do(page, "Предложить 20 %", "Неделя прошла хорошо", "Предложить")
+    await do(page, "Предложить 20\u00a0%", "Неделя прошла хорошо", "Предложить")
     await expect(page.get_by_role("status").first).to_contain_text("Одобрить должен другой")
     await expect(page.get_by_role("link", name="Одобрить")).to_have_count(0)
     await expect(page.locator("main")).to_contain_text("Это ваше предложение")
@@ -103,5 +103,8 @@ async def test_two_persons_raise_a_share_and_one_stops_it(site: Site, visit: Vis
     assert await page.evaluate("document.documentElement.scrollWidth") <= 400
     if folder := os.environ.get("SCREENSHOTS"):
         await page.screenshot(path=str(Path(folder) / "rollout-stopped.png"), full_page=True)
+    await page.goto(f"{site.url}/rollout/balance?lang=ru")
+    await expect(page.locator("table.stack").first).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.locator("table.stack thead summary:visible")).to_have_count(0)
     assert olga.complaints == []
     assert ivan.complaints == []

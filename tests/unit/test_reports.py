@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date, datetime
@@ -27,10 +28,10 @@ from ivrbot.model.evidence import Freshness, ShadowEvidence, UnitRows, Verdict
 from ivrbot.model.experiment import BranchState
 from ivrbot.model.people import Person, Right
 from ivrbot.model.speech import LANGUAGES
-from ivrbot.reports.charts import Chart, Point, plotly_figure, round_values, svg
+from ivrbot.reports.charts import BOTTOM, HEIGHT, Chart, Point, plotly_figure, round_values, svg
 from ivrbot.reports.comparison import Comparison, compare, mixing
 from ivrbot.reports.report_documents import report_csv, report_json, report_plain
-from ivrbot.reports.report_texts import LACKS, WHY, mixing_sentence
+from ivrbot.reports.report_texts import LACKS, WHY, mixing_sentence, shown
 from ivrbot.reports.service import ReportParts, Reports
 from ivrbot.reports.view import build_view, calls_href
 from ivrbot.rollout.governing.gather import gather
@@ -128,6 +129,20 @@ async def test_csv_and_text_tell_the_same(folder: Path) -> None:
         assert "balance / tenth" in text and "None" not in text
 
 
+async def test_an_amount_of_money_names_its_currency(folder: Path) -> None:
+    assert shown("cost_per_resolution", 6_566.0, "ru", currency="RUB") == "65,66\u00a0₽"
+    assert shown("cost_per_resolution", 6_566.0, "en", currency="KZT") == "65.66\u00a0KZT"
+    assert shown("true_resolution", 0.5, "en", currency="KZT") == "50.0\u00a0%"
+    reports = Reports(replace(reports_in(folder).parts, currency="KZT"))
+    report = await reports.report(Filters())
+    assert re.search(r"cost_per_resolution +\d+\.\d\d\u00a0KZT", report_plain(report, "en"))
+    for language in LANGUAGES:
+        page = report_file(await build_view(reports, Filters()), Say(language))
+        assert ", KZT</th>" in page, language
+    half = await build_view(reports, Filters(branch="balance"))
+    assert re.search(r"\d,\d\d\u00a0KZT", report_file(half, Say("ru")))
+
+
 async def test_what_is_not_known_is_named_and_never_zero(folder: Path) -> None:
     silent = replace(reports_in(folder).parts, rates=Rates(), reader=ReportReader(folder / "export"))
     report = await Reports(silent).report(Filters())
@@ -189,7 +204,7 @@ def mixed() -> Comparison:
 def test_a_sentence_says_why_plain_means_mislead() -> None:
     item = mixed()
     english, russian = (mixing_sentence(item, language) for language in ("en", "ru"))
-    assert "half" in english and "83 %" in english and "36 %" in english and "−9.5" in english
+    assert "half" in english and "83\u00a0%" in english and "36\u00a0%" in english and "−9.5" in english
     assert "простые средние" in russian
     assert mixing_sentence(replace(item, mixing=None), "en") == ""
 
@@ -240,7 +255,16 @@ def test_no_axis_goes_beyond_the_possible() -> None:
     assert "100.0\u00a0%" in svg(everybody, "en") and "102" not in svg(everybody, "en")
     layout = plotly_figure(everybody, "en")["layout"]
     assert layout["yaxis"]["autorangeoptions"] == {"clipmin": 0.0, "clipmax": 100.0}
-    assert plotly_figure(chart("handle_time_s"), "en")["layout"]["yaxis"]["rangemode"] == "tozero"
+    seconds = plotly_figure(chart("handle_time_s"), "en")["layout"]["yaxis"]
+    assert (seconds["rangemode"], seconds["autorangeoptions"]) == ("tozero", {"clipmin": 0.0})
+
+
+def test_a_band_below_nothing_stays_within_the_drawing() -> None:
+    days = [Point(date(2026, 3, day), Figure("wait_s", 5.0, -40.0, 50.0, 50, 0), False) for day in (1, 2)]
+    drawn = svg(Chart("wait_s", {"control": days}), "en")
+    ends = re.search(r'<polygon points="([^"]+)"', drawn)
+    assert ends is not None
+    assert max(float(end.split(",")[1]) for end in ends[1].split()) == HEIGHT - BOTTOM
 
 
 # --- the page ---------------------------------------------------------------------------------------------

@@ -247,7 +247,7 @@ def test_numbers_as_people_write_them(kpi: str, value: float | None, difference:
 
 
 def test_shares_and_counts() -> None:
-    assert (per_cent(0.1, "en"), per_cent(0.025, "ru")) == ("10 %", "2,5 %")
+    assert (per_cent(0.1, "en"), per_cent(0.025, "ru")) == ("10\u00a0%", "2,5\u00a0%")
     assert (whole(12345, "en"), whole(12345, "ru")) == ("12,345", "12\u202f345")
 
 

@@ -112,7 +112,7 @@ def test_a_story_is_told_line_by_line() -> None:
     lines = timeline(events("c"), ENGLISH)
     assert [line.who for line in lines].count("bot") == 2
     said = next(line for line in lines if line.who == "caller")
-    assert said.details[:2] == ("understood as “Balance”", "97 % sure")
+    assert said.details[:2] == ("understood as “Balance”", "97\u00a0% sure")
     asked = next(line for line in lines if line.text.startswith("The last four"))
     assert asked.gap_ms == 910
     bank = [line for line in lines if line.kind in {"bank_requested", "bank_replied"}]

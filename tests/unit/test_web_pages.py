@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from ivrbot.config import PROJECT_ROOT
 from ivrbot.errors import StorageUnavailable
 from ivrbot.escalation.policy import Suggestion
 from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel, CallId, CallRegistration, Disposition, EscalationReason
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.speech import LANGUAGES
+from ivrbot.reports.texts import KPI_NAMES, VERDICTS
 from ivrbot.simulate import calls
 from ivrbot.simulate.history import town
 from ivrbot.web.board import LiveBoard
@@ -76,6 +79,48 @@ def test_every_code_has_a_name() -> None:
     ):
         assert {code.value for code in codes} <= set(LABELS[kind]), kind
     assert {calls.GATEWAY, town.GATEWAY} <= set(LABELS["gateways"])
+
+
+def test_every_operation_of_the_bank_has_a_name() -> None:
+    asked = {name.removeprefix("bank_") for name in FLOWS.domain.actions if name.startswith("bank_")}
+    assert asked <= set(LABELS["operations"])
+
+
+def noted() -> Iterator[tuple[str, str]]:
+    """Action and kind of the rows of the activity log, wherever the program writes both out."""
+    first = {"note": 1, "note_change": 2}
+    for file in (PROJECT_ROOT / "ivrbot").rglob("*.py"):
+        calls_made = (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call))
+        for call in calls_made:
+            at = first.get(getattr(call.func, "attr", getattr(call.func, "id", "")))
+            if at is None or len(call.args) < at + 2 or isinstance(call.args[at], ast.JoinedStr):
+                continue
+            actions, kinds = (
+                [leaf.value for leaf in ast.walk(part) if isinstance(leaf, ast.Constant)]
+                for part in call.args[at : at + 2]
+            )
+            yield from ((str(action), str(kind)) for action in actions for kind in kinds)
+
+
+def test_every_row_of_the_activity_log_can_be_read() -> None:
+    rows = set(noted())
+    assert {("log_in_refused", "person"), ("backup", "database"), ("score", "call")} <= rows
+    assert {action for action, _ in rows} <= set(LABELS["activity_actions"])
+    assert {kind for _, kind in rows} <= set(LABELS["activity_kinds"])
+
+
+def test_what_is_not_decided_is_called_the_same_everywhere() -> None:
+    for language, word in (("en", "not decided yet"), ("ru", "пока не решено")):
+        assert LABELS["verdict_words"]["inconclusive"][language] == word
+        assert VERDICTS["inconclusive"][language] == word
+        assert word in LABELS["glossary"]["verdict"][language]
+
+
+def test_no_number_is_parted_from_its_per_cent_sign() -> None:
+    texts = (*TEXTS.values(), *(text for table in LABELS.values() for text in table.values()), *KPI_NAMES.values())
+    shown = [text[language] for text in texts for language in LANGUAGES]
+    assert sum("\u00a0%" in text for text in shown) > 20
+    assert not [text for text in shown if " %" in text]
 
 
 def test_scripts_never_make_markup_from_strings() -> None:

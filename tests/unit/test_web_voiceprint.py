@@ -46,8 +46,8 @@ async def test_the_page_tells_how_it_stands(tmp_path: Path) -> None:
         event = CallEvent(CallId("call"), 0, EventType.VOICE_COMPARED, 0, datetime.now(UTC), data)
         await site.parts.store.append([event])
         for language, words in (
-            ("en", ("92 %", "572-FZ", "have agreed", "voice: to the fraud desk")),
-            ("ru", ("92 %", "572-ФЗ", "согласились", "чужой голос: в отдел мошенничества")),
+            ("en", ("92\u00a0%", "572-FZ", "have agreed", "voice: to the fraud desk")),
+            ("ru", ("92\u00a0%", "572-ФЗ", "согласились", "чужой голос: в отдел мошенничества")),
         ):
             async with site.page.get(f"{site.url}/voiceprint?lang={language}") as response:
                 text = await response.text()
@@ -88,7 +88,14 @@ async def test_error_rates_are_shown_with_their_intervals_and_whose_they_are(tmp
         async with site.page.get(f"{site.url}/voiceprint?lang=en") as response:
             text = await response.text()
         assert "our &lt;own&gt; calls" in text
-        for shown in ("1.2 %", "0.8 %", "0.88 %", "too few recordings", "another model", "machine-made"):
+        for shown in (
+            "1.2\u00a0%",
+            "0.8\u00a0%",
+            "0.88\u00a0%",
+            "too few recordings",
+            "another model",
+            "machine-made",
+        ):
             assert shown in text, shown
         path.write_text("{}")  # damaged: as if it had not been measured
         async with site.page.get(f"{site.url}/voiceprint?lang=en") as response:

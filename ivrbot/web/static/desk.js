@@ -66,7 +66,7 @@ function facts(dossier) {
   const slots = Object.entries(dossier.slots).filter(([slot]) => texts.labels.slots[slot]).map(([slot, value]) => {
     const sure = dossier.confidence[slot] ?? 1;
     const said = `${label("slots", slot)} ${label("slot_values", value)}`;
-    return sure < 1 ? `${said} (${texts.desk_heard} ${Math.round(sure * 100)} %)` : said;
+    return sure < 1 ? `${said} (${texts.desk_heard} ${Math.round(sure * 100)}\u00a0%)` : said;
   });
   const local = document.documentElement.lang;
   const earlier = dossier.contacts.map((one) =>
@@ -114,6 +114,7 @@ function draw(dossier) {
   showTake();
   if (talk?.id === open) byId("talk-place").replaceChildren(talk.panel);
   byId("dossier").focus({ preventScroll: true });
+  if (matchMedia("(max-width: 760px)").matches) byId("dossier").scrollIntoView(); // there it stands below the list
 }
 
 function showTake() {

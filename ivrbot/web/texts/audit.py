@@ -19,6 +19,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "audit_log": both("Log", "Журнал"),
     "audit_action": both("Action", "Действие"),
     "audit_who": both("Who", "Кто"),
+    "audit_nobody": both("not known", "неизвестно"),
     "audit_thing": both("About", "О чём"),
     "audit_looks": both("also looks that changed nothing", "и проверки без изменений"),
     "audit_none": both("No rows fit these filters.", "По этим условиям записей нет."),
@@ -52,7 +53,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
     "activity_actions": {
         "view": both("viewed", "просмотр"),
         "log_in": both("logged in", "вход"),
-        "log_in_failed": both("log-in failed", "неудачный вход"),
+        "log_in_refused": both("log-in failed", "неудачный вход"),
         "log_out": both("logged out", "выход"),
         "add": both("added", "добавление"),
         "change": both("changed", "изменение"),
@@ -74,6 +75,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "erase": both("erased a caller's data", "удаление данных клиента"),
         "enrol": both("enrolled a voice", "сохранение голоса"),
         "verify": both("compared a voice", "сравнение голоса"),
+        "backup": both("backed up", "резервная копия"),
         "rewrap": both("changed the master key", "смена главного ключа"),
     },
     "activity_kinds": {
@@ -88,6 +90,8 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
         "quality_sample": both("quality sample", "выборка качества"),
         "voiceprint": both("voiceprint", "отпечаток голоса"),
         "audit": both("audit", "аудит"),
+        "caller": both("caller", "клиент"),
+        "database": both("database", "база данных"),
         "branch": both("branch", "ветка"),
     },
 }

@@ -1,4 +1,4 @@
-"""One text in both languages."""
+"""One text in both languages, without a line break between a number and its per cent sign."""
 
 from __future__ import annotations
 
@@ -11,4 +11,8 @@ Text = Mapping[Language, str]
 
 def both(en: str, ru: str) -> Text:
     """English and Russian."""
-    return {"en": en, "ru": ru}
+    return {"en": _held(en), "ru": _held(ru)}
+
+
+def _held(text: str) -> str:
+    return text.replace(" %", "\u00a0%")

@@ -134,9 +134,10 @@ _WORDS: Final[Mapping[str, tuple[Text, Text]]] = {
     "verdict": (
         both("Verdict", "Вывод"),
         both(
-            "Passed, not passed, or open. Missing, young or old data is always “open”, never “passed”.",
-            "Пройдено, не пройдено или неясно. Пропуски, молодые и устаревшие данные всегда значат «неясно», но "
-            "не «пройдено».",
+            "Passed, failed, or not decided yet: the calls so far allow neither answer. Missing, young or old "
+            "data always means “not decided yet”, never “passed”.",
+            "Пройдено, не пройдено или пока не решено: звонков ещё мало для ответа. Пропуски, молодые и "
+            "устаревшие данные всегда значат «пока не решено», но не «пройдено».",
         ),
     ),
     "maturing": (

@@ -184,7 +184,7 @@ LABELS: Final[Mapping[str, Mapping[str, Text]]] = {
     "verdict_words": {
         "pass": both("no worse", "не хуже"),
         "fail": both("worse", "хуже"),
-        "inconclusive": both("open", "неясно"),
+        "inconclusive": both("not decided yet", "пока не решено"),
         "error": both("error", "ошибка"),
     },
     "report_splits": {
