@@ -19,9 +19,10 @@ from ivrbot.analytics.kpis import KPIS
 from ivrbot.model.speech import Language
 from ivrbot.reports.report_texts import CHART, kpi_name, shown
 
-COLOURS: Final = {"control": "#8a5a00", "treatment": "#1d5fd0"}
-"""Operators and bot: told apart by people with any colour vision, and by the marks' shape beside it."""
-BANDS: Final = {"control": "rgba(138,90,0,0.15)", "treatment": "rgba(29,95,208,0.15)"}
+COLOURS: Final = {"control": "#a86b00", "treatment": "#3b78e0"}
+"""Operators and bot: told apart by people with any colour vision, and by the marks' shape beside it; both have a
+contrast of 3:1 on light and on dark grounds."""
+BANDS: Final = {"control": "rgba(168,107,0,0.15)", "treatment": "rgba(59,120,224,0.15)"}
 SYMBOLS: Final = {"control": "square", "treatment": "circle"}
 FEWEST_DRAWN: Final = 5
 """A day with fewer contacts would only stretch the axis."""
@@ -31,9 +32,9 @@ POSSIBLE: Final[Mapping[str, tuple[float, float]]] = {
     "points": (0.0, 100.0),
 }
 """Least and largest value of the units that have a largest one."""
-WIDTH: Final = 600
+WIDTH: Final = 540
 HEIGHT: Final = 260
-LEFT, RIGHT, TOP, BOTTOM = 76, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 76, 24, 12, 40
 FONT_PX: Final = 13
 INK: Final = "#4b5a52"
 

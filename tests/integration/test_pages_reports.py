@@ -24,7 +24,7 @@ from ivrbot.storage.contacts import ContactBook
 from ivrbot.storage.report_facts import ReportFacts
 from ivrbot.storage.store import Store
 from ivrbot.upkeep import report_habits
-from tests.browser.conftest import Visit, chromium, visit
+from tests.browser.conftest import Visit, Visitor, chromium, visit
 from tests.unit.test_web_calls import NUMBER, STORY
 from tests.unit.web_fixture import AT, PASSWORD, Site, open_site
 
@@ -100,8 +100,30 @@ SMALLEST_PX = """Math.min(...[...document.querySelectorAll("#days svg text")]
   .filter((text) => text.checkVisibility())
   .map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
 """Size on the screen of the smallest writing in a chart."""
-WITHOUT_PLOTLY = """for (const plot of document.querySelectorAll(".plot")) {
-  plot.querySelector(".live-plot")?.remove(); plot.firstElementChild.classList.remove("print-only"); }"""
+
+
+async def read_on_a_telephone(visitor: Visitor, url: str) -> None:
+    """Charts are drawn large enough on a narrow screen, by Plotly and, where it does not come, by the server."""
+    page = await visitor.open("about:blank")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(url)
+    await drawn(page)
+    await large_enough(page)
+    await page.close()
+
+    page = await visitor.context.new_page()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.route("**/plotly.min.js", lambda route: route.abort())
+    await page.goto(url)
+    await expect(page.locator("#days .plot > svg").first).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.locator("#days .live-plot")).to_have_count(0)
+    await large_enough(page)
+    await page.close()
+
+
+async def large_enough(page: Page) -> None:
+    assert await page.evaluate(SMALLEST_PX) >= 12
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 async def drawn(page: Page) -> None:
@@ -133,12 +155,7 @@ async def test_an_analyst_goes_from_a_figure_to_a_call(site: Site, visit: Visit,
     await expect(failures.first.locator("td").nth(1)).to_contain_text("91,2")
     await drawn(page)
     await photo(page, "reports-ru.png")
-    await page.set_viewport_size({"width": 390, "height": 844})
-    await drawn(page)
-    for _ in ("drawn by Plotly", "drawn by the server"):
-        assert await page.evaluate(SMALLEST_PX) >= 12
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
-        await page.evaluate(WITHOUT_PLOTLY)
+    await read_on_a_telephone(anna, f"{site.url}/reports?{ASKED}&lang=ru")
 
     await page.goto(f"{site.url}/reports?{ASKED}&lang=en")
     line = page.locator("table.figures tr", has_text="Engine failures").first

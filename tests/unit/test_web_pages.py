@@ -20,6 +20,7 @@ from ivrbot.model.bank import Fact
 from ivrbot.model.call import AssuranceLevel, CallId, CallRegistration, Disposition, EscalationReason
 from ivrbot.model.events import CallEvent, EventType
 from ivrbot.model.speech import LANGUAGES
+from ivrbot.reports.charts import COLOURS
 from ivrbot.reports.texts import KPI_NAMES, VERDICTS
 from ivrbot.simulate import calls
 from ivrbot.simulate.history import town
@@ -170,6 +171,16 @@ def test_colours_have_enough_contrast() -> None:
 
 
 # --- pages ------------------------------------------------------------------------------------------------
+
+
+def test_charts_are_seen_on_both_grounds() -> None:
+    sheet = (FOLDER / "static" / "style.css").read_text("utf-8")
+    grounds = re.findall(r"--panel: (#\w+)", sheet)[:2]
+    assert len(set(grounds)) == 2
+    for colour in COLOURS.values():
+        for ground in grounds:
+            dim, bright = sorted((_luminance(colour), _luminance(ground)))
+            assert (bright + 0.05) / (dim + 0.05) >= 3, (colour, ground)
 
 
 async def test_the_language_is_chosen_and_kept(site: Site) -> None:
