@@ -12,8 +12,8 @@ from typing import Final
 
 from ivrbot.errors import EngineError
 from ivrbot.identity.words import CUES
-from ivrbot.language.numbers import find_runs
-from ivrbot.language.tokens import tokenise, words
+from ivrbot.language.masking import holds_figures
+from ivrbot.language.tokens import words
 from ivrbot.model.dialogue import Authenticate
 from ivrbot.model.speech import OUT_OF_SCOPE, Language, NluResult
 from ivrbot.ports import NluEngine
@@ -31,7 +31,7 @@ Meaning = Callable[[str, Language], Awaitable[NluResult | None]]
 def may_be_shown(text: str, language: Language) -> bool:
     """Whether words that have proven nothing can hold no secret: no figures, and none is announced."""
     said = words(text, language)
-    if any(find_runs(tokenise(text, language), language, code=True)):
+    if holds_figures(text, language):
         return False
     return not any(
         said[at : at + len(cue)] == cue

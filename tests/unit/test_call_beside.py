@@ -19,6 +19,9 @@ from tests.fakes.calls import FakeNlu
         ("четыре два семь один вот", "ru", False),
         ("там на конце 4271 кажется", "ru", False),
         ("кодовое слово у меня черёмуха", "ru", False),
+        ("там у меня сим адин вроде было", "ru", False),
+        ("it was xero nill i believe", "en", False),
+        ("сим карта у меня не ловит", "ru", True),
         ("меня зовут соколова анна сергеевна", "ru", False),
     ],
 )
