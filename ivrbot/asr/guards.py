@@ -11,8 +11,8 @@ import re
 from typing import Final
 
 NO_SPEECH_LIMIT: Final = 0.6
-DOUBTFUL_LOG_PROB: Final = -1.15
-HOPELESS_LOG_PROB: Final = -1.3
+DOUBTFUL_LOG_PROB: Final = -1.1
+HOPELESS_LOG_PROB: Final = -1.25
 _MIN_CAPTION_LETTERS: Final = 4
 _LETTER_RUN = re.compile(r"([^\W\d_])\1{4,}", re.IGNORECASE)
 _MAX_WORDS_PER_S: Final = 7.0

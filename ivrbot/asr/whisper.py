@@ -73,7 +73,7 @@ class WhisperEngine:
 
         Args:
             folder: the model (`<models>/whisper-base`).
-            instances: models in memory, best one per core (each 150 MB: a copy per language).
+            instances: models in memory, best one per core (they share 100 MB of weights).
             deadline_ms: for one decode, waiting included.
             second_pass_ms: longest second pass that a caller may be kept waiting for, 0 for none.
             partials: whether readings of unfinished utterances are made on idle instances.

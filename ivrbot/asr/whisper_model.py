@@ -1,33 +1,35 @@
 """One loaded Whisper model: 8 kHz sound in, readings out. Blocking; runs in worker threads only.
 
 Takes a model folder (CTranslate2 form: model.bin, config.json, tokenizer.json, a vocabulary). Measured choices:
-int8 and one thread per instance, several instances scale where several threads on one do not; the encoder sees
-the sound and three seconds of zero features instead of 30 s, a fifth of the work; the token <|notimestamps|> is
+8 bits and one thread per instance, several instances scale where several threads on one do not; the encoder sees
+the sound and two seconds of zero features instead of 30 s, a fifth of the work; the token <|notimestamps|> is
 left out and no prompt is given, because with a short window either of them makes the decoder talk nonsense; two
-beams, because the greedy decoder hangs in loops that cost more than the second beam; one copy per language with
-the words of that language only (`whisper_vocabulary`), which takes a third of a Russian reading's work away.
+beams, because the greedy decoder hangs in loops that cost more than the second beam; the words of one language
+only (`whisper_vocabulary`). All instances share one network in memory.
 Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", sections 2.3 and 4.5.
 """
 
 from __future__ import annotations
 
-import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
-from ivrbot.asr import mel
-from ivrbot.asr.whisper_vocabulary import Ids, UnknownForm, narrowed
+from ivrbot.asr import mel, whisper_file
+from ivrbot.asr.whisper_network import Chances, Past, Sound, Vocabulary, WhisperNetwork
+from ivrbot.asr.whisper_search import Limits, search
+from ivrbot.asr.whisper_vocabulary import spoken
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
 from ivrbot.model.audio import SAMPLE_RATE_HZ, Pcm
 from ivrbot.model.speech import LANGUAGES, Language
-
-log = logging.getLogger(__name__)
 
 FULL_WINDOW_FRAMES: Final = 3000
 TAIL_FRAMES: Final = 200
@@ -66,7 +68,7 @@ class Reading:
     Attributes:
         texts: best first, each with its average log-probability per token.
         no_speech: probability that there is no speech at all, 0..1.
-        cpu_ms: processor time of features and model, 0 where the system does not tell.
+        cpu_ms: processor time of features and model.
     """
 
     texts: tuple[tuple[str, float], ...]
@@ -79,69 +81,42 @@ class Encoded:
     """Sound as the decoder wants it: half of the work on a short utterance.
 
     Attributes:
-        features: the library's, [1, positions of 20 ms, 512] of float32.
+        sound: what the decoder looks at.
         language: spoken.
         options: how it is to be decoded.
         seconds: length of the sound.
         cpu_ms: processor time so far.
     """
 
-    features: Any
+    sound: Sound
     language: Language
     options: DecodeOptions
     seconds: float
     cpu_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Speaker:
-    """The network with one language's words.
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class _Loaded:
+    """What the instances of a model share."""
 
-    Attributes:
-        model: the library's.
-        ids: for each of its tokens the tokenizer's number, ascending; None where they are the same.
-    """
-
-    model: Any
-    ids: Ids | None
-
-    def old(self, tokens: list[int]) -> list[int]:
-        return tokens if self.ids is None else [int(self.ids[token]) for token in tokens]
-
-    def new(self, tokens: list[int]) -> list[int]:
-        return tokens if self.ids is None else [int(token) for token in np.searchsorted(self.ids, tokens)]
+    network: WhisperNetwork
+    tokenizer: Any
+    prompts: dict[Language, NDArray[np.int64]]
+    no_speech: dict[Language, int]
+    first_special: int
 
 
 class WhisperModel:
-    """A model in memory; one caller at a time."""
+    """A reader of sound; one caller at a time, any number of instances beside each other."""
 
     def __init__(self, folder: Path) -> None:
-        """Load.
+        """Load, or share what another instance has loaded.
 
         Raises:
             EngineUnavailable: the library or a file is missing, or a file is damaged.
         """
         check_folder(folder)
-        try:
-            import ctranslate2
-            from tokenizers import Tokenizer
-        except ImportError as error:
-            raise EngineUnavailable(
-                f"speech recognition library is missing ({error}): install ivrbot's dependencies"
-            ) from error
-        before = _thread_ids()
-        try:
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._speakers = _speakers(folder, ctranslate2.models.Whisper)
-        # Both libraries raise bare Exception and RuntimeError for damaged files.
-        except Exception as error:
-            raise EngineUnavailable(
-                f"{folder} holds no usable Whisper model ({error}); fetch it again with `ivrbot models pull`"
-            ) from error
-        self._worker_ids = tuple(_thread_ids() - before)
-        self._storage: Any = ctranslate2.StorageView.from_array
-        self._first_special = self._token("<|endoftext|>")
-        self._prompts = {language: self._prompt(language) for language in LANGUAGES}
+        self._loaded = _shared(folder)
 
     def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
         """Read one utterance.
@@ -158,14 +133,14 @@ class WhisperModel:
 
     def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
         """The first half of `transcribe`, which takes its arguments and raises what it raises."""
-        started = self._cpu_s()
-        features = self._storage(np.ascontiguousarray(self._features(pcm, options)[None]))
+        started = time.thread_time()
+        features = self.features(pcm, options)
         try:
-            encoded = self._speakers[language].model.encode(features)
-        except (RuntimeError, ValueError) as error:
+            sound = self._loaded.network.encode(features)
+        except Exception as error:  # onnxruntime raises classes of its own
             raise EngineBadOutput(f"whisper failed: {error}") from error
         seconds = len(pcm) / 2 / SAMPLE_RATE_HZ
-        return Encoded(encoded, language, options, seconds, (self._cpu_s() - started) * 1000.0)
+        return Encoded(sound, language, options, seconds, (time.thread_time() - started) * 1000.0)
 
     def decode(self, encoded: Encoded) -> Reading:
         """The second half.
@@ -173,34 +148,30 @@ class WhisperModel:
         Raises:
             EngineBadOutput: the library failed on this sound.
         """
-        started = self._cpu_s()
-        options, speaker = encoded.options, self._speakers[encoded.language]
-        try:
-            result = speaker.model.generate(
-                encoded.features,
-                [self._prompts[encoded.language]],
-                beam_size=options.beam,
-                num_hypotheses=options.hypotheses,
-                # The library halves this figure; it is the guard against endless repetition.
-                max_length=min(448, 2 * int(_TOKENS_BASE + _TOKENS_PER_S * encoded.seconds)),
-                return_scores=True,
-                return_no_speech_prob=True,
-            )[0]
-        except (RuntimeError, ValueError) as error:
-            raise EngineBadOutput(f"whisper failed: {error}") from error
-        texts = tuple(
-            (self._text(speaker.old(ids)), score)
-            for ids, score in zip(result.sequences_ids, result.scores, strict=True)
+        started = time.thread_time()
+        options = encoded.options
+        reader = _AtOneSound(self._loaded, encoded)
+        limits = Limits(
+            beam=options.beam,
+            wanted=options.hypotheses,
+            # The guard against endless repetition.
+            pieces=int(_TOKENS_BASE + _TOKENS_PER_S * encoded.seconds),
+            sound_s=options.lead_ms / 1000 + encoded.seconds,
         )
-        cpu_ms = encoded.cpu_ms + (self._cpu_s() - started) * 1000.0
-        return Reading(texts, float(result.no_speech_prob), cpu_ms)
+        try:
+            found = search(reader, limits)
+        except Exception as error:  # onnxruntime raises classes of its own
+            raise EngineBadOutput(f"whisper failed: {error}") from error
+        texts = tuple((reader.text(one.places), one.score) for one in found)
+        cpu_ms = encoded.cpu_ms + (time.thread_time() - started) * 1000.0
+        return Reading(texts, reader.no_speech, cpu_ms)
 
     def close(self) -> None:
-        """Give the memory back."""
-        for speaker in self._speakers.values():
-            speaker.model.unload_model()
+        """Give the memory back, when no other instance shares it."""
+        del self._loaded
 
-    def _features(self, pcm: Pcm, options: DecodeOptions) -> mel.Features:
+    def features(self, pcm: Pcm, options: DecodeOptions) -> mel.Features:
+        """What `encode` takes of sound: log-mel bands with the silence before and behind."""
         keep_bytes = MAX_AUDIO_MS * SAMPLE_RATE_HZ // 1000 * 2
         samples = np.frombuffer(pcm[-keep_bytes:], dtype="<i2").astype(np.float32) / 32768.0
         # Speech that begins with the very first sample is often taken for no speech at all.
@@ -210,40 +181,89 @@ class WhisperModel:
         # The encoder halves the number of steps.
         return mel.pad_frames(features, min(FULL_WINDOW_FRAMES, frames + frames % 2))
 
-    def _text(self, ids: list[int]) -> str:
-        words = [token for token in ids if token < self._first_special]
-        return str(self._tokenizer.decode(words)).strip()
 
-    def _prompt(self, language: Language) -> list[int]:
-        tokens = [self._token(f"<|{name}|>") for name in ("startoftranscript", language, "transcribe")]
-        return self._speakers[language].new(tokens)
+class _AtOneSound:
+    """The network at one sound: readings so far, and what may follow them."""
 
-    def _token(self, name: str) -> int:
-        token = self._tokenizer.token_to_id(name)
-        if token is None:
-            raise EngineUnavailable(
-                f"the Whisper model's tokenizer lacks {name}; fetch it again with `ivrbot models pull`"
-            )
-        return int(token)
+    def __init__(self, loaded: _Loaded, encoded: Encoded) -> None:
+        self._loaded, self._language, self._sound = loaded, encoded.language, encoded.sound
+        self._vocabulary = loaded.network.vocabularies[encoded.language]
+        self._past: Past = loaded.network.nothing
+        self.marks, self.end = self._vocabulary.marks, self._vocabulary.end
+        self.no_speech = 0.0
 
-    def _cpu_s(self) -> float:
-        """Processor time of this thread and of the library's worker."""
-        return time.thread_time() + sum(_cpu_of(thread_id) for thread_id in self._worker_ids)
+    def begin(self) -> tuple[Chances, Chances]:
+        prompt = self._loaded.prompts[self._language]
+        states, self._past = self._loaded.network.step(self._sound, prompt[None], self._past)
+        # Whether anything is said is asked where the reading begins.
+        place = self._loaded.no_speech[self._language]
+        self.no_speech = self._loaded.network.chance_of(place, states[:, 0], self._language)
+        first, then = (self._loaded.network.chances(states[:, at], self._language) for at in (-2, -1))
+        return first, then
+
+    def go_on(self, parents: Sequence[int], places: Sequence[int]) -> Chances:
+        if list(parents) != list(range(len(self._past[0]))):
+            rows = list(parents)
+            self._past = tuple(half[rows] for half in self._past)
+        tokens = self._vocabulary.tokens[list(places)][:, None]
+        states, self._past = self._loaded.network.step(self._sound, tokens, self._past)
+        return self._loaded.network.chances(states[:, -1], self._language)
+
+    def text(self, places: Sequence[int]) -> str:
+        tokens = self._vocabulary.tokens[list(places)]
+        words = tokens[tokens < self._loaded.first_special]
+        return str(self._loaded.tokenizer.decode(words.tolist())).strip()
 
 
-def _speakers(folder: Path, load: Callable[..., Any]) -> dict[Language, _Speaker]:
-    """One network per language, or one for all where the files have another form than is known."""
-    how = {"device": "cpu", "compute_type": "int8", "inter_threads": 1, "intra_threads": 1}
+_LOADED: WeakValueDictionary[tuple[Path, int, int], _Loaded] = WeakValueDictionary()
+_LOADING = threading.Lock()
+
+
+def _shared(folder: Path) -> _Loaded:
+    """The model of a folder, loaded once for all who use it at a time."""
     try:
-        speakers = {}
-        for language in LANGUAGES:
-            with narrowed(folder, language) as (own, ids):
-                speakers[language] = _Speaker(load(str(own), **how), ids)
-        return speakers
-    except UnknownForm as error:
-        log.info("the recogniser keeps the words of all languages, which is slower: %s", error)
-    model = _Speaker(load(str(folder), **how), None)
-    return dict.fromkeys(LANGUAGES, model)
+        file = (folder / "model.bin").stat()
+        key = (folder.resolve(), file.st_size, file.st_mtime_ns)
+        with _LOADING:
+            loaded = _LOADED.get(key)
+            if loaded is None:
+                loaded = _LOADED[key] = _load(folder)
+        return loaded
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"speech recognition library is missing ({error}): install ivrbot's dependencies"
+        ) from error
+    # The libraries raise bare Exception and classes of their own for damaged files.
+    except Exception as error:
+        raise EngineUnavailable(
+            f"{folder} holds no usable Whisper model ({error}); fetch it again with `ivrbot models pull`"
+        ) from error
+
+
+def _load(folder: Path) -> _Loaded:
+    from tokenizers import Tokenizer
+
+    file = whisper_file.read(folder)
+    numbers = {piece: number for number, piece in enumerate(file.pieces)}
+
+    def number(name: str) -> int:
+        if f"<|{name}|>" not in numbers:
+            raise whisper_file.UnknownForm(f"the vocabulary lacks <|{name}|>")
+        return numbers[f"<|{name}|>"]
+
+    vocabularies, prompts, no_speech = {}, {}, {}
+    for language in LANGUAGES:
+        tokens = spoken(file.pieces, language)
+        end, marks, quiet = np.searchsorted(tokens, [number(name) for name in ("endoftext", "0.00", "nocaptions")])
+        never = np.searchsorted(tokens, np.intersect1d(tokens, file.suppressed))
+        vocabularies[language] = Vocabulary(tokens, never, int(end), int(marks))
+        no_speech[language] = int(quiet)
+        prompts[language] = np.array(
+            [number(name) for name in ("startoftranscript", language, "transcribe", "0.00")], dtype=np.int64
+        )
+    network = WhisperNetwork(file, vocabularies)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return _Loaded(network, tokenizer, prompts, no_speech, number("endoftext"))
 
 
 def check_folder(folder: Path) -> None:
@@ -259,17 +279,3 @@ def check_folder(folder: Path) -> None:
         raise EngineUnavailable(
             f"no Whisper model in {folder} (missing: {', '.join(missing)}); run `ivrbot models pull whisper-base`"
         )
-
-
-def _thread_ids() -> set[int]:
-    """Threads of this process; empty where the system does not tell."""
-    tasks = Path("/proc/self/task")
-    return {int(task.name) for task in tasks.iterdir()} if tasks.is_dir() else set()
-
-
-def _cpu_of(thread_id: int) -> float:
-    """Processor time of a thread in seconds (first field of Linux's schedstat, nanoseconds)."""
-    try:
-        return int(Path(f"/proc/self/task/{thread_id}/schedstat").read_text("ascii").split()[0]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0

@@ -10,7 +10,7 @@ from ivrbot.asr.whisper_model import Reading
 from ivrbot.model.speech import Hypothesis, Transcript
 
 NAME: Final = "whisper"
-UNSURE_LOG_PROB: Final = -0.7
+UNSURE_LOG_PROB: Final = -0.65
 SPEECH_LIMIT: Final = 0.2
 """Speech that was read as a loop had a no-speech probability of at most so much, silence and noise above 0.6."""
 

@@ -36,7 +36,7 @@ _CODE: Final = (
     "guard_words.py",
     "minimise.py",
     "noise.py",
-    "onnx_file.py",
+    "onnxparts.py",
     "regression.py",
     "repair.py",
     "text.py",

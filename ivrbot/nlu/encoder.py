@@ -23,9 +23,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ivrbot import onnxparts
 from ivrbot.errors import EngineUnavailable
-from ivrbot.nlu import onnx_file
-from ivrbot.nlu.onnx_file import Parts, Value
+from ivrbot.onnxparts import Parts, Value
 from ivrbot.protowire import NotAMessage
 
 ENCODER_FILE: Final = "use-multilingual/embedding_model_quantized.onnx"
@@ -63,7 +63,7 @@ class SentenceEncoder:
         try:
             with model_path.open("rb") as file:
                 content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            found = onnx_file.parts(content)
+            found = onnxparts.parts(content)
             self._tables = [_table(found, number) for number in range(1, _TABLES + 1)]
             self._tokenizer = _session(_tokenizer_graph(found))
             self._network = _session(_Network(found).graph())
@@ -139,8 +139,8 @@ def _table(found: Parts, number: int) -> tuple[NDArray[np.uint8], np.float32, np
 def _tokenizer_graph(found: Parts) -> bytes:
     """The published tokenizer alone: sentences to numbers of words, and where each sentence ends."""
     node = found.nodes[f"{_TOKENS}0"]
-    given, *settings = onnx_file.inputs_of(node)
-    return onnx_file.model(
+    given, *settings = onnxparts.inputs_of(node)
+    return onnxparts.model(
         [node],
         [found.tensors[name] for name in settings],
         [Value(given, "string", ("sentences",))],
@@ -177,8 +177,8 @@ class _Network:
         third = self._add("Relu", [self._product(second, f"{layers}2/dense/kernel:0")])
         aside = self._product(second, f"{layers}3/AdjustDepth/projection/kernel:0")
         last = self._add("Add", [self._product(third, f"{layers}3/dense/kernel:0"), aside])
-        self._nodes.append(onnx_file.node("Tanh", [last], "vectors"))
-        return onnx_file.model(
+        self._nodes.append(onnxparts.node("Tanh", [last], "vectors"))
+        return onnxparts.model(
             self._nodes,
             list(self._tensors.values()),
             [
@@ -234,11 +234,11 @@ class _Network:
         self,
         operator: str,
         inputs: list[str],
-        attributes: dict[str, onnx_file.Attribute] | None = None,
+        attributes: dict[str, onnxparts.Attribute] | None = None,
         domain: str = "",
     ) -> str:
         output = f"{operator}{len(self._nodes)}"
-        self._nodes.append(onnx_file.node(operator, inputs, output, domain=domain, attributes=attributes))
+        self._nodes.append(onnxparts.node(operator, inputs, output, domain=domain, attributes=attributes))
         return output
 
     def _published(self, name: str) -> str:
@@ -246,5 +246,5 @@ class _Network:
         return name
 
     def _constant(self, name: str, value: NDArray[Any]) -> str:
-        self._tensors[name] = onnx_file.tensor(name, value)
+        self._tensors[name] = onnxparts.tensor(name, value)
         return name

@@ -52,10 +52,12 @@ class AsrContract:
         stream.feed(speech)
         first = await stream.decode()
         stream.feed(silence(300))
-        stream.feed(speech)
+        # Who says the very same twice may be read once.
+        half = Pcm(speech[: len(speech) // 2 // FRAME_BYTES * FRAME_BYTES])
+        stream.feed(half)
         second = await stream.decode()
         stream.close()
-        assert second.audio_ms == 2 * first.audio_ms + 300
+        assert second.audio_ms == first.audio_ms + 300 + duration_ms(half)
         assert len(second.text.split()) > len(first.text.split())
 
     @pytest.mark.parametrize("expect", list(Expect))

@@ -78,7 +78,7 @@ class Broken:
         return Encoded(pcm, language, options, 0.0, 0.0)
 
     def decode(self, encoded: Encoded) -> Any:
-        return self.transcribe(encoded.features, encoded.language, encoded.options)
+        return self.transcribe(encoded.sound, encoded.language, encoded.options)
 
     def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Any:
         if not self.warm:

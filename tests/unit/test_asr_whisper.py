@@ -38,7 +38,7 @@ class ScriptedModel:
         return Encoded(pcm, language, options, 0.0, 0.0)
 
     def decode(self, encoded: Encoded) -> Reading:
-        return self.transcribe(encoded.features, encoded.language, encoded.options)
+        return self.transcribe(encoded.sound, encoded.language, encoded.options)
 
     def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
         if not any(pcm):

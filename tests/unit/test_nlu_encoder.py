@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ivrbot import onnxparts
 from ivrbot.errors import EngineUnavailable
-from ivrbot.nlu import onnx_file
 from ivrbot.nlu.encoder import EMBEDDING_SIZE, SentenceEncoder
 from tests.unit.nlu_engines import encoder_path
 
@@ -51,7 +51,7 @@ def test_company_hardly_matters_and_order_is_kept(encoder: SentenceEncoder) -> N
 
 
 def test_a_model_of_another_making_is_refused(tmp_path: Path) -> None:
-    other = onnx_file.model([onnx_file.node("Neg", ["a"], "b")], [], [], [], {"": 17})
+    other = onnxparts.model([onnxparts.node("Neg", ["a"], "b")], [], [], [], {"": 17})
     (tmp_path / "other.onnx").write_bytes(other)
     with pytest.raises(EngineUnavailable, match="no tensor"):
         SentenceEncoder(tmp_path / "other.onnx")

@@ -97,13 +97,14 @@ def inputs_of(node: memoryview) -> list[str]:
 def node(
     operator: str,
     inputs: Sequence[str],
-    output: str,
+    output: str | Sequence[str],
     *,
     domain: str = "",
     attributes: Mapping[str, Attribute] | None = None,
 ) -> bytes:
-    """A NodeProto with one output."""
-    content = b"".join(block(1, name.encode()) for name in inputs) + block(2, output.encode())
+    """A NodeProto."""
+    content = b"".join(block(1, name.encode()) for name in inputs)
+    content += b"".join(block(2, name.encode()) for name in ([output] if isinstance(output, str) else output))
     content += block(4, operator.encode()) + (block(7, domain.encode()) if domain else b"")
     for name, value in (attributes or {}).items():
         content += block(5, block(1, name.encode()) + _attribute(value))
