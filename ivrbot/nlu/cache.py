@@ -36,7 +36,6 @@ _CODE: Final = (
     "guard_words.py",
     "minimise.py",
     "noise.py",
-    "onnxparts.py",
     "regression.py",
     "repair.py",
     "text.py",
@@ -61,10 +60,10 @@ def cache_key(data_dir: Path, model_path: Path | None, intents: Collection[str] 
     digest = hashlib.sha256()
     here = Path(__file__).parent
     language = here.parent / "language"
-    code = [here / name for name in _CODE]
+    code = [here.parent / "onnxparts.py", *(here / name for name in _CODE)]
     code += sorted(file for pattern in _LANGUAGE_CODE for file in language.glob(pattern))
     for file in [*code, *sorted([*data_dir.glob("*/*.yml"), *data_dir.glob("*/*.yaml")])]:
-        name = file.name if file.parent in (here, language) else str(file.relative_to(data_dir))
+        name = file.name if file in code else str(file.relative_to(data_dir))
         content = file.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
