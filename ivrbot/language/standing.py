@@ -234,12 +234,14 @@ def _of_name(said: Sequence[str], language: Language) -> Standing:
     return Standing.WHOLE if len(names) > _FULL_NAME else Standing.UNKNOWN
 
 
-def _of_sentence(said: Sequence[str], tokens: Sequence[Token], language: Language) -> Standing:
+def _of_sentence(said: list[str], tokens: Sequence[Token], language: Language) -> Standing:
     rest = [word for word in said if word not in _GREETINGS[language]]
     if language == "en" and _lacks_its_verb(rest):
         return Standing.OPEN
     if not any(_has_matter(word, language) for word in rest) or said[-1] in _WISHES[language]:
         return Standing.BARE
+    if language == "en" and said[-2:-1] == ["please"]:
+        return Standing.BARE  # a verb, of which the object is to come: "please block"
     asked = tokens[-1].text == "?"
     return Standing.WHOLE if asked or len(rest) >= _LEAST_WORDS else Standing.UNKNOWN
 

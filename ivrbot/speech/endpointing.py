@@ -1,8 +1,8 @@
 """When a caller starts, pauses and has finished: a pure state machine fed with durations, never a clock.
 
 Takes one voice activity flag per frame, gives speech events. The wait before a turn counts as ended adapts: 200 ms
-when what was said already answers the question, 500 ms when it does so by telling what happened, 1,200 ms when it
-is plainly unfinished, about half a second when nothing is known (people leave about 200 ms between turns: Stivers
+when what was said already answers the question, 700 ms when it does so by telling what happened, 1,200 ms when it
+is plainly unfinished, 500 to 900 ms when nothing is known (people leave about 200 ms between turns: Stivers
 et al. 2009, "Universals and cultural variation in turn-taking in conversation"). A dip (nothing voiced for as long
 as a stop consonant lasts) and then a pause are told before the end is certain, so that decoding, understanding and
 synthesis can begin; speech after it cancels them. In a dip a single voiced frame is speech (the burst of a last
@@ -93,11 +93,11 @@ class Completeness(StrEnum):
 UNKNOWN_WAIT_MS: Final[Mapping[Expect, int]] = MappingProxyType(
     {
         Expect.OPEN: 600,
-        Expect.YES_NO: 400,
+        Expect.YES_NO: 560,
         # People dictate figures in groups, with pauses between them.
         Expect.DIGITS: 900,
         Expect.DATE: 900,
-        Expect.NAME: 700,
+        Expect.NAME: 900,
         # One word, or two that belong together.
         Expect.SECRET: 500,
     }
@@ -126,7 +126,7 @@ class EndpointConfig:
     dip_ms: int = 0
     pause_ms: int = 200
     answered_ms: int = 200
-    told_ms: int = 500
+    told_ms: int = 700
     complete_ms: int = 500
     unfinished_ms: int = 1200
     unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: UNKNOWN_WAIT_MS)

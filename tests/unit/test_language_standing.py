@@ -143,3 +143,15 @@ def test_a_name_has_several_words(language: Language, text: str, expected: Stand
 )
 def test_to_a_closed_question_a_wish_is_an_answer(text: str, expected: Standing) -> None:
     assert standing(text, "ru", Expect.YES_NO) is expected
+
+
+@pytest.mark.parametrize("text", ["please block", "could you please freeze", "Please cancel."])
+def test_an_english_verb_behind_a_please_wants_its_object(text: str) -> None:
+    assert standing(text, "en", Expect.OPEN) is Standing.BARE
+
+
+@pytest.mark.parametrize(
+    "text", ["please block my card", "block my card please", "could you freeze my card please"]
+)
+def test_a_please_with_its_object_or_behind_it_does_not(text: str) -> None:
+    assert standing(text, "en", Expect.OPEN) is Standing.WHOLE
