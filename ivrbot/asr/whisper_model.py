@@ -40,6 +40,8 @@ FILES: Final = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
 _TOKENS_BASE: Final = 24
 _TOKENS_PER_S: Final = 16
+_MOST_TOKENS: Final = 224
+"""The network knows twice as many positions; the other half is for prompts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class WhisperModel:
             sound = self._loaded.network.encode(features)
         except Exception as error:  # onnxruntime raises classes of its own
             raise EngineBadOutput(f"whisper failed: {error}") from error
-        seconds = len(pcm) / 2 / SAMPLE_RATE_HZ
+        seconds = min(len(pcm) / 2 / SAMPLE_RATE_HZ, MAX_AUDIO_MS / 1000)
         return Encoded(sound, language, options, seconds, (time.thread_time() - started) * 1000.0)
 
     def decode(self, encoded: Encoded) -> Reading:
@@ -155,7 +157,7 @@ class WhisperModel:
             beam=options.beam,
             wanted=options.hypotheses,
             # The guard against endless repetition.
-            pieces=int(_TOKENS_BASE + _TOKENS_PER_S * encoded.seconds),
+            pieces=min(_MOST_TOKENS, int(_TOKENS_BASE + _TOKENS_PER_S * encoded.seconds)),
             sound_s=options.lead_ms / 1000 + encoded.seconds,
         )
         try:
@@ -196,10 +198,9 @@ class _AtOneSound:
         prompt = self._loaded.prompts[self._language]
         states, self._past = self._loaded.network.step(self._sound, prompt[None], self._past)
         # Whether anything is said is asked where the reading begins.
-        place = self._loaded.no_speech[self._language]
-        self.no_speech = self._loaded.network.chance_of(place, states[:, 0], self._language)
-        first, then = (self._loaded.network.chances(states[:, at], self._language) for at in (-2, -1))
-        return first, then
+        chances = self._loaded.network.chances(states[0, [0, -2, -1]], self._language)
+        self.no_speech = chances.share_of(self._loaded.no_speech[self._language] - self.end)
+        return chances.of(1), chances.of(2)
 
     def go_on(self, parents: Sequence[int], places: Sequence[int]) -> Chances:
         if list(parents) != list(range(len(self._past[0]))):

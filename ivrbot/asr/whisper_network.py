@@ -66,15 +66,38 @@ class Chances:
         words: of the likeliest pieces, [readings, MOST_PIECES], best first.
         places: these pieces' places.
         words_sum: logarithm of the sum over all pieces, [readings].
-        end: of the end, [readings].
-        marks: of the marks of time, [readings, marks].
+        others: of the end, of what is never written, and of the marks of time, [readings, others].
+        first_mark: where the marks begin among these.
     """
 
     words: Array
     places: NDArray[np.int64]
     words_sum: Array
-    end: Array
-    marks: Array
+    others: Array
+    first_mark: int
+
+    @property
+    def end(self) -> Array:
+        """Of the end, [readings]."""
+        return self.others[:, 0]
+
+    @property
+    def marks(self) -> Array:
+        """Of the marks of time, [readings, marks]."""
+        return self.others[:, self.first_mark :]
+
+    def share_of(self, other: int) -> float:
+        """Probability of one of the others among all that could follow the first reading."""
+        row = np.append(self.others[0], self.words_sum[0])
+        chances = np.exp(row - row.max())
+        return float(chances[other] / chances.sum())
+
+    def of(self, reading: int) -> Chances:
+        """Those of one reading alone."""
+        here = slice(reading, reading + 1)
+        return Chances(
+            self.words[here], self.places[here], self.words_sum[here], self.others[here], self.first_mark
+        )
 
 
 class WhisperNetwork:
@@ -141,16 +164,10 @@ class WhisperNetwork:
         return found[0], tuple(found[1:])
 
     def chances(self, states: Array, language: Language) -> Chances:
-        """Weigh what may follow: [readings, size] from the last of `step`'s states."""
+        """Weigh what may follow each of some states, [n, size]."""
         words, places, words_sum, others = self._words[language].run(_WEIGHED, {"states": states})
-        marks = self.vocabularies[language].marks - self.vocabularies[language].end
-        return Chances(words, places, words_sum[:, 0], others[:, 0], others[:, marks:])
-
-    def chance_of(self, place: int, state: Array, language: Language) -> float:
-        """Probability of one place among all of the vocabulary, at a state [1, size]."""
-        (logits,) = self._words[language].run(["logits"], {"states": state})[0]
-        chances = np.exp(logits - logits.max())
-        return float(chances[place] / chances.sum())
+        vocabulary = self.vocabularies[language]
+        return Chances(words, places, words_sum[:, 0], others, vocabulary.marks - vocabulary.end)
 
 
 @dataclass(slots=True)
@@ -361,7 +378,6 @@ def _words(rows: NDArray[Any], vocabulary: Vocabulary) -> bytes:
     graph = _Graph(WhisperFile({}, (), ()))
     size, count = rows.shape[1], len(rows)
     logits = graph.product("states", rows)
-    graph.named(logits, "logits")
     never = np.zeros((1, vocabulary.end), np.float32)
     never[0, vocabulary.never[vocabulary.never < vocabulary.end]] = _NEVER
     end, last = graph.whole(vocabulary.end), graph.whole(1)
@@ -383,7 +399,7 @@ def _words(rows: NDArray[Any], vocabulary: Vocabulary) -> bytes:
         Value(name, "<i8" if name == "places" else "<f4", shape)
         for name, shape in zip(_WEIGHED, shapes, strict=True)
     ]
-    return graph.bytes([Value("states", "<f4", ("n", size))], [*outputs, Value("logits", "<f4", ("n", count))])
+    return graph.bytes([Value("states", "<f4", ("n", size))], outputs)
 
 
 def _session(graph: bytes) -> Any:

@@ -202,8 +202,9 @@ def test_the_chances_told_are_those_of_the_logits(
     assert not set(NEVER) & set(chances.places[0].tolist())
     assert len(set(best.tolist()) & set(chances.places[0].tolist())) >= MOST_PIECES - 2
     assert chances.words_sum[0] == pytest.approx(np.log(np.exp(words).sum()), abs=0.1)
-    shares = np.exp(row) / np.exp(row).sum()
-    assert network.chance_of(50, states[:, -1], "ru") == pytest.approx(shares[50], rel=0.15)
+    chance = np.exp(row[50]) / (np.exp(words).sum() + np.exp(row[END:]).sum())
+    assert chances.share_of(50 - END) == pytest.approx(chance, rel=0.15)
+    assert np.array_equal(chances.of(0).marks, chances.marks)
 
 
 def test_no_two_neighbours_of_the_weights_overflow_sixteen_bits() -> None:

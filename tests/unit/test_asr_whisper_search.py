@@ -48,7 +48,7 @@ class Table:
         words = logits[:, :END]
         order = np.argsort(-words, axis=1, kind="stable")
         sums = np.log(np.exp(words).sum(axis=1))
-        return Chances(np.take_along_axis(words, order, 1), order, sums, logits[:, END], logits[:, MARKS:])
+        return Chances(np.take_along_axis(words, order, 1), order, sums, logits[:, END:], MARKS - END)
 
 
 def read(
