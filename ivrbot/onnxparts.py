@@ -1,7 +1,7 @@
 """ONNX files without the onnx package: the tensors and nodes of one, and the bytes of another.
 
 Takes the bytes of a model, gives its parts as they stand in the file (nothing is copied); and puts a model
-together from nodes, tensors, inputs and outputs. Only what `ivrbot.nlu.encoder` needs.
+together from nodes, tensors, inputs and outputs. Only what its users need.
 Source: onnx.proto of ONNX 1.16 (field numbers). Pure.
 """
 

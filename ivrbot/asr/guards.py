@@ -81,7 +81,7 @@ def is_doubtful(no_speech: float, log_prob: float) -> bool:
 
     In a short window the no-speech probability alone tells nothing: clearly spoken digits reach 0.9, noise 0.4. It
     counts together with the average log probability, as in Radford et al. 2022, section 4.5; in this window speech
-    stayed above -1.05 and noise that was no caption below -1.2.
+    stayed above -1.05 and noise that was no caption below -1.2, by a decoder whose scores lay 0.05 lower.
     """
     return log_prob < HOPELESS_LOG_PROB or (no_speech > NO_SPEECH_LIMIT and log_prob < DOUBTFUL_LOG_PROB)
 

@@ -3,7 +3,7 @@
 Takes 8 kHz sound of one utterance, gives its reading. Not a streaming model: each decode reads the whole utterance
 again, so the call layer hides the time by decoding early (speculatively) when a pause begins and taking that
 reading if nothing was said after it. A first pass that does nothing but repeat itself is made again, greedily. A
-second pass with a larger window and beam 5 follows if the first is unsure (average log-probability below -0.7) or
+second pass with a larger window and beam 5 follows if the first is unsure (average log-probability below -0.65) or
 loops, if nobody waits and its expected time fits its budget. Of a secret both passes are made, and their readings
 count together.
 """
@@ -73,7 +73,7 @@ class WhisperEngine:
 
         Args:
             folder: the model (`<models>/whisper-base`).
-            instances: models in memory, best one per core (they share 100 MB of weights).
+            instances: models in memory, best one per core (they share one network of 260 MB).
             deadline_ms: for one decode, waiting included.
             second_pass_ms: longest second pass that a caller may be kept waiting for, 0 for none.
             partials: whether readings of unfinished utterances are made on idle instances.

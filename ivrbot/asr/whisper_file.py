@@ -57,6 +57,8 @@ class WhisperFile:
         """
         if name not in self.variables:
             raise UnknownForm(f"model.bin has no {name}")
+        if f"{name}_scale" in self.variables:
+            raise UnknownForm(f"{name} is quantised; needed is a model of float16 or float32")
         return self.variables[name]
 
 

@@ -11,6 +11,7 @@ Source: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Sup
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -136,9 +137,8 @@ class WhisperModel:
     def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
         """The first half of `transcribe`, which takes its arguments and raises what it raises."""
         started = time.thread_time()
-        features = self.features(pcm, options)
         try:
-            sound = self._loaded.network.encode(features)
+            sound = self._loaded.network.encode(self.features(pcm, options))
         except Exception as error:  # onnxruntime raises classes of its own
             raise EngineBadOutput(f"whisper failed: {error}") from error
         seconds = min(len(pcm) / 2 / SAMPLE_RATE_HZ, MAX_AUDIO_MS / 1000)
@@ -161,10 +161,11 @@ class WhisperModel:
             sound_s=options.lead_ms / 1000 + encoded.seconds,
         )
         try:
-            found = search(reader, limits)
+            texts = tuple((reader.text(one.places), one.score) for one in search(reader, limits))
         except Exception as error:  # onnxruntime raises classes of its own
             raise EngineBadOutput(f"whisper failed: {error}") from error
-        texts = tuple((reader.text(one.places), one.score) for one in found)
+        if not all(math.isfinite(score) for _, score in texts):
+            raise EngineBadOutput("whisper failed: its weights are damaged, readings have no probability")
         cpu_ms = encoded.cpu_ms + (time.thread_time() - started) * 1000.0
         return Reading(texts, reader.no_speech, cpu_ms)
 
@@ -247,15 +248,17 @@ def _load(folder: Path) -> _Loaded:
     file = whisper_file.read(folder)
     numbers = {piece: number for number, piece in enumerate(file.pieces)}
 
-    def number(name: str) -> int:
-        if f"<|{name}|>" not in numbers:
-            raise whisper_file.UnknownForm(f"the vocabulary lacks <|{name}|>")
-        return numbers[f"<|{name}|>"]
+    def number(*names: str) -> int:
+        for name in names:
+            if f"<|{name}|>" in numbers:
+                return numbers[f"<|{name}|>"]
+        raise whisper_file.UnknownForm(f"the vocabulary lacks <|{names[0]}|>")
 
     vocabularies, prompts, no_speech = {}, {}, {}
     for language in LANGUAGES:
         tokens = spoken(file.pieces, language)
-        end, marks, quiet = np.searchsorted(tokens, [number(name) for name in ("endoftext", "0.00", "nocaptions")])
+        marks_of = [number("endoftext"), number("0.00"), number("nocaptions", "nospeech")]
+        end, marks, quiet = np.searchsorted(tokens, marks_of)
         never = np.searchsorted(tokens, np.intersect1d(tokens, file.suppressed))
         vocabularies[language] = Vocabulary(tokens, never, int(end), int(marks))
         no_speech[language] = int(quiet)

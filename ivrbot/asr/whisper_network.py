@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ivrbot.asr.whisper_file import Array, WhisperFile
+from ivrbot.asr import mel
+from ivrbot.asr.whisper_file import Array, UnknownForm, WhisperFile
 from ivrbot.model.speech import Language
 from ivrbot.onnxparts import Attribute, Value, model, node, tensor
 
@@ -111,8 +112,11 @@ class WhisperNetwork:
             vocabularies: what can be written in each language.
 
         Raises:
-            UnknownForm: weights are missing.
+            UnknownForm: weights are missing, or those of another kind of model.
         """
+        bands = file.stored("encoder/conv1/weight").shape[1]
+        if bands != mel.BANDS:
+            raise UnknownForm(f"the model listens to {bands} bands of sound, known are {mel.BANDS}")
         self._embeddings = file.stored("decoder/embeddings/weight")
         self._positions = file.array("decoder/position_encodings/encodings")
         self._sound_positions = file.array("encoder/position_encodings/encodings")
@@ -297,8 +301,7 @@ def _layers(file: WhisperFile, half: str) -> int:
 def _encoder(file: WhisperFile) -> bytes:
     """Features [1, 80, 2n] to keys and values of n positions."""
     graph = _Graph(file)
-    bands = file.variables["encoder/conv1/weight"].shape[1]
-    size = file.variables["encoder/conv1/weight"].shape[0]
+    size, bands, _ = file.stored("encoder/conv1/weight").shape
     heads = size // WIDTH_OF_A_HEAD
     value = "features"
     for name, stride in (("encoder/conv1", 1), ("encoder/conv2", 2)):

@@ -125,7 +125,7 @@ class WorkerPool(Generic[InstanceT]):
         loop = asyncio.get_running_loop()
         try:
             for _ in range(count):
-                # One after another: instances tell their library threads apart by what is new.
+                # One after another: the first loads what the others share.
                 self._all.append(await loop.run_in_executor(executor, make))
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)

@@ -148,8 +148,10 @@ def holds_figures(text: str, language: Language) -> bool:
     """Whether figures may have been said in it: any number, or several words that only sound like numbers."""
     tokens = tokenise(text, language)
     heard = put_right(tokens, language, anywhere=True)
-    return any(find_runs(tokens, language, code=True)) or any(
-        len(run) >= FEWEST_NUMBERS for run in find_runs(heard, language, code=True)
+    return (
+        any(find_runs(tokens, language, code=True))
+        or any(len(run) >= FEWEST_NUMBERS for run in find_runs(heard, language, code=True))
+        or any(_is_digit_by_digit(run) for run in find_runs(_as_digits(tokens, language), language, code=True))
     )
 
 
@@ -366,15 +368,20 @@ def _codes_in_pieces(heard: Sequence[Token], language: Language) -> Iterator[Spa
 
 def _codes_in_homophones(tokens: Sequence[Token], language: Language) -> Iterator[Span]:
     """Codes digit by digit, of which some are written as other words: "my pin is won to three for"."""
-    digits = HOMOPHONES[language]
-    if not any(token.text in digits for token in tokens):
-        return
-    heard = [replace(token, text=digits.get(token.text, token.text)) for token in tokens]
+    heard = _as_digits(tokens, language)
     for run in find_runs(heard, language, code=True):
         counts = any(units[language].match(_after(run, heard)) for units in (UNITS, SMALL_UNITS))
         announced = _cue(run, heard, CODE_CUES[language])
         if _is_digit_by_digit(run) and announced and not counts:
             yield run[0].start, run[-1].end
+
+
+def _as_digits(tokens: Sequence[Token], language: Language) -> Sequence[Token]:
+    """With everyday words that sound like digits as these; nothing where there are none."""
+    digits = HOMOPHONES[language]
+    if not any(token.text in digits for token in tokens):
+        return ()
+    return [replace(token, text=digits.get(token.text, token.text)) for token in tokens]
 
 
 def _is_code(run: Run, tokens: Sequence[Token], language: Language) -> bool:

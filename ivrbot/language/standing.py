@@ -238,11 +238,12 @@ def _of_sentence(said: list[str], tokens: Sequence[Token], language: Language) -
     rest = [word for word in said if word not in _GREETINGS[language]]
     if language == "en" and _lacks_its_verb(rest):
         return Standing.OPEN
-    if not any(_has_matter(word, language) for word in rest) or said[-1] in _WISHES[language]:
+    matter = [word for word in rest if _has_matter(word, language)]
+    if not matter or said[-1] in _WISHES[language]:
         return Standing.BARE
-    if language == "en" and said[-2:-1] == ["please"]:
-        return Standing.BARE  # a verb, of which the object is to come: "please block"
     asked = tokens[-1].text == "?"
+    if language == "en" and not asked and said[-2:] == ["please", *matter]:
+        return Standing.BARE  # a verb alone, of which the object is to come: "please block"
     return Standing.WHOLE if asked or len(rest) >= _LEAST_WORDS else Standing.UNKNOWN
 
 

@@ -82,3 +82,9 @@ def test_weights_of_another_type_are_told(folder: Path) -> None:
     (folder / "model.bin").write_bytes(content[:at] + b"\x09" + content[at + 1 :])
     with pytest.raises(UnknownForm, match="decoder/bias is of type 9"):
         whisper_file.read(folder)
+
+
+def test_weights_that_are_quantised_already_are_told(folder: Path) -> None:
+    write_folder(folder, WEIGHTS | {"decoder/bias_scale": np.ones(1, "f4")}, PIECES)
+    with pytest.raises(UnknownForm, match="decoder/bias is quantised; needed is a model of float16"):
+        whisper_file.read(folder).array("decoder/bias")

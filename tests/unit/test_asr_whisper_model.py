@@ -68,3 +68,12 @@ def test_instances_of_a_folder_share_what_is_loaded_while_one_of_them_lives(
     assert WhisperModel(tmp_path)._loaded is not model._loaded
     other.close()
     assert model._loaded is not None
+
+
+def test_readings_without_a_probability_are_bad_output(
+    model: WhisperModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper_model, "search", lambda _reader, _limits: [Found((), float("nan"))])
+    monkeypatch.setattr(whisper_model._AtOneSound, "text", lambda _self, _places: "да")
+    with pytest.raises(EngineBadOutput, match="damaged"):
+        model.decode(Encoded((), "en", DecodeOptions(), 1.0, 0.0))

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from ivrbot.asr import whisper_file
+from ivrbot.asr import mel, whisper_file
 from ivrbot.asr.whisper_file import UnknownForm, WhisperFile
 from ivrbot.asr.whisper_network import MOST_PIECES, Vocabulary, WhisperNetwork, whole_weights
 from tests.fakes.whisper_folder import write_folder
 
-SIZE, BANDS, LAYERS, PIECES, POSITIONS, HEADS = 128, 8, 2, 60, 40, 2
+SIZE, BANDS, LAYERS, PIECES, POSITIONS, HEADS = 128, mel.BANDS, 2, 60, 40, 2
 END, MARKS = 40, 45
 NEVER = (3, 17)
 VOCABULARY = Vocabulary(np.arange(PIECES), np.array(NEVER), END, MARKS)
@@ -226,4 +226,12 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     del weights["decoder/layer_1/attention/linear_1/bias"]
     write_folder(tmp_path, weights, ["p"] * PIECES)
     with pytest.raises(UnknownForm, match="decoder/layer_1/attention/linear_1/bias"):
+        WhisperNetwork(whisper_file.read(tmp_path), {"ru": VOCABULARY})
+
+
+def test_a_model_of_other_sounds_is_told(tmp_path: Path) -> None:
+    weights = random_weights()
+    weights["encoder/conv1/weight"] = np.zeros((SIZE, 128, 3), np.float16)
+    write_folder(tmp_path, weights, ["p"] * PIECES)
+    with pytest.raises(UnknownForm, match="128 bands of sound, known are 80"):
         WhisperNetwork(whisper_file.read(tmp_path), {"ru": VOCABULARY})

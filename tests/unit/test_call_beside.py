@@ -21,6 +21,8 @@ from tests.fakes.calls import FakeNlu
         ("кодовое слово у меня черёмуха", "ru", False),
         ("там у меня сим адин вроде было", "ru", False),
         ("it was xero nill i believe", "en", False),
+        ("my pin is won to tree for", "en", False),
+        ("i want to pay for my loan too", "en", True),
         ("сим карта у меня не ловит", "ru", True),
         ("меня зовут соколова анна сергеевна", "ru", False),
     ],

@@ -151,7 +151,16 @@ def test_an_english_verb_behind_a_please_wants_its_object(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["please block my card", "block my card please", "could you freeze my card please"]
+    "text",
+    [
+        "please block my card",
+        "block my card please",
+        "could you freeze my card please",
+        "block my card please now",
+        "I have lost my card, please help.",
+        "Can I have my balance please madam?",
+        "what is my balance please again?",
+    ],
 )
 def test_a_please_with_its_object_or_behind_it_does_not(text: str) -> None:
     assert standing(text, "en", Expect.OPEN) is Standing.WHOLE
