@@ -81,6 +81,13 @@ def _candidates(run: Run, tokens: Sequence[Token], language: Language, length: i
     return [Candidate(None, start, end)]
 
 
+def _left_over(run: Run, found: Sequence[Candidate[str]]) -> int:
+    """Digits of a run that belong to no code found in it."""
+    spans = [(one.start, one.end) for one in found if one.value is not None]
+    rest = tuple(atom for atom in run if not any(start <= atom.start < end for start, end in spans))
+    return max(map(len, digit_readings(rest)), default=len(rest)) if rest else 0
+
+
 def _counts(run: Run, tokens: Sequence[Token], language: Language) -> bool:
     return bool(_COUNTED[language].match(_text(tokens, run[-1].end)))
 
@@ -99,10 +106,15 @@ def parse_digits(text: str, language: Language, length: int | None = None) -> st
     tokens = tokenise(text, language)
     candidates: list[Candidate[str]] = []
     ambiguous = False
+    besides = 0
     for run in find_runs(tokens, language, code=True):
         if length is not None and len(run) > 1:
             ambiguous = ambiguous or len(_of_length(run, length)) > 1
-        candidates += _candidates(run, tokens, language, length)
+        found = _candidates(run, tokens, language, length)
+        besides += _left_over(run, found)
+        candidates += found
+    if length is not None and besides > length:
+        return None  # more than a slip: one of several codes, of which the others were misheard
     if length is None and len(candidates) > 1:
         # A lone small count ("две карты") beside a code is told apart by the noun behind it.
         candidates = [candidate for candidate in candidates if candidate.value is not None]
