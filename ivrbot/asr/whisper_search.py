@@ -4,10 +4,10 @@ Takes the chances of the next piece for each reading so far, gives finished read
 network that it asks. Tokens go by their place in one language's vocabulary: pieces of words, then the end, then
 tokens that are never written, then the marks of time.
 
-The rules are the published ones but for three, which cost no word and save a tenth of the work (measured in
-benchmarks/README.md): a reading begins with the mark of the sound's begin, which is nearly always written anyhow;
-of all marks that may follow only the likeliest is followed, with the chance of all, so that the readings of a beam
-differ in words and less is invented of silence; and a mark at the end of the sound ends the reading.
+The rules are the published ones but for three, which cost no word and save a tenth of the work (decision 84): a
+reading begins with the mark of the sound's begin, which is nearly always written anyhow; of all marks that may
+follow only the likeliest is followed, with the chance of all, so that the readings of a beam differ in words and
+less is invented of silence; and a mark at the end of the sound ends the reading.
 Sources: Radford et al. 2022, "Robust Speech Recognition via Large-Scale Weak Supervision", section 4.5 (rules of
 the marks); Sutskever et al. 2014, "Sequence to Sequence Learning with Neural Networks", section 3.2 (beams);
 Wu et al. 2016, "Google's Neural Machine Translation System", section 7 (scores by length).
