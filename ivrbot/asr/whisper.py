@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from ivrbot.asr.fairness import JobKind
 from ivrbot.asr.whisper_model import MIN_AUDIO_MS, TAIL_FRAMES, DecodeOptions, Encoded, Reading, WhisperModel
 from ivrbot.asr.whisper_readings import NAME, lost_in_loops, repeats_itself, together, transcript, unsure
@@ -31,6 +33,8 @@ PARTIAL_MIN_FRAMES: Final = 600
 MAX_WAITING_PER_INSTANCE: Final = 12
 WARM_UP_MS: Final = 300
 SECOND_PASS_TAIL_FRAMES: Final = 700
+IDLE_LINE_PEAK: Final = 24
+"""Greatest sample of a line on which nothing is said: the second step of A-law (ITU-T G.711), -63 dBFS."""
 
 _FIRST = DecodeOptions()
 # Measured on three voices: sentences are read better with some silence before them, figures and single words
@@ -150,8 +154,8 @@ class WhisperEngine:
         wanted: Wanted | None = None,
         kind: JobKind = JobKind.READ,
     ) -> Reading | None:
-        """The first pass alone; None for sound too short to be read. Raises as `read`."""
-        if duration_ms(pcm) < MIN_AUDIO_MS:
+        """The first pass alone; None for sound too short or too quiet to be read. Raises as `read`."""
+        if not _holds_sound(pcm):
             return None
         options = self._first_pass(expect)
 
@@ -219,7 +223,7 @@ class WhisperEngine:
         """
         audio_ms = duration_ms(pcm)
         until = time.monotonic() + self._deadline_s
-        if expect is Expect.OPEN or audio_ms < MIN_AUDIO_MS or not self._pool.allows(JobKind.SECOND):
+        if expect is Expect.OPEN or not _holds_sound(pcm) or not self._pool.allows(JobKind.SECOND):
             return None
         if not self._second_pass_fits(audio_ms, until):
             return None
@@ -255,7 +259,7 @@ class WhisperEngine:
     async def read_partial(self, pcm: Pcm, language: Language, wanted: Wanted | None = None) -> str | None:
         """Text of an unfinished utterance, or None when no instance is idle or the engine failed."""
         # One instance stays free for finals: a caller waits for those, nobody for a partial.
-        if not self._partials or self._pool.idle < min(2, self._instances):
+        if not self._partials or self._pool.idle < min(2, self._instances) or not _holds_sound(pcm):
             return None
         try:
             reading = await self._pool.run_if_idle(
@@ -308,3 +312,11 @@ class WhisperEngine:
         left_ms = (until - time.monotonic()) * 1000.0
         # Only at once: whoever waits for this reading would not understand waiting for its betterment, too.
         return self._pool.idle > 0 and expected_ms <= min(self._second_pass_ms, left_ms)
+
+
+def _holds_sound(pcm: Pcm) -> bool:
+    """Whether there is anything to read; what the network says to an idle line is up to its rounding."""
+    if duration_ms(pcm) < MIN_AUDIO_MS:
+        return False
+    samples = np.frombuffer(pcm, dtype="<i2")
+    return bool(samples.max() > IDLE_LINE_PEAK or samples.min() < -IDLE_LINE_PEAK)

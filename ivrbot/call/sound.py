@@ -39,7 +39,9 @@ log = logging.getLogger(__name__)
 KEY_PAUSE_S: Final = 3.0
 """A pause that completes keys whose number is open."""
 ZERO_PAUSE_S: Final = 1.5
-"""The same after a lone 0, which asks for an operator unless more digits follow."""
+"""The same after a lone 0, which asks for an operator unless more follow, and after a number unasked for."""
+LONE_KEY_PAUSE_S: Final = 0.5
+"""The same after one key that is an answer by itself, and may yet be the beginning of such a number."""
 MAX_KEYS: Final = 40
 INBOX: Final = 16
 FINISH_S: Final = 30.0
@@ -100,7 +102,7 @@ class SoundChannel:
         self._inbox: deque[Reading] = deque(maxlen=INBOX)
         self._news = asyncio.Event()
         self._keys = ""
-        self._keys_complete_at_s = 0.0
+        self._keyed_at_s = 0.0
         self._hash_is_spare = False
         self._silent = False
         # Gateways call in their own: what is logged then is this call's all the same.
@@ -136,7 +138,7 @@ class SoundChannel:
         self._last_sound_ms = self.now_ms()
         self._cut()
         self._hearing.stop_waiting()
-        self._keys_complete_at_s = self._clock() + (ZERO_PAUSE_S if self._keys == "0" else KEY_PAUSE_S)
+        self._keyed_at_s = self._clock()
         self._news.set()
 
     def on_closed(self, cause: str) -> None:
@@ -298,7 +300,7 @@ class SoundChannel:
         """Wait until something has happened since `_news` was cleared, or for that time."""
         wait_s = most_s
         if self._keys and most_s is None:
-            wait_s = max(0.0, self._keys_complete_at_s - self._clock())
+            wait_s = max(0.0, self._keys_complete_at_s() - self._clock())
         try:
             async with asyncio.timeout(wait_s):
                 await self._news.wait()
@@ -325,9 +327,9 @@ class SoundChannel:
         """Keys that make an answer: enough of them, `#`, or a pause."""
         end = self._keys.find("#")
         length = collect.max_digits
-        if length and len(self._keys) >= length:
+        if length and len(self._keys) >= length and (not collect.lone_key or self._keys[0] == "0"):
             end = length - 1 if end < 0 else min(end, length - 1)
-        elif end < 0 and self._clock() >= self._keys_complete_at_s:
+        elif end < 0 and self._clock() >= self._keys_complete_at_s():
             end = len(self._keys) - 1
         if end < 0:
             return ""
@@ -336,6 +338,13 @@ class SoundChannel:
         if self._hash_is_spare and self._keys.startswith("#"):
             self._keys, self._hash_is_spare = self._keys[1:], False
         return digits
+
+    def _keys_complete_at_s(self) -> float:
+        """When the keys so far are an answer, unless another one comes."""
+        lone = self._collect is not None and self._collect.lone_key
+        if lone and len(self._keys) == 1:
+            return self._keyed_at_s + LONE_KEY_PAUSE_S
+        return self._keyed_at_s + (ZERO_PAUSE_S if lone or self._keys == "0" else KEY_PAUSE_S)
 
     async def _heard(self, reading: Reading, collect: Collect, completes: Completes) -> Heard | None:
         """What a reading is worth now; None when it is no answer to this question."""

@@ -145,6 +145,7 @@ class Collect:
         secret: the answer is masked everywhere.
         timeout_ms: silence after the prompt that counts as no-input.
         accepts: other slots that answer the question as well.
+        lone_key: a key answers only where no other follows at once: several are a number that nobody asked for.
     """
 
     slot: str
@@ -153,6 +154,7 @@ class Collect:
     secret: bool = False
     timeout_ms: int = 5000
     accepts: tuple[str, ...] = ()
+    lone_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ivrbot.asr.whisper import SECOND_PASS_TAIL_FRAMES, WhisperEngine
+from ivrbot.asr.whisper import IDLE_LINE_PEAK, SECOND_PASS_TAIL_FRAMES, WhisperEngine
 from ivrbot.asr.whisper_model import DecodeOptions, Encoded, Reading, WhisperModel
 from ivrbot.asr.whisper_stream import GUESS_SHARE, WhisperStream
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
@@ -84,6 +84,31 @@ async def test_a_sure_reading_is_read_once() -> None:
     assert transcript.text == "заблокируйте карту"
     assert transcript.hypotheses[0].confidence == pytest.approx(0.741)
     assert len(model.options) == model.closed == 1
+
+
+@pytest.mark.parametrize("expect", [Expect.OPEN, Expect.YES_NO, Expect.SECRET])
+@pytest.mark.parametrize("step", [0, 8, IDLE_LINE_PEAK])
+async def test_an_idle_line_is_not_read_at_all(step: int, expect: Expect) -> None:
+    """Such sound a line carries on which nobody speaks; a network finds words in it, on one machine or another."""
+    model = ScriptedModel()
+    async with engine_on(model, partials=True) as engine:
+        stream = engine.open("ru", expect, lambda _: None)
+        stream.feed(
+            Pcm(step.to_bytes(2, "little", signed=True) * 4000 + (-step).to_bytes(2, "little", signed=True) * 4000)
+        )
+        assert (await stream.decode()).hypotheses == ()
+        await stream.settle()
+        stream.close()
+    assert not model.options
+
+
+async def test_the_quietest_sound_above_it_is_read() -> None:
+    model = ScriptedModel(reading("заблокируйте карту"))
+    async with engine_on(model) as engine:
+        stream = engine.open("ru", Expect.OPEN, lambda _: None)
+        stream.feed(Pcm((IDLE_LINE_PEAK + 16).to_bytes(2, "little") * 8000))
+        assert (await stream.decode()).text
+        stream.close()
 
 
 @pytest.mark.parametrize("first", [reading("заплакать", -0.9), reading("и так далее " * 8, -0.2)])

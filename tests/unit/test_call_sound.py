@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from ivrbot.call.channel import Heard, Keyed, Silence, Spoken, Unclear
-from ivrbot.call.sound import KEY_PAUSE_S
+from ivrbot.call.sound import KEY_PAUSE_S, LONE_KEY_PAUSE_S, ZERO_PAUSE_S
 from ivrbot.errors import EngineError, EngineUnavailable, LegClosed
 from ivrbot.model.audio import FRAME_MS
 from ivrbot.model.dialogue import Collect
@@ -311,6 +312,27 @@ async def test_keys_are_complete_after_a_pause(line: Line) -> None:
 
 
 @on_a_line()
+async def test_a_number_where_one_key_was_wanted_is_one_answer_not_four(line: Line) -> None:
+    listening = await ask(line, replace(TOPIC, lone_key=True))
+    for key in "4271":
+        line.channel.on_key(key)
+        await line.silence(280)
+        assert not listening.over
+    await line.silence(int(ZERO_PAUSE_S * 1000))
+    assert await listening.result() == Keyed("4271")
+
+
+@on_a_line()
+async def test_one_key_is_an_answer_when_no_other_follows_at_once(line: Line) -> None:
+    listening = await ask(line, replace(TOPIC, lone_key=True))
+    line.channel.on_key("4")
+    await line.silence(int(LONE_KEY_PAUSE_S * 1000) - 40)
+    assert not listening.over
+    await line.silence(80)
+    assert await listening.result() == Keyed("4")
+
+
+@on_a_line()
 async def test_keys_are_complete_with_a_hash(line: Line) -> None:
     listening = await ask(line, PHONE)
     for key in "8916#":
@@ -340,7 +362,7 @@ def test_a_needless_hash_is_no_answer_to_the_next_question(late: bool) -> None:
     scenario()
 
 
-@pytest.mark.parametrize("collect", [TOPIC, YES])
+@pytest.mark.parametrize("collect", [TOPIC, replace(TOPIC, lone_key=True), YES])
 def test_zero_alone_is_told_at_once_where_no_code_is_wanted(collect: Collect) -> None:
     @on_a_line()
     async def scenario(line: Line) -> None:

@@ -219,6 +219,17 @@ def test_two_failures_in_a_row(input_: DialogueInput, said: str, reason: Escalat
     assert transfer(talk).reason is reason
 
 
+def test_figures_that_nobody_asked_for_are_no_choices_of_the_menu() -> None:
+    talk = more()
+    assert talk.last.lone_key
+    assert talk(Keys("4271")).said == ["utter_no_match", "utter_ask_more"]
+    assert talk(Keys("4")).state.topic == "loan_info"
+
+
+def test_at_the_first_menu_what_follows_may_be_keyed_ahead() -> None:
+    assert not Talk("keys").last.lone_key
+
+
 def test_an_answer_between_two_failures_makes_them_two_first_ones() -> None:
     talk = confirming()(NoInput(), NO, NoInput())
     assert talk.said == ["utter_no_input", "utter_ask_another_card"]
