@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ivrbot.language.answers import parse_yes_no
+from ivrbot.language.answers import is_lone_no, parse_yes_no
 from ivrbot.language.commands import universal
 from ivrbot.language.standing import Standing, standing
 from ivrbot.language.telling import tells_only
@@ -52,6 +52,8 @@ def completeness(
     stands = standing(text, language, Expect.YES_NO if one_word else expect, digits)
     if stands is Standing.WHOLE and expect in _COUNTED:
         return Completeness.ANSWERED
+    if answered and is_lone_no(text, language):
+        return Completeness.DENIED
     if answered and stands is not Standing.OPEN:
         if expect is not Expect.OPEN or universal(text, language):
             return Completeness.ANSWERED
@@ -86,18 +88,22 @@ def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int
     return len({one for one in meant if one is not None}) == 1 and meant[0] is not None
 
 
-def is_too_short(reading: Transcript, language: Language, expect: Expect, spoken_ms: int) -> bool:
-    """Whether a no is read where its sounds cannot have been said.
+def is_too_short(
+    reading: Transcript, language: Language, expect: Expect, spoken_ms: int, *, answered: bool = True
+) -> bool:
+    """Whether so little was said where a yes or a no was asked for that it can only be the beginning of an answer.
 
-    A "ну" with which an answer only begins is often read as "нет", and as surely as that.
+    A "ну" with which an answer only begins is often read as "нет", and as surely as that, or as some other word.
 
     Args:
         reading: with words in it.
         language: of it.
         expect: kind of answer that was asked for.
         spoken_ms: length of the voice.
+        answered: understanding takes it for an answer.
     """
-    if expect is not Expect.YES_NO or parse_yes_no(reading.text, language) is not False:
+    if expect is not Expect.YES_NO or spoken_ms >= HARDLY_ANYTHING_MS:
         return False
-    letters = sum(map(str.isalpha, reading.text))
-    return spoken_ms < min(HARDLY_ANYTHING_MS, LEAST_MS_A_LETTER * letters)
+    if parse_yes_no(reading.text, language) is not False:
+        return not answered
+    return spoken_ms < LEAST_MS_A_LETTER * sum(map(str.isalpha, reading.text))

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 ECHO_FRAMES: Final = 3
 """So many frames of the bot's own voice make a turn suspect."""
-_THERE: Final = frozenset((Completeness.ANSWERED, Completeness.TOLD))
+_THERE: Final = frozenset((Completeness.ANSWERED, Completeness.TOLD, Completeness.DENIED))
 DECODE_S: Final = 15.0
 """A recogniser has its own, shorter deadline; this one is for one that hangs."""
 
@@ -416,7 +416,7 @@ class Hearing:
         complete = completeness(
             text, self._language, self._expect, self._digits, answered=answered, in_full=self._in_full
         )
-        if is_too_short(transcript, self._language, self._expect, self._endpointer.spoken_ms):
+        if is_too_short(transcript, self._language, self._expect, self._endpointer.spoken_ms, answered=answered):
             complete = Completeness.UNFINISHED
         stands = may_stand(transcript, self._language, self._expect, self._digits)
         if complete in _THERE and stands:

@@ -39,7 +39,7 @@ def question_for(name: str, spec: SlotSpec, accepts: tuple[str, ...] = ()) -> Co
             return Collect(name, Expect.YES_NO, max_digits=1, accepts=accepts)
         case "choice":
             keys = 1 if len(spec.options) < MANY_OPTIONS else 2
-            return Collect(name, Expect.OPEN, keys, spec.personal, timeout_ms=8000, accepts=accepts)
+            return Collect(name, Expect.NAME, keys, spec.personal, timeout_ms=8000, accepts=accepts)
         case "money":
             return Collect(name, Expect.OPEN, 0, spec.personal, timeout_ms=8000, accepts=accepts)
         case "date":

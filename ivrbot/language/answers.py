@@ -100,6 +100,10 @@ _HAVING: dict[Language, frozenset[str]] = {
     "en": frozenset(listed("have has there got is are with i've or")),
 }
 _BARE_NO: dict[Language, str] = {"ru": "нет", "en": "no"}
+_LONE_NO: dict[Language, frozenset[str]] = {
+    "ru": frozenset(listed("нет неа")),
+    "en": frozenset(listed("no nope nah")),
+}
 _NOT: dict[Language, frozenset[str]] = {"ru": frozenset({"не"}), "en": frozenset()}
 _FILLERS: dict[Language, frozenset[str]] = {
     "ru": frozenset(listed("ну э ээ эээ эм мм а ой вот слушайте девушка пожалуйста это же уж")),
@@ -107,6 +111,16 @@ _FILLERS: dict[Language, frozenset[str]] = {
 }
 # Endings of what a caller tells the bot not to do; "не нашел", "не могу" are facts, not answers.
 _ACTION_ENDINGS = ("йте", "ите", "ьте", "ть", "ти", "ай", "уй", "ей")
+
+
+def is_lone_no(text: str, language: Language) -> bool:
+    """Whether nothing but a no was said: it is often followed by what instead, or by thanks.
+
+    Source: C. E. Ford 2001, "At the intersection of turn and sequence: negation and what comes next": speakers go
+    on after a no, and listeners wait for it.
+    """
+    said = _answer_words(tokenise(text, language), language)
+    return bool(said) and _LONE_NO[language].issuperset(said)
 
 
 def _match(words: Sequence[str], at: int, phrases: _Phrases) -> tuple[_Sign, int] | None:

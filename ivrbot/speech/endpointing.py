@@ -1,12 +1,12 @@
 """When a caller starts, pauses and has finished: a pure state machine fed with durations, never a clock.
 
 Takes one voice activity flag per frame, gives speech events. The wait before a turn counts as ended adapts: 200 ms
-when what was said already answers the question, 700 ms when it does so by telling what happened, 1,200 ms when it
-is plainly unfinished, 500 to 900 ms when nothing is known (people leave about 200 ms between turns: Stivers
-et al. 2009, "Universals and cultural variation in turn-taking in conversation"). A dip (nothing voiced for as long
-as a stop consonant lasts) and then a pause are told before the end is certain, so that decoding, understanding and
-synthesis can begin; speech after it cancels them. In a dip a single voiced frame is speech (the burst of a last
-consonant); after a pause it takes an onset.
+when what was said already answers the question, 600 ms when it does so by no more than a no, 640 ms when it does
+so by telling what happened, 1,200 ms when it is plainly unfinished, 500 to 900 ms when nothing is known (people
+leave about 200 ms between turns: Stivers et al. 2009, "Universals and cultural variation in turn-taking in
+conversation"). A dip (nothing voiced for as long as a stop consonant lasts) and then a pause are told before the
+end is certain, so that decoding, understanding and synthesis can begin; speech after it cancels them. In a dip a
+single voiced frame is speech (the burst of a last consonant); after a pause it takes an onset.
 
     waiting --SpeechStarted--> speaking [--SpeechDipped] --SpeechPaused--> pausing --TurnEnded--> waiting
                                   ^--------SpeechResumed-----------------------'
@@ -86,6 +86,8 @@ class Completeness(StrEnum):
     ANSWERED = "answered"
     TOLD = "told"
     """The answer is there, but it tells what happened, and what is wanted may follow."""
+    DENIED = "denied"
+    """The answer is no and nothing else, and what instead may follow."""
     COMPLETE = "complete"
     UNFINISHED = "unfinished"
 
@@ -114,7 +116,8 @@ class EndpointConfig:
         dip_ms: silence that makes a dip; 0 for none. Less than `pause_ms`.
         pause_ms: silence that makes a pause.
         answered_ms: wait when the answer is already there.
-        told_ms: wait when it is there, and often goes on.
+        told_ms: wait when it is there by telling what happened.
+        denied_ms: wait when it is a no alone.
         complete_ms: wait after a complete sentence.
         unfinished_ms: wait after an unfinished one.
         unknown_ms: wait when nothing is known, by what was asked.
@@ -126,7 +129,8 @@ class EndpointConfig:
     dip_ms: int = 0
     pause_ms: int = 200
     answered_ms: int = 200
-    told_ms: int = 700
+    told_ms: int = 640
+    denied_ms: int = 600
     complete_ms: int = 500
     unfinished_ms: int = 1200
     unknown_ms: Mapping[Expect, int] = field(default_factory=lambda: UNKNOWN_WAIT_MS)
@@ -139,6 +143,8 @@ class EndpointConfig:
                 return self.answered_ms
             case Completeness.TOLD:
                 return self.told_ms
+            case Completeness.DENIED:
+                return self.denied_ms
             case Completeness.COMPLETE:
                 return self.complete_ms
             case Completeness.UNFINISHED:

@@ -7,7 +7,7 @@ import pytest
 from ivrbot.call.hearing import ENDPOINTING
 from ivrbot.errors import EngineTimeout
 from ivrbot.model.audio import FRAME_MS
-from ivrbot.model.speech import Expect
+from ivrbot.model.speech import Expect, Language
 from tests.fakes.room import Room, in_a_room, says_all, says_nothing_yet
 
 
@@ -69,7 +69,7 @@ def test_an_unsure_yes_or_no_stands_when_all_its_readings_mean_the_same(
         room.engine.text, room.engine.others = texts[0], texts[1:]
         room.hearing.prepare("ru", Expect.YES_NO, says_all)
         await room.loud(400)
-        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        await room.silence(ENDPOINTING.denied_ms + 2 * FRAME_MS)  # longer than for a yes
         assert [reading.transcript and reading.transcript.text for reading in room.readings] == [texts[0]]
         assert room.engine.streams[0].decodes == decodes
 
@@ -91,9 +91,63 @@ def test_a_no_too_short_to_be_one_is_waited_upon(text: str, spoken_ms: int, wait
         room.engine.text = text
         room.hearing.prepare("ru", Expect.YES_NO, says_all)
         await room.loud(spoken_ms)
+        await room.silence(ENDPOINTING.denied_ms + 100)
+        assert bool(room.readings) is not waits
+        await room.silence(ENDPOINTING.unfinished_ms)
+        assert len(room.readings) == 1
+
+    scenario()
+
+
+@pytest.mark.parametrize(("spoken_ms", "waits"), [(160, True), (400, False)])
+def test_a_syllable_that_answers_nothing_is_waited_upon_where_a_yes_was_asked_for(
+    spoken_ms: int, waits: bool
+) -> None:
+    """A "ну" read as "Кот.": to say that it was not understood is to speak between it and its "да"."""
+
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = "Кот."
+        room.hearing.prepare("ru", Expect.YES_NO, says_nothing_yet)
+        await room.loud(spoken_ms)
         await room.silence(ENDPOINTING.unknown_ms[Expect.YES_NO] + 100)
         assert bool(room.readings) is not waits
         await room.silence(ENDPOINTING.unfinished_ms)
+        assert len(room.readings) == 1
+
+    scenario()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ru", "Нет."), ("ru", "Ну, нет"), ("en", "No."), ("en", "Well, no.")]
+)
+@pytest.mark.parametrize("expect", [Expect.YES_NO, Expect.OPEN])
+def test_a_no_alone_has_time_for_what_comes_after_it(language: Language, text: str, expect: Expect) -> None:
+    """ "No ... not that one", "no ... thank you"; at "anything else?" as well."""
+
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = text
+        room.hearing.prepare(language, expect, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.denied_ms - 2 * FRAME_MS)
+        assert not room.readings
+        await room.silence(4 * FRAME_MS)
+        assert len(room.readings) == 1
+
+    scenario()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ru", "Да."), ("ru", "Нет, спасибо."), ("en", "No, thank you."), ("en", "Yes.")]
+)
+def test_a_yes_and_a_no_with_its_thanks_are_answered_at_once(language: Language, text: str) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = text
+        room.hearing.prepare(language, Expect.YES_NO, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
         assert len(room.readings) == 1
 
     scenario()

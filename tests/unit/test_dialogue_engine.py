@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ivrbot.dialogue.engine import Dialogue
+from ivrbot.dialogue.questions import question_for
 from ivrbot.dialogue.state import DialogueState, Frame
 from ivrbot.model.call import EscalationReason
 from ivrbot.model.dialogue import (
@@ -283,6 +284,10 @@ def test_the_card_is_asked_for_when_it_is_not_known() -> None:
     talk(Keys("2222"), NO_SUCH)
     assert talk.said == ["utter_card_unknown"]
     assert transfer(talk).reason is EscalationReason.FLOW
+
+
+def test_one_of_a_list_is_listened_for_as_a_name() -> None:
+    assert question_for("city", FLOWS.domain.slots["city"]).expect is Expect.NAME
 
 
 # --- another topic in between -------------------------------------------------------------------------

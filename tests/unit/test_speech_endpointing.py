@@ -55,7 +55,8 @@ def test_broken_onset_counts_from_its_first_frame() -> None:
     ("completeness", "wait_ms"),
     [
         (Completeness.ANSWERED, 200),
-        (Completeness.TOLD, 700),
+        (Completeness.TOLD, 640),
+        (Completeness.DENIED, 600),
         (Completeness.COMPLETE, 500),
         (Completeness.UNFINISHED, 1200),
     ],
