@@ -91,7 +91,7 @@ class WhisperEngine:
         self._second_pass_ms = second_pass_ms
         self._partials = partials
         self._pool: WorkerPool[WhisperModel] = WorkerPool(
-            NAME, instances * MAX_WAITING_PER_INSTANCE, observe_queue_s
+            NAME, instances * MAX_WAITING_PER_INSTANCE, observe_queue_s, lambda model: model.give_up()
         )
         self._ms_per_frame = 0.0
 

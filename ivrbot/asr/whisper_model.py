@@ -25,7 +25,7 @@ import soxr
 from numpy.typing import NDArray
 
 from ivrbot.asr import mel, whisper_file
-from ivrbot.asr.whisper_network import Chances, Past, Sound, Vocabulary, WhisperNetwork
+from ivrbot.asr.whisper_network import Chances, Past, Sound, Vocabulary, WhisperNetwork, stoppable
 from ivrbot.asr.whisper_search import Limits, search
 from ivrbot.asr.whisper_vocabulary import spoken
 from ivrbot.errors import EngineBadOutput, EngineUnavailable
@@ -120,6 +120,7 @@ class WhisperModel:
         """
         check_folder(folder)
         self._loaded = _shared(folder)
+        self._run = stoppable()
 
     def transcribe(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Reading:
         """Read one utterance.
@@ -137,8 +138,9 @@ class WhisperModel:
     def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
         """The first half of `transcribe`, which takes its arguments and raises what it raises."""
         started = time.thread_time()
+        self._run = stoppable()
         try:
-            sound = self._loaded.network.encode(self.features(pcm, options))
+            sound = self._loaded.network.encode(self.features(pcm, options), self._run)
         except Exception as error:  # onnxruntime raises classes of its own
             raise EngineBadOutput(f"whisper failed: {error}") from error
         seconds = min(len(pcm) / 2 / SAMPLE_RATE_HZ, MAX_AUDIO_MS / 1000)
@@ -152,7 +154,8 @@ class WhisperModel:
         """
         started = time.thread_time()
         options = encoded.options
-        reader = _AtOneSound(self._loaded, encoded)
+        self._run = stoppable()
+        reader = _AtOneSound(self._loaded, encoded, self._run)
         limits = Limits(
             beam=options.beam,
             wanted=options.hypotheses,
@@ -168,6 +171,10 @@ class WhisperModel:
             raise EngineBadOutput("whisper failed: its weights are damaged, readings have no probability")
         cpu_ms = encoded.cpu_ms + (time.thread_time() - started) * 1000.0
         return Reading(texts, reader.no_speech, cpu_ms)
+
+    def give_up(self) -> None:
+        """Have the half that runs in another thread fail, within milliseconds: nobody wants it any more."""
+        self._run.terminate = True
 
     def close(self) -> None:
         """Give the memory back, when no other instance shares it."""
@@ -188,8 +195,8 @@ class WhisperModel:
 class _AtOneSound:
     """The network at one sound: readings so far, and what may follow them."""
 
-    def __init__(self, loaded: _Loaded, encoded: Encoded) -> None:
-        self._loaded, self._language, self._sound = loaded, encoded.language, encoded.sound
+    def __init__(self, loaded: _Loaded, encoded: Encoded, run: Any) -> None:
+        self._loaded, self._language, self._sound, self._run = loaded, encoded.language, encoded.sound, run
         self._vocabulary = loaded.network.vocabularies[encoded.language]
         self._past: Past = loaded.network.nothing
         self.marks, self.end = self._vocabulary.marks, self._vocabulary.end
@@ -197,7 +204,7 @@ class _AtOneSound:
 
     def begin(self) -> tuple[Chances, Chances]:
         prompt = self._loaded.prompts[self._language]
-        states, self._past = self._loaded.network.step(self._sound, prompt[None], self._past)
+        states, self._past = self._loaded.network.step(self._sound, prompt[None], self._past, self._run)
         # Whether anything is said is asked where the reading begins.
         chances = self._loaded.network.chances(states[0, [0, -2, -1]], self._language)
         self.no_speech = chances.share_of(self._loaded.no_speech[self._language] - self.end)
@@ -208,7 +215,7 @@ class _AtOneSound:
             rows = list(parents)
             self._past = tuple(half[rows] for half in self._past)
         tokens = self._vocabulary.tokens[list(places)][:, None]
-        states, self._past = self._loaded.network.step(self._sound, tokens, self._past)
+        states, self._past = self._loaded.network.step(self._sound, tokens, self._past, self._run)
         return self._loaded.network.chances(states[:, -1], self._language)
 
     def text(self, places: Sequence[int]) -> str:

@@ -138,23 +138,25 @@ class WhisperNetwork:
         """The past of a reading that has not begun."""
         return self._nothing
 
-    def encode(self, features: Array) -> Sound:
+    def encode(self, features: Array, run: Any = None) -> Sound:
         """Look at sound.
 
         Args:
             features: log-mel, [80, an even number of steps of 10 ms].
+            run: by which it may be stopped, see `stoppable`.
         """
         steps = features.shape[1] // 2
         given = {"features": features[None], "positions": self._sound_positions[:steps]}
-        return tuple(self._encoder.run(self._sound_names, given))
+        return tuple(self._encoder.run(self._sound_names, given, run))
 
-    def step(self, sound: Sound, tokens: NDArray[np.int64], past: Past) -> tuple[Array, Past]:
+    def step(self, sound: Sound, tokens: NDArray[np.int64], past: Past, run: Any = None) -> tuple[Array, Past]:
         """Read on.
 
         Args:
             sound: from `encode`.
             tokens: [readings, new pieces], by their number in the model file.
             past: of what stands before them.
+            run: by which it may be stopped, see `stoppable`.
 
         Returns:
             States [readings, new pieces, size], which `chances` weighs, and the past with these pieces.
@@ -164,7 +166,7 @@ class WhisperNetwork:
         given = {"rows": rows}
         given.update(zip(self._sound_names, sound, strict=True))
         given.update(zip(self._past_names, past, strict=True))
-        found = self._decoder.run(None, given)
+        found = self._decoder.run(None, given, run)
         return found[0], tuple(found[1:])
 
     def chances(self, states: Array, language: Language) -> Chances:
@@ -289,6 +291,13 @@ def whole_weights(weight: NDArray[Any]) -> tuple[NDArray[np.int8], Array]:
         scales[here] = largest / 127
         whole[here] = np.rint(rows * (127 / largest)[:, None])
     return whole, scales
+
+
+def stoppable() -> Any:
+    """A run of the network that ends with an error, within a layer's time, once its `terminate` is true."""
+    import onnxruntime
+
+    return onnxruntime.RunOptions()
 
 
 def _layers(file: WhisperFile, half: str) -> int:

@@ -85,7 +85,7 @@ class WhisperStream:
         """
         if self._closed:
             raise EngineUnavailable("the utterance is closed")
-        expected_ms = self._engine.expected_ms(self._heard_ms)
+        began_s, expected_ms = time.monotonic(), self._engine.expected_ms(self._heard_ms)
         self._guessed_ms += expected_ms
         self._begin_first(JobKind.DIP)
         if self._second_task is None and self._engine.reads_twice(self._expect):
@@ -97,7 +97,7 @@ class WhisperStream:
         except asyncio.CancelledError:
             if self._decode_task is None and not first.done():
                 first.cancel()  # he goes on, and nobody else waits for it
-                self._guessed_ms -= expected_ms / 2
+                self._guessed_ms -= max(0.0, expected_ms - (time.monotonic() - began_s) * 1000.0)
                 if self._second_task is not None:
                     self._second_task.cancel()
             raise

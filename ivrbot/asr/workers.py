@@ -2,12 +2,12 @@
 
 Takes loaded instances and jobs, gives results on the event loop. Policy: as many jobs run as there are instances;
 at most `max_waiting` wait, and none that would probably wait longer than `MAX_WAIT_S`, in the order of `fairness`
-(who is waited for first, calls share alike); when one too many comes the least wanted is refused at once (a
-caller is better served by his keypad than by a queue); a job past its deadline raises EngineTimeout and its late
-result is dropped, its instance is free again only when the library has really let go of it; where it does not let
-go, another instance is made in its place. Optional jobs (partials) run on idle instances only and never wait.
-Under load some kinds of them are left out (`ease`). Of a job in two halves the second is not begun when nobody
-waits for it any more.
+(who is waited for first, calls share alike); when one too many comes the least wanted is refused at once (a caller
+is better served by his keypad than by a queue); a job past its deadline raises EngineTimeout and its late result
+is dropped, its instance is free again only when the library has really let go of it, which it is asked to; where
+it does not let go, another instance is made in its place. Optional jobs (partials) run on idle instances only and
+never wait. Under load some kinds of them are left out (`ease`). Of a job in two halves the second is not begun
+when nobody waits for it any more.
 """
 
 from __future__ import annotations
@@ -84,7 +84,11 @@ class WorkerPool(Generic[InstanceT]):
     """Instances and the threads that run them. All methods belong to one event loop."""
 
     def __init__(
-        self, engine: str, max_waiting: int, observe_queue_s: Callable[[float], None] = lambda _: None
+        self,
+        engine: str,
+        max_waiting: int,
+        observe_queue_s: Callable[[float], None] = lambda _: None,
+        give_up: Callable[[InstanceT], None] = lambda _: None,
     ) -> None:
         """Make an empty pool.
 
@@ -92,7 +96,9 @@ class WorkerPool(Generic[InstanceT]):
             engine: name for messages.
             max_waiting: jobs that may wait for an instance.
             observe_queue_s: told each job's waiting time in seconds (a histogram's `observe`).
+            give_up: has what an instance is at work on fail soon, since nobody waits for it; called on the loop.
         """
+        self._give_up = give_up
         self._engine = engine
         self._max_waiting = max_waiting
         self._observe_queue_s = observe_queue_s
@@ -311,6 +317,8 @@ class WorkerPool(Generic[InstanceT]):
             hold.wanted = False
             if hold.is_held:
                 self._job_done(instance, asked, whole=False)
+            elif not future.done():
+                self._give_up(instance)
             raise
         finally:
             if not future.done():
@@ -355,10 +363,10 @@ class WorkerPool(Generic[InstanceT]):
         elif hold.wanted and not failed:
             hold.is_held = True
         else:
-            self._job_done(instance, asked, whole=not hold.is_half)
+            self._job_done(instance, asked, whole=not (hold.is_half or failed))
 
     def _job_done(self, instance: InstanceT, asked: Job, *, whole: bool) -> None:
-        """Free the instance; what half a job took is paid for, but is no measure of jobs."""
+        """Free the instance; what half a job took, or a failed one, is paid for, but is no measure of jobs."""
         self._tally.note(asked, whole=whole)
         if whole:
             before_s = self._expected_s.get(asked.kind, asked.used_s)

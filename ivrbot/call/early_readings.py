@@ -67,6 +67,18 @@ def completeness(
     return _COMPLETENESS[stands]
 
 
+def most_are_whole(reading: Transcript, language: Language, expect: Expect, digits: int) -> bool:
+    """Whether most of what may have been said holds all the figures, or a day with its year.
+
+    The best reading of a doubtful answer lacks a figure as often as not. Of 60 beginnings of dictated figures, by
+    six voices, one had most readings so; eleven had one at least.
+    """
+    if expect not in _COUNTED:
+        return False
+    found = [standing(one.text, language, expect, digits) for one in reading.hypotheses]
+    return 2 * found.count(Standing.WHOLE) > len(found)
+
+
 def may_stand(guess: Transcript, language: Language, expect: Expect, digits: int) -> bool:
     """Whether a guess with words in it needs no better reading.
 

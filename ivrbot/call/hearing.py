@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ivrbot.call.channel import Completes
-from ivrbot.call.early_readings import completeness, is_too_short, may_stand
+from ivrbot.call.early_readings import completeness, is_too_short, may_stand, most_are_whole
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
@@ -407,7 +407,7 @@ class Hearing:
         completes = self._completes
         try:
             async with asyncio.timeout(DECODE_S):
-                answered = completes is not None and await completes(text)
+                answered = completes is not None and await self._answers(transcript, completes)
         except Exception as error:  # noqa: BLE001 - a recogniser may fail in any way
             log.info("an early reading was not understood: %s", _engine_error(error).code)
             answered = False
@@ -418,12 +418,24 @@ class Hearing:
         )
         if is_too_short(transcript, self._language, self._expect, self._endpointer.spoken_ms, answered=answered):
             complete = Completeness.UNFINISHED
+        elif complete is Completeness.UNFINISHED and most_are_whole(
+            transcript, self._language, self._expect, self._digits
+        ):
+            complete = Completeness.COMPLETE
         stands = may_stand(transcript, self._language, self._expect, self._digits)
         if complete in _THERE and stands:
             turn.answer = transcript
         self._endpointer.expect(self._expect, complete)
         for event in self._ear.look():
             self._react(event)
+
+    async def _answers(self, transcript: Transcript, completes: Completes) -> bool:
+        """Whether the best reading answers the question; of one of a list, any of them."""
+        is_listed = self._expect is Expect.NAME and not self._in_full
+        for one in transcript.hypotheses if is_listed else transcript.hypotheses[:1]:
+            if await completes(one.text.strip()):
+                return True
+        return False
 
     def _finish(self, turn: _Turn, ended_ms: int) -> None:
         self._turn = None

@@ -87,6 +87,9 @@ class Broken:
                 return self._model.transcribe(pcm, language, options)
         return self._breaks(self, _SOME_READING)
 
+    def give_up(self) -> None:
+        """What is broken does not let go either."""
+
     def close(self) -> None:
         """The model is shared by all rows."""
 

@@ -32,7 +32,7 @@ class ScriptedModel:
     def __init__(self, *readings: Reading | Exception) -> None:
         self.readings = list(readings)
         self.options: list[DecodeOptions] = []
-        self.closed = 0
+        self.closed = self.given_up = 0
 
     def encode(self, pcm: Pcm, language: Language, options: DecodeOptions) -> Encoded:
         return Encoded(pcm, language, options, 0.0, 0.0)
@@ -48,6 +48,9 @@ class ScriptedModel:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def give_up(self) -> None:
+        self.given_up += 1
 
     def close(self) -> None:
         self.closed += 1

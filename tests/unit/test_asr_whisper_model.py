@@ -14,6 +14,7 @@ from ivrbot.asr.whisper_model import DecodeOptions, Encoded, WhisperModel
 from ivrbot.asr.whisper_network import Vocabulary
 from ivrbot.asr.whisper_search import Found, Limits, Reader
 from ivrbot.errors import EngineBadOutput
+from ivrbot.model.audio import silence
 
 POSITIONS = 448
 PROMPT = (0, 1, 2, 9)
@@ -77,3 +78,19 @@ def test_readings_without_a_probability_are_bad_output(
     monkeypatch.setattr(whisper_model._AtOneSound, "text", lambda _self, _places: "да")
     with pytest.raises(EngineBadOutput, match="damaged"):
         model.decode(Encoded((), "en", DecodeOptions(), 1.0, 0.0))
+
+
+def test_what_is_given_up_fails_and_what_comes_next_does_not(model: WhisperModel) -> None:
+    in_its_middle = [model.give_up, lambda: None]
+
+    def encode(_features: Any, run: Any) -> tuple[()]:
+        in_its_middle.pop(0)()  # by another thread, in life
+        if run.terminate:
+            raise RuntimeError("Exiting due to terminate flag being set to true.")
+        return ()
+
+    network: Any = model._loaded.network
+    network.encode = encode
+    with pytest.raises(EngineBadOutput, match="terminate"):
+        model.encode(silence(300), "en", DecodeOptions())
+    assert model.encode(silence(300), "en", DecodeOptions()).sound == ()

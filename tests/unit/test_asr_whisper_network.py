@@ -12,7 +12,7 @@ from scipy.special import erf
 
 from ivrbot.asr import mel, whisper_file
 from ivrbot.asr.whisper_file import UnknownForm, WhisperFile
-from ivrbot.asr.whisper_network import MOST_PIECES, Vocabulary, WhisperNetwork, whole_weights
+from ivrbot.asr.whisper_network import MOST_PIECES, Vocabulary, WhisperNetwork, stoppable, whole_weights
 from tests.fakes.whisper_folder import write_folder
 
 SIZE, BANDS, LAYERS, PIECES, POSITIONS, HEADS = 128, mel.BANDS, 2, 60, 40, 2
@@ -235,3 +235,15 @@ def test_a_model_of_other_sounds_is_told(tmp_path: Path) -> None:
     write_folder(tmp_path, weights, ["p"] * PIECES)
     with pytest.raises(UnknownForm, match="128 bands of sound, known are 80"):
         WhisperNetwork(whisper_file.read(tmp_path), {"ru": VOCABULARY})
+
+
+def test_a_run_that_nobody_wants_any_more_ends(network: WhisperNetwork, features: NDArray[np.float32]) -> None:
+    run = stoppable()
+    sound = network.encode(features, run)
+    states, _ = network.step(sound, np.array([[1]]), network.nothing, run)
+    assert states.shape == (1, 1, SIZE)
+    run.terminate = True
+    with pytest.raises(Exception, match="terminate"):
+        network.encode(features, run)
+    with pytest.raises(Exception, match="terminate"):
+        network.step(sound, np.array([[1]]), network.nothing, run)

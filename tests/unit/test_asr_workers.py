@@ -355,3 +355,38 @@ async def test_a_first_half_that_fails_frees_its_instance(pool: WorkerPool[int])
     with pytest.raises(EngineBadOutput):
         await pool.run_if_idle(Halves(fail, lambda instance, _: instance))
     await until(lambda: pool.idle == 2)
+
+
+async def test_who_gives_up_a_job_that_runs_has_its_instance_let_go() -> None:
+    gate = Gate()
+
+    def job(instance: int) -> int:
+        gate(instance)
+        raise EngineBadOutput("given up")
+
+    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=lambda _: gate.open())
+    await pool.start(_numbers(), 1)
+    running = asyncio.create_task(pool.run(job, LONG_S))
+    await until(lambda: gate.entered == 1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await until(lambda: pool.idle == 1)
+    assert pool.take_figures().served == 0, "what was given up is no measure of jobs"
+    await pool.close(lambda _: None)
+
+
+async def test_an_instance_that_works_for_another_job_by_then_is_left_alone() -> None:
+    """The part was over when its waiter was cancelled: what runs there next is not touched."""
+    given_up: list[int] = []
+    gate, begun = Gate(), list[str]()
+    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=given_up.append)
+    await pool.start(_numbers(), 1)
+    job = asyncio.create_task(pool.run_if_idle(adding(gate, begun)))
+    await until(lambda: gate.entered == 1)
+    (running,) = pool._running
+    running.add_done_callback(lambda _: job.cancel())
+    gate.open()
+    await asyncio.gather(job, return_exceptions=True)
+    await until(lambda: pool.idle == 1)
+    assert not given_up
+    await pool.close(lambda _: None)

@@ -153,6 +153,46 @@ def test_a_yes_and_a_no_with_its_thanks_are_answered_at_once(language: Language,
     scenario()
 
 
+@pytest.mark.parametrize(("in_full", "waits"), [(False, False), (True, True)])
+def test_one_of_a_list_is_found_in_any_reading_of_it(in_full: bool, waits: bool) -> None:
+    """A person's name is no list, and who only begins it is not to be taken at his word."""
+
+    async def is_listed(text: str) -> bool:
+        return text == "in Moscow"
+
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text, room.engine.others = "in musk school", ("in Moscow",)
+        room.hearing.prepare("en", Expect.NAME, is_listed, in_full=in_full)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+        assert bool(room.readings) is not waits
+
+    scenario()
+
+
+@pytest.mark.parametrize(
+    ("others", "wait_ms"),
+    [
+        (("7719", "77 19"), ENDPOINTING.complete_ms),  # two of three hold four figures
+        (("77,9.", "7719"), ENDPOINTING.unfinished_ms),
+        (("77", "7 9"), ENDPOINTING.unfinished_ms),
+    ],
+)
+def test_figures_are_all_there_when_most_readings_say_so(others: tuple[str, ...], wait_ms: int) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text, room.engine.others = "7,7,9.", others
+        room.hearing.prepare("ru", Expect.DIGITS, says_nothing_yet, digits=4)
+        await room.loud(900)
+        await room.silence(wait_ms - 2 * FRAME_MS)
+        assert not room.readings
+        await room.silence(4 * FRAME_MS)
+        assert len(room.readings) == 1
+
+    scenario()
+
+
 @in_a_room()
 async def test_what_follows_such_a_sound_is_the_answer(room: Room) -> None:
     room.engine.text = "Нет."
