@@ -62,6 +62,7 @@ class Job:
         used_s: what it took; written by who runs it.
         since_s: when it came.
         virtual: virtual time at which it came.
+        is_late: it missed its deadline while it ran: what it took is the least that it would have taken.
     """
 
     wanted: Wanted
@@ -71,6 +72,7 @@ class Job:
     used_s: float = 0.0
     since_s: float = 0.0
     virtual: float = 0.0
+    is_late: bool = False
 
     def rank(self, now_s: float) -> int:
         """Its class now: 0 waited for, 1 early, 2 partial, 3 second pass."""

@@ -46,7 +46,7 @@ _FIRST_N_BEST = DecodeOptions(beam=5, hypotheses=5, lead_ms=0)
 _SECOND = DecodeOptions(tail_frames=SECOND_PASS_TAIL_FRAMES, beam=5, hypotheses=5)
 _PARTIAL = DecodeOptions(min_frames=PARTIAL_MIN_FRAMES)
 _N_BEST = frozenset((Expect.SECRET, Expect.NAME, Expect.YES_NO))
-_FIGURES = frozenset((Expect.DIGITS, Expect.DATE))
+_SENTENCES = frozenset((Expect.OPEN, Expect.NAME))
 # A code word stands alone and is rare: two passes together hold it in three answers of four, one alone in half.
 _BOTH_PASSES = frozenset((Expect.SECRET,))
 
@@ -304,7 +304,7 @@ class WhisperEngine:
     def _first_pass(self, expect: Expect) -> DecodeOptions:
         if expect in _BOTH_PASSES or (expect in _N_BEST and self._pool.allows(JobKind.SECOND)):
             return _FIRST_N_BEST
-        return _FIRST_FIGURES if expect in _FIGURES | _N_BEST else _FIRST
+        return _FIRST if expect in _SENTENCES else _FIRST_FIGURES
 
     def _second_pass_fits(self, audio_ms: int, until: float) -> bool:
         # Beam 5 costs about a fifth more than the window alone would.

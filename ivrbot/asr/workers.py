@@ -199,6 +199,7 @@ class WorkerPool(Generic[InstanceT]):
                 return await self._run_on(instance, job, asked)
         except TimeoutError as error:
             self.load.timeouts += 1
+            asked.is_late = True
             raise EngineTimeout(f"{self._engine}: no reading within {deadline_s:.1f} s") from error
 
     async def run_if_idle(
@@ -223,6 +224,7 @@ class WorkerPool(Generic[InstanceT]):
                 return await self._run_on(self._idle.pop(), job, asked)
         except TimeoutError as error:
             self.load.timeouts += 1
+            asked.is_late = True
             raise EngineTimeout(f"{self._engine}: no reading within {deadline_s:.1f} s") from error
 
     async def close(self, free: Callable[[InstanceT], None]) -> None:
@@ -363,7 +365,7 @@ class WorkerPool(Generic[InstanceT]):
         elif hold.wanted and not failed:
             hold.is_held = True
         else:
-            self._job_done(instance, asked, whole=not (hold.is_half or failed))
+            self._job_done(instance, asked, whole=not hold.is_half and (asked.is_late or not failed))
 
     def _job_done(self, instance: InstanceT, asked: Job, *, whole: bool) -> None:
         """Free the instance; what half a job took, or a failed one, is paid for, but is no measure of jobs."""

@@ -52,9 +52,9 @@ def completeness(
     stands = standing(text, language, Expect.YES_NO if one_word else expect, digits)
     if stands is Standing.WHOLE and expect in _COUNTED:
         return Completeness.ANSWERED
-    if answered and is_lone_no(text, language):
-        return Completeness.DENIED
     if answered and stands is not Standing.OPEN:
+        if expect is Expect.YES_NO and is_lone_no(text, language):
+            return Completeness.DENIED
         if expect is not Expect.OPEN or universal(text, language):
             return Completeness.ANSWERED
         if stands is Standing.BARE:
@@ -116,6 +116,7 @@ def is_too_short(
     """
     if expect is not Expect.YES_NO or spoken_ms >= HARDLY_ANYTHING_MS:
         return False
-    if parse_yes_no(reading.text, language) is not False:
+    meant = parse_yes_no(reading.text, language)
+    if meant is None:
         return not answered
-    return spoken_ms < LEAST_MS_A_LETTER * sum(map(str.isalpha, reading.text))
+    return not meant and spoken_ms < LEAST_MS_A_LETTER * sum(map(str.isalpha, reading.text))

@@ -17,6 +17,7 @@ from typing import Final
 from ivrbot.call.channel import Completes
 from ivrbot.call.early_readings import completeness, is_too_short, may_stand, most_are_whole
 from ivrbot.errors import EngineBadOutput, EngineError, EngineTimeout, EngineUnavailable
+from ivrbot.language.commands import universal
 from ivrbot.logs import call_id_var
 from ivrbot.model.audio import Frame, Pcm
 from ivrbot.model.capacity import Wanted, wanted_var
@@ -40,6 +41,9 @@ from ivrbot.speech.endpointing import (
 from ivrbot.speech.vad import VoiceActivity
 
 log = logging.getLogger(__name__)
+
+READINGS: Final = 3
+"""So many readings of one of a list are asked whether they name it."""
 
 ECHO_FRAMES: Final = 3
 """So many frames of the bot's own voice make a turn suspect."""
@@ -430,10 +434,15 @@ class Hearing:
             self._react(event)
 
     async def _answers(self, transcript: Transcript, completes: Completes) -> bool:
-        """Whether the best reading answers the question; of one of a list, any of them."""
-        is_listed = self._expect is Expect.NAME and not self._in_full
-        for one in transcript.hypotheses if is_listed else transcript.hypotheses[:1]:
-            if await completes(one.text.strip()):
+        """Whether the best reading answers the question; of one of a list, one of the best few."""
+        best, *others = [one.text.strip() for one in transcript.hypotheses[:READINGS]]
+        if await completes(best):
+            return True
+        if self._expect is not Expect.NAME or self._in_full:
+            return False
+        for text in others:
+            # What is no answer but a command counts only where it was read first.
+            if universal(text, self._language) is None and await completes(text):
                 return True
         return False
 

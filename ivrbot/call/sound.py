@@ -311,7 +311,8 @@ class SoundChannel:
         if self._keys and (digits := self._complete_keys(collect)):
             self._playout.flush()  # keyed ahead: the question needs not be heard
             return Keyed(digits)
-        while self._inbox:
+        # A key that may yet be the beginning of a number is the answer here, not to the next question.
+        while self._inbox and not (collect.lone_key and self._keys):
             reading = self._inbox.popleft()
             if (heard := await self._heard(reading, collect, completes)) is not None:
                 return heard

@@ -183,7 +183,7 @@ class Walker:
     def _ask(self, state: DialogueState, step: Step, acts: list[DialogueAct]) -> Result:
         spec = self._set.domain.slots[step.name]
         collect = question_for(step.name, spec, step.accepts)
-        if spec.kind == "topic" and state.topic:
+        if spec.kind == "topic" and (state.topic or state.held is not None):
             collect = replace(collect, lone_key=True)  # "anything else?": who dials ahead did so at the first menu
         return self._put(state, self._say(state, step.utter), collect, acts, "collect", hint=spec.kind != "topic")
 

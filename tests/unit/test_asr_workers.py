@@ -376,17 +376,36 @@ async def test_who_gives_up_a_job_that_runs_has_its_instance_let_go() -> None:
 
 
 async def test_an_instance_that_works_for_another_job_by_then_is_left_alone() -> None:
-    """The part was over when its waiter was cancelled: what runs there next is not touched."""
+    """The job was over when its waiter was cancelled: what runs there next is not touched."""
     given_up: list[int] = []
-    gate, begun = Gate(), list[str]()
+    gate = Gate()
     pool: WorkerPool[int] = WorkerPool("test", 2, give_up=given_up.append)
     await pool.start(_numbers(), 1)
-    job = asyncio.create_task(pool.run_if_idle(adding(gate, begun)))
+    job = asyncio.create_task(pool.run(gate, LONG_S))
     await until(lambda: gate.entered == 1)
+    following = asyncio.create_task(pool.run(gate, LONG_S))
+    await until(lambda: pool.waiting == 1)
     (running,) = pool._running
     running.add_done_callback(lambda _: job.cancel())
     gate.open()
     await asyncio.gather(job, return_exceptions=True)
-    await until(lambda: pool.idle == 1)
+    assert await following == 0
     assert not given_up
+    await pool.close(lambda _: None)
+
+
+async def test_a_job_past_its_deadline_is_a_measure_of_how_long_jobs_take() -> None:
+    """Or the queue would judge by the quick ones, just when readings have become slow."""
+    gate = Gate()
+
+    def job(instance: int) -> int:
+        gate(instance)
+        raise EngineBadOutput("given up")
+
+    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=lambda _: gate.open())
+    await pool.start(_numbers(), 1)
+    with pytest.raises(EngineTimeout):
+        await pool.run(job, 0.05)
+    await until(lambda: pool.idle == 1)
+    assert pool.take_figures().served == 1
     await pool.close(lambda _: None)

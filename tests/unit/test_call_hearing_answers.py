@@ -11,6 +11,10 @@ from ivrbot.model.speech import Expect, Language
 from tests.fakes.room import Room, in_a_room, says_all, says_nothing_yet
 
 
+async def says_all_but_the_best(text: str) -> bool:
+    return text != "Ставить."
+
+
 @in_a_room()
 async def test_a_whole_sentence_without_a_topic_is_not_waited_for_as_long_as_half_of_one(room: Room) -> None:
     room.hearing.prepare("ru", Expect.OPEN, says_nothing_yet)
@@ -69,7 +73,8 @@ def test_an_unsure_yes_or_no_stands_when_all_its_readings_mean_the_same(
         room.engine.text, room.engine.others = texts[0], texts[1:]
         room.hearing.prepare("ru", Expect.YES_NO, says_all)
         await room.loud(400)
-        await room.silence(ENDPOINTING.denied_ms + 2 * FRAME_MS)  # longer than for a yes
+        wait_ms = ENDPOINTING.denied_ms if texts[0] == "нет" else ENDPOINTING.answered_ms
+        await room.silence(wait_ms + 2 * FRAME_MS)
         assert [reading.transcript and reading.transcript.text for reading in room.readings] == [texts[0]]
         assert room.engine.streams[0].decodes == decodes
 
@@ -121,14 +126,13 @@ def test_a_syllable_that_answers_nothing_is_waited_upon_where_a_yes_was_asked_fo
 @pytest.mark.parametrize(
     ("language", "text"), [("ru", "Нет."), ("ru", "Ну, нет"), ("en", "No."), ("en", "Well, no.")]
 )
-@pytest.mark.parametrize("expect", [Expect.YES_NO, Expect.OPEN])
-def test_a_no_alone_has_time_for_what_comes_after_it(language: Language, text: str, expect: Expect) -> None:
-    """ "No ... not that one", "no ... thank you"; at "anything else?" as well."""
+def test_a_no_alone_has_time_for_what_comes_after_it(language: Language, text: str) -> None:
+    """ "No ... not that one", "no ... thank you"."""
 
     @in_a_room()
     async def scenario(room: Room) -> None:
         room.engine.text = text
-        room.hearing.prepare(language, expect, says_all)
+        room.hearing.prepare(language, Expect.YES_NO, says_all)
         await room.loud(400)
         await room.silence(ENDPOINTING.denied_ms - 2 * FRAME_MS)
         assert not room.readings
@@ -136,6 +140,38 @@ def test_a_no_alone_has_time_for_what_comes_after_it(language: Language, text: s
         assert len(room.readings) == 1
 
     scenario()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Нет, э..."),
+        ("ru", "Нет,"),
+        ("ru", "Нет, это"),
+        ("en", "No, um"),
+        ("en", "No..."),
+        ("en", "No, well,"),
+    ],
+)
+def test_a_no_that_plainly_goes_on_is_waited_upon(language: Language, text: str) -> None:
+    @in_a_room()
+    async def scenario(room: Room) -> None:
+        room.engine.text = text
+        room.hearing.prepare(language, Expect.YES_NO, says_all)
+        await room.loud(400)
+        await room.silence(ENDPOINTING.unfinished_ms - 2 * FRAME_MS)
+        assert not room.readings
+
+    scenario()
+
+
+@in_a_room()
+async def test_a_short_yes_that_understanding_failed_on_is_no_syllable(room: Room) -> None:
+    room.engine.text = "Да."
+    room.hearing.prepare("ru", Expect.YES_NO, says_nothing_yet)
+    await room.loud(200)
+    await room.silence(ENDPOINTING.unknown_ms[Expect.YES_NO] + 2 * FRAME_MS)
+    assert len(room.readings) == 1
 
 
 @pytest.mark.parametrize(
@@ -169,6 +205,15 @@ def test_one_of_a_list_is_found_in_any_reading_of_it(in_full: bool, waits: bool)
         assert bool(room.readings) is not waits
 
     scenario()
+
+
+@in_a_room()
+async def test_a_command_that_only_another_reading_holds_ends_no_answer(room: Room) -> None:
+    room.engine.text, room.engine.others = "Ставить.", ("Стоп.",)
+    room.hearing.prepare("ru", Expect.NAME, says_all_but_the_best)
+    await room.loud(400)
+    await room.silence(ENDPOINTING.answered_ms + 2 * FRAME_MS)
+    assert not room.readings
 
 
 @pytest.mark.parametrize(

@@ -322,6 +322,23 @@ async def test_a_number_where_one_key_was_wanted_is_one_answer_not_four(line: Li
     assert await listening.result() == Keyed("4271")
 
 
+@on_a_line(["lost my card"])
+async def test_a_key_that_may_begin_a_number_is_no_answer_to_the_question_after_it(line: Line) -> None:
+    """Words are read between the key and its pause: as at any question, the key answers this one."""
+    listening = await ask(line, replace(TOPIC, lone_key=True))
+    await line.silence(300)
+    await line.speech(400)
+    await line.silence(300)
+    line.channel.on_key("1")
+    await line.silence(int(LONE_KEY_PAUSE_S * 1000) + 100)
+    assert await listening.result() == Keyed("1")
+    listening = await ask(line, YES)
+    await line.silence(300)
+    assert not listening.over
+    line.channel.on_key("2")
+    assert await listening.result() == Keyed("2")
+
+
 @on_a_line()
 async def test_one_key_is_an_answer_when_no_other_follows_at_once(line: Line) -> None:
     listening = await ask(line, replace(TOPIC, lone_key=True))

@@ -629,6 +629,7 @@ def waiting() -> Talk:
 def test_who_waits_is_asked_what_else_he_wants() -> None:
     talk = waiting()
     assert talk.said == ["utter_ask_meanwhile"]
+    assert isinstance(talk.last, Collect) and talk.last.lone_key
     talk(BALANCE, TO_BOT, GRANTED, listed(), ok("bank_get_balance", balance_minor=1), NO_OFFER)
     assert talk.said[-1] == "utter_ask_meanwhile"
 
