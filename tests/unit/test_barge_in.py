@@ -81,14 +81,33 @@ def test_no_verdict_holds_a_prompt_up_no_longer_than_it_may() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"), [("Угу.", "ru"), ("ага, так", "ru"), ("Uh-huh", "en"), ("I see", "en")]
+    ("text", "language"),
+    [
+        ("Угу.", "ru"),
+        ("ага, так", "ru"),
+        ("Uh-huh", "en"),
+        ("I see", "en"),
+        ("а", "ru"),
+        ("Таааа!", "ru"),
+        ("I", "en"),
+        ("Oh.", "en"),
+    ],
 )
 def test_a_listener_takes_no_turn(text: str, language: str) -> None:
     assert is_back_channel(text, "ru" if language == "ru" else "en")
 
 
 @pytest.mark.parametrize(
-    ("text", "language"), [("да", "ru"), ("так подождите", "ru"), ("", "ru"), ("ok stop", "en")]
+    ("text", "language"),
+    [
+        ("да", "ru"),
+        ("так подождите", "ru"),
+        ("", "ru"),
+        ("ok stop", "en"),
+        ("3", "ru"),
+        ("I lost it", "en"),
+        ("1", "en"),
+    ],
 )
 def test_words_take_one(text: str, language: str) -> None:
     assert not is_back_channel(text, "ru" if language == "ru" else "en")
