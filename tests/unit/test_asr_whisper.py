@@ -114,6 +114,15 @@ async def test_the_quietest_sound_above_it_is_read() -> None:
         stream.close()
 
 
+async def test_one_of_a_list_is_read_like_a_sentence_when_there_is_no_room_for_more() -> None:
+    model = ScriptedModel(reading("в Казани"), reading("в Казани"))
+    async with engine_on(model) as engine:
+        await read(engine, Expect.NAME)
+        engine.pool.ease = Ease.NO_SECOND_PASSES
+        await read(engine, Expect.NAME)
+    assert [options.beam for options in model.options] == [5, 2]
+
+
 @pytest.mark.parametrize("first", [reading("заплакать", -0.9), reading("и так далее " * 8, -0.2)])
 async def test_doubt_and_loops_are_read_again_with_more_room(first: Reading) -> None:
     model = ScriptedModel(first, reading("заблокировать", -0.4))

@@ -357,16 +357,25 @@ async def test_a_first_half_that_fails_frees_its_instance(pool: WorkerPool[int])
     await until(lambda: pool.idle == 2)
 
 
-async def test_who_gives_up_a_job_that_runs_has_its_instance_let_go() -> None:
-    gate = Gate()
+async def letting_go(gate: Gate) -> WorkerPool[int]:
+    """One instance, whose job at the gate ends when it is given up."""
+    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=lambda _: gate.open())
+    await pool.start(_numbers(), 1)
+    return pool
 
+
+def given_up_at(gate: Gate) -> Callable[[int], int]:
     def job(instance: int) -> int:
         gate(instance)
         raise EngineBadOutput("given up")
 
-    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=lambda _: gate.open())
-    await pool.start(_numbers(), 1)
-    running = asyncio.create_task(pool.run(job, LONG_S))
+    return job
+
+
+async def test_who_gives_up_a_job_that_runs_has_its_instance_let_go() -> None:
+    gate = Gate()
+    pool = await letting_go(gate)
+    running = asyncio.create_task(pool.run(given_up_at(gate), LONG_S))
     await until(lambda: gate.entered == 1)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -397,15 +406,9 @@ async def test_an_instance_that_works_for_another_job_by_then_is_left_alone() ->
 async def test_a_job_past_its_deadline_is_a_measure_of_how_long_jobs_take() -> None:
     """Or the queue would judge by the quick ones, just when readings have become slow."""
     gate = Gate()
-
-    def job(instance: int) -> int:
-        gate(instance)
-        raise EngineBadOutput("given up")
-
-    pool: WorkerPool[int] = WorkerPool("test", 2, give_up=lambda _: gate.open())
-    await pool.start(_numbers(), 1)
+    pool = await letting_go(gate)
     with pytest.raises(EngineTimeout):
-        await pool.run(job, 0.05)
+        await pool.run(given_up_at(gate), 0.05)
     await until(lambda: pool.idle == 1)
     assert pool.take_figures().served == 1
     await pool.close(lambda _: None)

@@ -12,19 +12,11 @@ from ivrbot.model.dialogue import Collect
 from ivrbot.model.events import EventType
 from ivrbot.model.speech import Expect
 from tests.fakes.line import Line, on_a_line, utterance
+from tests.fakes.questions import TOPIC, always, never
 
-TOPIC = Collect("topic", Expect.OPEN, max_digits=1)
 FACT = Collect("fact", Expect.DIGITS, max_digits=4, secret=True)
 OVER_MS = 1300
 """Silence after which an open turn is over, however it was read."""
-
-
-async def always(_text: str) -> bool:
-    return True
-
-
-async def never(_text: str) -> bool:
-    return False
 
 
 async def heard_first(line: Line) -> Spoken:
